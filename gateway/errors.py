@@ -1,0 +1,164 @@
+"""Every error that this project raises on purpose: what happened, to what, and what to do about it.
+
+    GatewayError
+    ├── ConfigError            a file or variable says something that cannot be
+    ├── PortInUse              a listening address is taken
+    ├── SipError
+    │   ├── SipParseError      bytes that are not a SIP message (RFC 3261 section 7)
+    │   └── SdpError           a body that is not SDP (RFC 8866)
+    ├── CallRefused            a call that is not taken; each kind has its own SIP response
+    │   ├── NoRoute            nobody answers for the called number
+    │   ├── NoCommonCodec      the offer holds nothing that is spoken here
+    │   ├── NoMediaPort        every RTP port is lent
+    │   └── Draining           the node is going away
+    ├── ProviderError          the Realtime provider
+    │   ├── ProviderUnreachable  no socket, or a socket that closed
+    │   └── ProviderRefused      a key, model or session that it does not take
+    ├── StoreUnavailable       Redis is away
+    └── ToolError              a tool call that the model has to hear about
+
+`gateway.bridge.reasons` says which SIP response and which outcome each of them becomes.
+"""
+
+from __future__ import annotations
+
+
+class GatewayError(Exception):
+    """Base of all. `str(error)` is one sentence that names the thing, and the fix where there is one."""
+
+
+class ConfigError(GatewayError):
+    """A setting that cannot be. `line` is 1-based, 0 where the file as a whole is meant; `key` is a dotted path."""
+
+    def __init__(self, source: str, problem: str, *, line: int = 0, key: str = "") -> None:
+        super().__init__(source, problem)
+        self.source, self.problem, self.line, self.key = source, problem, line, key
+
+    def __str__(self) -> str:
+        place = f"{self.source}:{self.line}" if self.line else self.source
+        return f"{place}: {self.key}: {self.problem}" if self.key else f"{place}: {self.problem}"
+
+
+class PortInUse(GatewayError):
+    """An address that something else listens on."""
+
+    def __init__(self, what: str, host: str, port: int, setting: str) -> None:
+        super().__init__(what, host, port)
+        self.what, self.host, self.port, self.setting = what, host, port, setting
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what} cannot listen on {self.host}:{self.port}: the address is in use or not of this machine; "
+            f"choose another with {self.setting}"
+        )
+
+
+class SipError(GatewayError):
+    """Something in SIP signalling."""
+
+
+class SipParseError(SipError):
+    """Bytes that are not a SIP message. `status` is the response that a request of this kind deserves."""
+
+    def __init__(self, problem: str, status: int = 400) -> None:
+        super().__init__(problem)
+        self.problem, self.status = problem, status
+
+    def __str__(self) -> str:
+        return f"not a valid SIP message: {self.problem}"
+
+
+class SdpError(SipError):
+    """A session description that cannot be read."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"not a valid session description: {self.problem}"
+
+
+class CallRefused(GatewayError):
+    """A call that is not taken."""
+
+
+class NoRoute(CallRefused):
+    """Nobody answers for `called`; `tried` names each rule and why it did not match."""
+
+    def __init__(self, called: str, tried: list[str]) -> None:
+        super().__init__(called)
+        self.called, self.tried = called, tried
+
+    def __str__(self) -> str:
+        return f"no route for {self.called!r}: " + ("; ".join(self.tried) or "no routes are configured")
+
+
+class NoCommonCodec(CallRefused):
+    """An offer with no audio that is spoken here."""
+
+    def __init__(self, offered: list[str], supported: list[str]) -> None:
+        super().__init__(offered)
+        self.offered, self.supported = offered, supported
+
+    def __str__(self) -> str:
+        return f"no codec in common: offered {', '.join(self.offered) or 'none'}; here {', '.join(self.supported)}"
+
+
+class NoMediaPort(CallRefused):
+    """Every RTP port of the range is lent to a call, or still cooling down after one."""
+
+    def __init__(self, first: int, last: int) -> None:
+        super().__init__(first, last)
+        self.first, self.last = first, last
+
+    def __str__(self) -> str:
+        return f"no free RTP port in {self.first}-{self.last}: widen media.first_port..last_port"
+
+
+class Draining(CallRefused):
+    """The node takes no new calls."""
+
+    def __str__(self) -> str:
+        return "this node is shutting down and takes no new calls"
+
+
+class ProviderError(GatewayError):
+    """The Realtime provider behind an agent."""
+
+    def __init__(self, provider: str, url: str, problem: str, fix: str = "") -> None:
+        super().__init__(provider, problem)
+        self.provider, self.url, self.problem, self.fix = provider, url, problem, fix
+
+    def __str__(self) -> str:
+        return f"provider {self.provider} at {self.url}: {self.problem}" + (f"; {self.fix}" if self.fix else "")
+
+
+class ProviderUnreachable(ProviderError):
+    """No WebSocket could be opened, or it closed before or during the call."""
+
+
+class ProviderRefused(ProviderError):
+    """The provider answered, and said no."""
+
+
+class StoreUnavailable(GatewayError):
+    """Redis does not answer."""
+
+    def __init__(self, url: str, problem: str) -> None:
+        super().__init__(url, problem)
+        self.url, self.problem = url, problem
+
+    def __str__(self) -> str:
+        return f"Redis at {self.url} is not available: {self.problem}"
+
+
+class ToolError(GatewayError):
+    """A tool call that failed; the text goes to the model, which can act on it."""
+
+    def __init__(self, tool: str, problem: str) -> None:
+        super().__init__(tool, problem)
+        self.tool, self.problem = tool, problem
+
+    def __str__(self) -> str:
+        return f"{self.tool}: {self.problem}"

@@ -1,0 +1,41 @@
+"""The nouns that all rooms share: what is kept and told of a call."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class CallState(enum.StrEnum):
+    """Where a call stands. Values are what the store and the API show."""
+
+    INCOMING = "incoming"  # INVITE taken, provider being connected
+    RINGING = "ringing"  # 180 sent
+    ANSWERED = "answered"  # 200 sent: talking
+    TRANSFERRING = "transferring"  # REFER out, outcome open
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """One end of a call as SIP names it: `uri` an address-of-record, `name` its display name (may be empty)."""
+
+    uri: str
+    name: str = ""
+
+    @property
+    def user(self) -> str:
+        """The user part, such as the number, without scheme, host and parameters."""
+        rest = self.uri.partition(":")[2] or self.uri
+        return rest.partition("@")[0] if "@" in rest else rest.partition(";")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class CallEvent:
+    """One thing that happened in a call. `at` is wall-clock seconds since the epoch, `data` plain JSON values."""
+
+    call_id: str
+    at: float
+    type: str
+    data: dict[str, Any] = field(default_factory=dict)

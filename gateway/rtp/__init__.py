@@ -1,0 +1,8 @@
+"""RTP: one socket a call, one clock a node. Everything but `clock`, `session` is sans-I/O."""
+
+from gateway.rtp.clock import MediaClock
+from gateway.rtp.ports import PortPool
+from gateway.rtp.reorder import Gap
+from gateway.rtp.session import MediaSettings, RtpSession, Sink, open_session
+
+__all__ = ["Gap", "MediaClock", "MediaSettings", "PortPool", "RtpSession", "Sink", "open_session"]

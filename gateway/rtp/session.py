@@ -1,0 +1,139 @@
+"""One call's RTP on its own socket. This is the room's door, with `MediaClock` and `PortPool`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol, cast
+
+from gateway.errors import NoMediaPort
+from gateway.rtp.ports import PortPool
+from gateway.rtp.receive import Address, Receiver
+from gateway.rtp.reorder import Gap
+from gateway.rtp.send import Sender
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSettings:
+    """`host` to bind to; RTP ports `first_port` to `last_port`; `reorder_ms` is how long a hole is waited for."""
+
+    host: str = "127.0.0.1"
+    first_port: int = 20000
+    last_port: int = 29999
+    reorder_ms: int = 40
+
+
+class Sink(Protocol):
+    """Who listens. Called in the loop turn of the packet."""
+
+    def audio(self, payload: bytes) -> None:
+        """The next payload in order."""
+
+    def gap(self, gap: Gap) -> None:
+        """Audio that will not come."""
+
+    def digit(self, digit: str) -> None:
+        """A key was pressed: one of 0-9 * # A-D."""
+
+
+class RtpSession(asyncio.DatagramProtocol):
+    """Receives as soon as it is open, sends once `update` has said where to. `str()` tells the path."""
+
+    def __init__(self, sink: Sink, window: float, now: Callable[[], float]) -> None:
+        self._sink = sink
+        self._now = now
+        self._transport: asyncio.DatagramTransport | None = None
+        self._remote: Address | None = None
+        self._close: Callable[[], None] = lambda: None
+        self.port = 0
+        self.sending = True
+        self.receiver = Receiver(0, None, 8000, window)
+        self.sender = Sender(0, None)
+
+    def __str__(self) -> str:
+        heard = self.receiver.source or ("nobody", 0)
+        return f"udp:{self.port} from {heard[0]}:{heard[1]} payload type {self.receiver.payload_type}"
+
+    def update(self, payload_type: int, dtmf_payload_type: int | None, remote: Address, sending: bool) -> None:
+        """What offer and answer agreed on; may change in mid-call."""
+        self.receiver.payload_type = self.sender.payload_type = payload_type
+        self.receiver.dtmf_payload_type = self.sender.dtmf_payload_type = dtmf_payload_type
+        self.sending = sending
+        if remote != self._remote:
+            self._remote = remote
+            self.receiver.expect(remote)
+
+    def send(self, payload: bytes, talking: bool) -> None:
+        """One frame of 20 ms. It goes to where the peer's packets come from, once that is known (symmetric RTP)."""
+        if not self.sending or self._remote is None or self._transport is None:
+            return
+        for packet in self.sender.frame(payload, talking):
+            self._transport.sendto(packet, self.receiver.source or self._remote)
+
+    def send_dtmf(self, digits: str) -> None:
+        self.sender.queue_digits(digits)
+
+    def expire(self) -> None:
+        """Once a frame: let go of what waits behind a hole for too long."""
+        self._deliver(self.receiver.reorder.expire(self._now()))
+
+    def stats(self) -> dict[str, Any]:
+        received = asdict(self.receiver.stats)
+        reorder = self.receiver.reorder
+        return {
+            **{f"received_{name}": value for name, value in received.items() if name != "jitter"},
+            "jitter_ms": round(received["jitter"] * 1000, 2),
+            "lost": reorder.lost,
+            "late": reorder.late,
+            "duplicate": reorder.duplicate,
+            "sent_packets": self.sender.packets,
+        }
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+            self._close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        self._deliver(self.receiver.push(data, (addr[0], addr[1]), self._now()))
+        if self.receiver.digits:
+            digits, self.receiver.digits = self.receiver.digits, []
+            for digit in digits:
+                self._sink.digit(digit)
+
+    def error_received(self, exc: Exception) -> None:
+        """An ICMP error says that the peer does not listen yet, or no longer; signalling decides what follows."""
+
+    def _deliver(self, items: list[bytes | Gap]) -> None:
+        for item in items:
+            if isinstance(item, Gap):
+                self._sink.gap(item)
+            else:
+                self._sink.audio(item)
+
+
+async def open_session(settings: MediaSettings, pool: PortPool, sink: Sink) -> RtpSession:
+    """Take a port and listen on it. Raises NoMediaPort."""
+    loop = asyncio.get_running_loop()
+    busy: list[int] = []
+    try:
+        for _ in range(50):  # a port may be taken by a stranger
+            port = pool.take()
+            session = RtpSession(sink, settings.reorder_ms / 1000, loop.time)
+            try:
+                await loop.create_datagram_endpoint(lambda: session, (settings.host, port))  # noqa: B023
+            except OSError:
+                busy.append(port)
+                continue
+            session.port = port
+            session._close = lambda: pool.give_back(port)  # noqa: B023
+            return session
+    finally:
+        for port in busy:
+            pool.give_back(port)
+    raise NoMediaPort(settings.first_port, settings.last_port)

@@ -1,0 +1,25 @@
+"""SIP signalling. Everything but `transport` and `user_agent` is sans-I/O."""
+
+from gateway.sip.invite import Confirmed, Ended, Event, Incoming, ReferProgress, Reoffered, Session
+from gateway.sip.offer import Agreed, AudioFormat, LocalMedia, accept_answer, make_answer, make_offer
+from gateway.sip.sdp import parse as parse_sdp
+from gateway.sip.user_agent import SipSettings, UserAgent
+
+__all__ = [
+    "Agreed",
+    "AudioFormat",
+    "Confirmed",
+    "Ended",
+    "Event",
+    "Incoming",
+    "LocalMedia",
+    "ReferProgress",
+    "Reoffered",
+    "Session",
+    "SipSettings",
+    "UserAgent",
+    "accept_answer",
+    "make_answer",
+    "make_offer",
+    "parse_sdp",
+]

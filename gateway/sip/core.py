@@ -1,0 +1,313 @@
+"""The user agent core: joins messages, transactions and dialogs (RFC 3261 sections 8, 9, 12.2, 17.1.3, 17.2.3).
+
+Sans-I/O: `receive` takes a message's bytes and the flow that they came on; `actions` returns `Send`s for the
+transports and the events of `invite` for whoever owns the calls; `deadline` and `expire` run every timer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from gateway.errors import SipParseError
+from gateway.machine import Timers
+from gateway.sip.client_tx import ClientTransaction
+from gateway.sip.flow import Flow
+from gateway.sip.invite import Event, Incoming, Session
+from gateway.sip.message import Request, Response, check, parse, parse_head
+from gateway.sip.server_tx import ServerTransaction
+from gateway.sip.timers import Timing
+from gateway.sip.uri import Uri
+
+ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, NOTIFY"
+KNOWN_METHODS = frozenset(ALLOW.split(", "))
+SUPPORTED: frozenset[str] = frozenset()
+"""Option tags that a Require may name."""
+
+COOKIE = "z9hG4bK"
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Bytes to put on the wire. `client` is the client transaction to tell when that fails."""
+
+    data: bytes
+    flow: Flow
+    client: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A message that was dropped or answered with an error before any call saw it; for the log and the counters."""
+
+    problem: str
+    flow: Flow
+
+
+class Core:
+    """One node's SIP. `token` makes tags and branches; a test passes a counting one."""
+
+    def __init__(
+        self,
+        *,
+        user_agent: str,
+        contact_user: str = "gateway",
+        timing: Timing | None = None,
+        token: Callable[[], str] = lambda: secrets.token_hex(8),
+    ) -> None:
+        self.timing = timing or Timing()
+        self.timers: Timers[tuple[object, str]] = Timers()
+        self.allow = ALLOW
+        self.draining = False
+        self._user_agent = user_agent
+        self._contact_user = contact_user
+        self._token = token
+        self._actions: list[Send | Event | Refused] = []
+        self._servers: dict[tuple[str, ...], ServerTransaction] = {}
+        self._clients: dict[tuple[str, str], ClientTransaction] = {}
+        self._invites: dict[tuple[str, ...], Session] = {}  # by the key of the INVITE's transaction
+        self._dialogs: dict[tuple[str, str, str], Session] = {}
+        self._first_seen: dict[tuple[str, str, str], tuple[str, ...]] = {}  # merged requests (section 8.2.2.2)
+
+    # machine
+
+    def deadline(self) -> float | None:
+        return self.timers.deadline()
+
+    def expire(self, now: float) -> None:
+        for owner, name in self.timers.due(now):
+            owner.expire(name, now)  # type: ignore[attr-defined]
+
+    def actions(self) -> list[Send | Event | Refused]:
+        taken, self._actions = self._actions, []
+        return taken
+
+    # inputs
+
+    def receive(self, data: bytes, flow: Flow, now: float) -> None:
+        """One message. What cannot be read is answered where that is possible, and is reported once."""
+        try:
+            message = parse(data)
+            check(message)
+        except SipParseError as error:
+            self._refuse_garbage(data, error, flow)
+            return
+        try:
+            if isinstance(message, Response):
+                self._receive_response(message, now)
+            else:
+                self._receive_request(message, flow, now)
+        except SipParseError as error:
+            self._refuse_garbage(data, error, flow)
+
+    def transport_failed(self, client: object, now: float) -> None:
+        if isinstance(client, ClientTransaction):
+            client.transport_failed(now)
+
+    # for transactions and sessions
+
+    def send(self, data: bytes, flow: Flow, client: object = None) -> None:
+        self._actions.append(Send(data, flow, client))
+
+    def emit(self, event: Event) -> None:
+        self._actions.append(event)
+
+    def branch(self) -> str:
+        return COOKIE + self._token()
+
+    def request(self, request: Request, flow: Flow, session: Session, now: float) -> None:
+        """Send a request of ours in a client transaction; the session gets its responses."""
+        request.headers.add("User-Agent", self._user_agent)
+        transaction = ClientTransaction(self, request, flow, session, now)
+        self._clients[transaction.key] = transaction
+
+    def forget(self, transaction: object) -> None:
+        if isinstance(transaction, ClientTransaction):
+            self._clients.pop(transaction.key, None)
+        elif isinstance(transaction, ServerTransaction):
+            self._servers.pop(transaction.key, None)
+            self._first_seen.pop(_merge_key(transaction.request), None)
+            self._invites.pop(transaction.key, None)
+
+    def forget_session(self, session: Session) -> None:
+        self._dialogs.pop(session.dialog.id, None)
+
+    def finish_response(self, response: Response) -> None:
+        response.headers.add("Server", self._user_agent)
+
+    def not_allowed(self, request: Request) -> Response:
+        response = request.respond(405, to_tag=self._token())
+        response.headers.add("Allow", self.allow)
+        self.finish_response(response)
+        return response
+
+    def options(self, request: Request) -> Response:
+        """What a health check of a proxy or SBC asks for (section 11.2); 503 while draining."""
+        response = request.respond(503 if self.draining else 200, to_tag=self._token())
+        response.headers.add("Allow", self.allow)
+        response.headers.add("Accept", "application/sdp")
+        response.headers.add("Supported", ", ".join(sorted(SUPPORTED)))
+        if self.draining:
+            response.headers.add("Retry-After", 30)
+        self.finish_response(response)
+        return response
+
+    def __len__(self) -> int:
+        """Live transactions and dialogs: back to 0 when nothing is going on."""
+        return len(self._servers) + len(self._clients) + len(self._dialogs)
+
+    # requests
+
+    def _receive_request(self, request: Request, flow: Flow, now: float) -> None:
+        back = _note_source(request, flow)
+        key = _server_key(request)
+        transaction = self._servers.get(key)
+        if request.method == "ACK":
+            session = self._dialogs.get((request.call_id, request.to.tag, request.from_.tag))
+            if transaction:  # to a refusal; an accepted INVITE leaves its ACKs to the session
+                transaction.receive(request, now)
+            if session:
+                session.receive_ack(request, now)
+            return
+        if transaction:
+            transaction.receive(request, now)
+            return
+        if request.to.tag == "" and self._first_seen.get(_merge_key(request), key) != key:
+            self._respond_statelessly(request, back, 482)
+            return
+        transaction = ServerTransaction(self, request, back, key)
+        self._servers[key] = transaction
+        if request.method == "CANCEL":
+            self._receive_cancel(transaction, now)
+        elif request.to.tag:
+            self._receive_in_dialog(transaction, now)
+        else:
+            self._first_seen[_merge_key(request)] = key
+            self._receive_out_of_dialog(transaction, flow, now)
+
+    def _receive_cancel(self, transaction: ServerTransaction, now: float) -> None:
+        request = transaction.request
+        session = self._invites.get(("INVITE", *transaction.key[1:]))
+        transaction.respond(request.respond(200 if session else 481, to_tag=self._token()), now)
+        if session:
+            session.receive_cancel(now)
+
+    def _receive_in_dialog(self, transaction: ServerTransaction, now: float) -> None:
+        request = transaction.request
+        session = self._dialogs.get((request.call_id, request.to.tag, request.from_.tag))
+        if session is None:
+            transaction.respond(request.respond(481), now)
+        elif unsupported := self._unsupported(request):
+            transaction.respond(unsupported, now)
+        elif not session.dialog.follows(request):
+            transaction.respond(request.respond(500), now)  # out of order (section 12.2.2)
+        else:
+            session.receive(transaction, now)
+
+    def _receive_out_of_dialog(self, transaction: ServerTransaction, flow: Flow, now: float) -> None:
+        request = transaction.request
+        if request.method not in KNOWN_METHODS:
+            transaction.respond(self.not_allowed(request), now)
+        elif request.uri.scheme not in ("sip", "sips", "tel"):
+            transaction.respond(request.respond(416, to_tag=self._token()), now)
+        elif unsupported := self._unsupported(request):
+            transaction.respond(unsupported, now)
+        elif request.method == "OPTIONS":
+            transaction.respond(self.options(request), now)
+        elif request.method == "INVITE":
+            self._receive_invite(transaction, flow, now)
+        else:
+            transaction.respond(request.respond(481, to_tag=self._token()), now)
+
+    def _receive_invite(self, transaction: ServerTransaction, flow: Flow, now: float) -> None:
+        request = transaction.request
+        if request.contact is None or not request.from_.tag:
+            transaction.respond(request.respond(400, "Contact or From tag is missing", to_tag=self._token()), now)
+            return
+        transaction.respond(request.respond(100), now)
+        session = Session(self, transaction, flow, self._token(), self._contact(request, flow))
+        self._dialogs[session.dialog.id] = session
+        self._invites[transaction.key] = session
+        self.emit(Incoming(session))
+
+    def _contact(self, request: Request, flow: Flow) -> Uri:
+        params = {} if flow.transport == "udp" else {"transport": flow.transport}
+        return Uri("sip", request.uri.user or self._contact_user, flow.local[0], flow.local[1], params)
+
+    def _unsupported(self, request: Request) -> Response | None:
+        tags = [tag for tag in request.headers.all("Require") if tag.lower() not in SUPPORTED]
+        if not tags or request.method in ("CANCEL", "ACK"):
+            return None
+        response = request.respond(420, to_tag=self._token())
+        response.headers.add("Unsupported", ", ".join(tags))
+        self.finish_response(response)
+        return response
+
+    # responses and refusals
+
+    def _receive_response(self, response: Response, now: float) -> None:
+        if transaction := self._clients.get((response.via.branch, response.cseq.method)):
+            transaction.receive(response, now)
+
+    def _respond_statelessly(self, request: Request, flow: Flow, status: int, reason: str = "") -> None:
+        tag = hashlib.sha256(f"{request.call_id}{request.via.branch}".encode()).hexdigest()[:12]
+        response = request.respond(status, reason, to_tag=tag)
+        self.finish_response(response)
+        self.send(response.serialize(), flow)
+
+    def _refuse_garbage(self, data: bytes, error: SipParseError, flow: Flow) -> None:
+        """Answer a malformed request where enough of it can be read to route a response; never an ACK or a response."""
+        self._actions.append(Refused(str(error), flow))
+        try:
+            message = parse_head(_repair_start_line(data.lstrip(b"\r\n").partition(b"\r\n\r\n")[0]))
+            if isinstance(message, Response) or message.method == "ACK":
+                return
+            _ = message.from_, message.to, message.call_id, message.need("CSeq")
+            self._respond_statelessly(message, _note_source(message, flow), error.status, _phrase(error))
+        except SipParseError:
+            return
+
+
+def _repair_start_line(head: bytes) -> bytes:
+    """Keep the method, replace what may be wrong behind it: only the headers matter for an error response."""
+    line, separator, rest = head.partition(b"\r\n")
+    method = line.split(b" ", 1)[0]
+    return method + b" sip:invalid SIP/2.0" + separator + rest if not line.upper().startswith(b"SIP/") else head
+
+
+def _phrase(error: SipParseError) -> str:
+    if error.status != 400:
+        return ""
+    return "Bad Request: " + "".join(char if char.isprintable() else " " for char in error.problem)[:120]
+
+
+def _note_source(request: Request, flow: Flow) -> Flow:
+    """Write `received` and `rport` into the topmost Via (section 18.2.1, RFC 3581) and say where responses go."""
+    via = request.via
+    params = dict(via.params)
+    host, port = flow.remote
+    if via.host != host or "rport" in params:
+        params["received"] = host
+    if "rport" in params:
+        params["rport"] = str(port)
+    if params != via.params:
+        request.headers.set_first("Via", replace(via, params=params))
+    if flow.reliable:
+        return flow
+    return replace(flow, remote=(host, port if "rport" in params else via.port or 5060))
+
+
+def _server_key(request: Request) -> tuple[str, ...]:
+    """Section 17.2.3; peers of RFC 2543 have no magic cookie and are matched by their headers."""
+    via = request.via
+    method = "INVITE" if request.method == "ACK" else request.method
+    if via.branch.startswith(COOKIE):
+        return (method, via.branch, via.sent_by.lower())
+    cseq = request.cseq
+    return (method, request.call_id, request.from_.tag, str(cseq.number), str(request.uri), via.sent_by, via.branch)
+
+
+def _merge_key(request: Request) -> tuple[str, str, str]:
+    return request.call_id, request.from_.tag, str(request.cseq)

@@ -1,0 +1,88 @@
+"""A dialog: who talks with whom, over which route, and which request comes next (RFC 3261 section 12)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.sip.flow import Flow
+from gateway.sip.grammar import format_host
+from gateway.sip.headers import NameAddr
+from gateway.sip.message import Headers, Request
+from gateway.sip.uri import Uri
+
+
+@dataclass(slots=True)
+class Dialog:
+    """State of section 12.1. `local` and `remote` carry their tags; `route_set` holds header values, first hop first."""
+
+    call_id: str
+    local: NameAddr
+    remote: NameAddr
+    remote_target: Uri
+    route_set: list[str]
+    local_seq: int
+    remote_seq: int
+    contact: Uri
+    flow: Flow
+
+    @classmethod
+    def of_server(cls, request: Request, local_tag: str, contact: Uri, flow: Flow) -> Dialog:
+        """The callee's side, made from a request (section 12.1.1). Raises SipParseError where Contact is malformed."""
+        peer = request.contact
+        return cls(
+            call_id=request.call_id,
+            local=request.to.with_tag(local_tag),
+            remote=request.from_,
+            remote_target=peer.uri if peer else request.from_.uri,
+            route_set=request.headers.all("Record-Route"),
+            local_seq=0,
+            remote_seq=request.cseq.number,
+            contact=contact,
+            flow=flow,
+        )
+
+    @property
+    def id(self) -> tuple[str, str, str]:
+        return self.call_id, self.local.tag, self.remote.tag
+
+    def request(self, method: str, branch: str) -> tuple[Request, Flow]:
+        """The next request of this dialog and where it goes first (section 12.2.1.1)."""
+        self.local_seq += 1
+        target, routes = self.remote_target.without_headers(), list(self.route_set)
+        next_hop = target
+        if routes:
+            first = NameAddr.parse(routes[0]).uri
+            next_hop = first
+            if "lr" not in first.params:  # a strict router: it becomes the Request-URI, the target goes last
+                routes = [*routes[1:], f"<{target}>"]
+                target = first.without_headers()
+        flow = self._flow_to(next_hop)
+        headers = Headers()
+        host, port = flow.local
+        headers.add("Via", f"SIP/2.0/{flow.transport.upper()} {format_host(host)}:{port};branch={branch};rport")
+        headers.add("Max-Forwards", 70)
+        for route in routes:
+            headers.add("Route", route)
+        headers.add("From", self.local)
+        headers.add("To", self.remote)
+        headers.add("Call-ID", self.call_id)
+        headers.add("CSeq", f"{self.local_seq} {method}")
+        headers.add("Contact", f"<{self.contact}>")
+        return Request(headers, method=method, uri=target), flow
+
+    def _flow_to(self, hop: Uri) -> Flow:
+        """By the transport that the URI names, else by the dialog's own; over the same connection to the same peer."""
+        transport = hop.transport if "transport" in hop.params or hop.scheme == "sips" else self.flow.transport
+        if transport == self.flow.transport and self.flow.reliable and hop.host == self.flow.remote[0]:
+            return self.flow
+        return Flow(transport, (hop.host, hop.port_or_default), self.flow.local)
+
+    def follows(self, request: Request) -> bool:
+        """Whether `request` is in order (section 12.2.2); if so its CSeq is taken."""
+        number = request.cseq.number
+        if request.method == "ACK":
+            return True
+        if number <= self.remote_seq:
+            return False
+        self.remote_seq = number
+        return True

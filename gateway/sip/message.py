@@ -1,0 +1,255 @@
+"""SIP messages: bytes to objects and back (RFC 3261 sections 7 and 20; compact forms 7.3.3; folding 7.3.1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from gateway.errors import SipParseError
+from gateway.sip.grammar import TOKEN, parse_int, split_outside
+from gateway.sip.headers import COMPACT, LISTS, CSeq, NameAddr, Via
+from gateway.sip.uri import Uri
+
+MAX_HEADERS = 256
+MAX_LINE = 8192  # bytes
+MAX_MESSAGE = 65535  # bytes, head and body
+
+_WELL_KNOWN = {
+    name.lower(): name
+    for name in (
+        "Via From To Call-ID CSeq Max-Forwards Contact Content-Type Content-Length Record-Route Route Allow Supported "
+        "Require Unsupported Refer-To Referred-By Event Subscription-State Expires Retry-After Reason Warning Server "
+        "User-Agent Accept Session-Expires Min-SE P-Asserted-Identity Diversion Replaces"
+    ).split()
+}
+
+REASONS = {
+    100: "Trying", 180: "Ringing", 183: "Session Progress", 200: "OK", 202: "Accepted", 400: "Bad Request",
+    403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 408: "Request Timeout",
+    415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension", 480: "Temporarily Unavailable",
+    481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 486: "Busy Here", 487: "Request Terminated",
+    488: "Not Acceptable Here", 489: "Bad Event", 491: "Request Pending", 500: "Server Internal Error",
+    501: "Not Implemented", 503: "Service Unavailable", 505: "Version Not Supported", 513: "Message Too Large",
+    600: "Busy Everywhere", 603: "Decline",
+}  # fmt: skip
+"""Default phrases (RFC 3261 section 21)."""
+
+
+class Headers:
+    """Header fields in their order. Names are matched without case, compact forms are expanded."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: list[tuple[str, str]] | None = None) -> None:
+        self._items = list(items or [])
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._items)
+
+    def __contains__(self, name: str) -> bool:
+        return self.get(name) is not None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Headers) and self._items == other._items
+
+    def get(self, name: str) -> str | None:
+        """The first value, or None."""
+        wanted = name.lower()
+        return next((value for key, value in self._items if key.lower() == wanted), None)
+
+    def all(self, name: str) -> list[str]:
+        """Every value in order; comma-separated ones taken apart where the header is a list."""
+        wanted = name.lower()
+        values = [value for key, value in self._items if key.lower() == wanted]
+        if wanted in LISTS:
+            return [piece for value in values for piece in split_outside(value, ",") if piece]
+        return values
+
+    def add(self, name: str, value: object) -> None:
+        self._items.append((name, str(value)))
+
+    def set(self, name: str, value: object) -> None:
+        """Replace all values by one, at the place of the first."""
+        wanted = name.lower()
+        place = next((i for i, (key, _) in enumerate(self._items) if key.lower() == wanted), len(self._items))
+        self.remove(name)
+        self._items.insert(place, (name, str(value)))
+
+    def set_first(self, name: str, value: object) -> None:
+        """Replace the first value only (the topmost Via), leaving the others on lines of their own."""
+        values = [str(value), *self.all(name)[1:]]
+        wanted = name.lower()
+        place = next((i for i, (key, _) in enumerate(self._items) if key.lower() == wanted), len(self._items))
+        self.remove(name)
+        self._items[place:place] = [(name, one) for one in values]
+
+    def remove(self, name: str) -> None:
+        wanted = name.lower()
+        self._items = [(key, value) for key, value in self._items if key.lower() != wanted]
+
+
+@dataclass(slots=True)
+class Message:
+    """What requests and responses share. Accessors raise SipParseError where the header is missing or malformed."""
+
+    headers: Headers = field(default_factory=Headers)
+    body: bytes = b""
+
+    def need(self, name: str) -> str:
+        value = self.headers.get(name)
+        if value is None:
+            raise SipParseError(f"{name} is missing")
+        return value
+
+    @property
+    def via(self) -> Via:
+        """The topmost."""
+        values = self.headers.all("Via")
+        if not values:
+            raise SipParseError("Via is missing")
+        return Via.parse(values[0])
+
+    @property
+    def from_(self) -> NameAddr:
+        return NameAddr.parse(self.need("From"))
+
+    @property
+    def to(self) -> NameAddr:
+        return NameAddr.parse(self.need("To"))
+
+    @property
+    def call_id(self) -> str:
+        return self.need("Call-ID")
+
+    @property
+    def cseq(self) -> CSeq:
+        return CSeq.parse(self.need("CSeq"))
+
+    @property
+    def contact(self) -> NameAddr | None:
+        values = self.headers.all("Contact")
+        return NameAddr.parse(values[0]) if values and values[0] != "*" else None
+
+    @property
+    def content_type(self) -> str:
+        """Lower case and without parameters; empty where there is none."""
+        return (self.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
+
+    def _serialize(self, start: str) -> bytes:
+        lines = [start, *(f"{name}: {value}" for name, value in self.headers if name.lower() != "content-length")]
+        lines.append(f"Content-Length: {len(self.body)}")
+        return ("\r\n".join(lines) + "\r\n\r\n").encode() + self.body
+
+
+@dataclass(slots=True)
+class Request(Message):
+    """RFC 3261 section 7.1."""
+
+    method: str = ""
+    uri: Uri = field(default_factory=lambda: Uri("sip", "", "invalid"))
+
+    def serialize(self) -> bytes:
+        return self._serialize(f"{self.method} {self.uri} SIP/2.0")
+
+    def respond(self, status: int, reason: str = "", *, to_tag: str = "") -> Response:
+        """A response with the headers that section 8.2.6.2 copies."""
+        response = Response(status=status, reason=reason or REASONS.get(status, "Unknown"))
+        for name, value in self.headers:
+            if name.lower() in ("via", "from", "call-id", "cseq"):
+                response.headers.add(name, value)
+            elif name.lower() == "to":
+                tagged = to_tag and status > 100 and not self.to.tag
+                response.headers.add(name, self.to.with_tag(to_tag) if tagged else value)
+            elif name.lower() == "timestamp" and status == 100:
+                response.headers.add(name, value)
+        return response
+
+
+@dataclass(slots=True)
+class Response(Message):
+    """RFC 3261 section 7.2."""
+
+    status: int = 0
+    reason: str = ""
+
+    def serialize(self) -> bytes:
+        return self._serialize(f"SIP/2.0 {self.status} {self.reason}")
+
+
+_REQUEST_LINE = re.compile(r"(\S+) (\S.*) SIP/(\d+\.\d+)", re.IGNORECASE)
+_STATUS_LINE = re.compile(r"SIP/2\.0 (\d{3})(?: (.*))?", re.IGNORECASE)
+
+
+def parse(data: bytes) -> Request | Response:
+    """Read one whole message as a datagram or a framed stream holds it.
+
+    A body longer than Content-Length is cut, one that is shorter is an error (section 18.3). Raises SipParseError.
+    """
+    if len(data) > MAX_MESSAGE:
+        raise SipParseError(f"longer than {MAX_MESSAGE} bytes", 513)
+    head, separator, body = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
+    if not separator:
+        raise SipParseError("no empty line after the headers")
+    message = parse_head(head)
+    length = message.headers.get("Content-Length")
+    if length is not None:
+        wanted = parse_int(length, "Content-Length", MAX_MESSAGE)
+        if wanted > len(body):
+            raise SipParseError(f"Content-Length is {wanted}, but the body has {len(body)} bytes")
+        body = body[:wanted]
+    message.body = body
+    return message
+
+
+def parse_head(head: bytes) -> Request | Response:
+    """Start line and headers, without checking which are there. Raises SipParseError."""
+    try:
+        lines = head.decode().split("\r\n")
+    except UnicodeDecodeError:
+        lines = head.decode("latin-1").split("\r\n")
+    if "\0" in lines[0]:
+        raise SipParseError("NUL in the start line")
+    start, headers = lines[0], _parse_headers(lines[1:])
+    if status_line := _STATUS_LINE.fullmatch(start):
+        return Response(headers, status=int(status_line[1]), reason=status_line[2] or "")
+    request_line = _REQUEST_LINE.fullmatch(start)
+    if not request_line:
+        raise SipParseError(f"not a start line: {start[:60]!r}")
+    method, uri, version = request_line.groups()
+    if not TOKEN.fullmatch(method):
+        raise SipParseError(f"not a method: {method[:40]!r}")
+    if version != "2.0":
+        raise SipParseError(f"SIP version {version}", 505)
+    return Request(headers, method=method, uri=Uri.parse(uri).without_headers())
+
+
+def _parse_headers(lines: list[str]) -> Headers:
+    items: list[tuple[str, str]] = []
+    for line in lines:
+        if len(line) > MAX_LINE or len(items) > MAX_HEADERS:
+            raise SipParseError(f"more than {MAX_HEADERS} headers or a line over {MAX_LINE} bytes", 513)
+        if line[:1] in (" ", "\t"):
+            if not items:
+                raise SipParseError("a folded line before the first header")
+            name, value = items[-1]
+            items[-1] = (name, f"{value} {line.strip()}".strip())
+            continue
+        name, colon, value = line.partition(":")
+        name = name.strip()
+        if not colon or not TOKEN.fullmatch(name):
+            raise SipParseError(f"not a header: {line[:60]!r}")
+        name = COMPACT.get(name.lower()) or _WELL_KNOWN.get(name.lower()) or name
+        items.append((name, value.strip()))
+    return Headers(items)
+
+
+def check(message: Request | Response) -> None:
+    """The headers without which a message can be neither matched nor answered (section 8.1.1). Raises SipParseError."""
+    cseq = message.cseq
+    _ = message.via, message.from_, message.to, message.call_id
+    if isinstance(message, Request) and cseq.method != message.method:
+        raise SipParseError(f"CSeq says {cseq.method}, the request is {message.method}")
+    for name in ("Call-ID", "CSeq", "From", "To", "Content-Length"):
+        if len(message.headers.all(name)) > 1:
+            raise SipParseError(f"{name} stands there more than once")

@@ -1,0 +1,76 @@
+"""REFER as the side that sends it (RFC 3515): the 202 is only a promise, the NOTIFYs say what became of it."""
+
+from __future__ import annotations
+
+import enum
+import re
+
+from gateway.sip.message import Request, Response
+
+_SIPFRAG = re.compile(rb"\s*SIP/2\.0 (\d{3})(?: ([^\r\n]*))?")
+
+
+class State(enum.Enum):
+    SENT = "sent"  # no answer to the REFER yet
+    FOLLOWED = "followed"  # accepted: NOTIFYs are due
+    DONE = "done"
+
+
+class Referral:
+    """One transfer of one dialog. `status` is the last SIP status heard of: of the REFER, then of the call it caused.
+
+    It is DONE with the final status of that call (200 is success), with the refusal of the REFER, or with 408 when
+    neither came within the patience of whoever asked.
+    """
+
+    def __init__(self, target: str, cseq: int) -> None:
+        self.target = target
+        self.cseq = cseq
+        self.state = State.SENT
+        self.status = 0
+        self.reason = ""
+
+    @property
+    def done(self) -> bool:
+        return self.state is State.DONE
+
+    @property
+    def accepted(self) -> bool:
+        """The peer has taken the REFER (202), whatever came of it."""
+        return self.state is State.FOLLOWED or (self.done and self.status == 200)
+
+    def receive_response(self, response: Response | None) -> None:
+        """The answer to the REFER itself; None when none came."""
+        if self.state is not State.SENT:
+            return
+        if response is None:
+            self._finish(408, "no answer to the REFER")
+        elif 200 <= response.status < 300:
+            self.state = State.FOLLOWED
+        elif response.status >= 300:
+            self._finish(response.status, response.reason)
+
+    def receive_notify(self, request: Request) -> bool:
+        """A NOTIFY of this dialog; False when it belongs to another subscription (section 2.4.6: `id` is the CSeq)."""
+        event, _, params = (request.headers.get("Event") or "").partition(";")
+        if event.strip().lower() != "refer" or self.done:
+            return False
+        if (number := re.search(r"id=(\d+)", params)) and int(number[1]) != self.cseq:
+            return False
+        self.state = State.FOLLOWED  # a NOTIFY may overtake the 202
+        fragment = _SIPFRAG.match(request.body)
+        if fragment:
+            self.status = int(fragment[1])
+            self.reason = (fragment[2] or b"").decode("latin-1")
+        if self.status >= 200:
+            self._finish(self.status, self.reason)
+        elif "terminated" in (request.headers.get("Subscription-State") or "").lower():
+            self._finish(487, "the peer ended the subscription without an outcome")
+        return True
+
+    def give_up(self) -> None:
+        if not self.done:
+            self._finish(408, "no outcome was reported in time")
+
+    def _finish(self, status: int, reason: str) -> None:
+        self.state, self.status, self.reason = State.DONE, status, reason

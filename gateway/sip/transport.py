@@ -1,0 +1,209 @@
+"""The sockets under SIP: UDP and TCP listeners, connections that are used again, names that are looked up.
+
+Requests that come in are handed up as bytes with the flow they came on; nothing here knows what a message means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, cast
+
+import structlog
+
+from gateway.errors import PortInUse, SipParseError
+from gateway.sip.flow import Address, Flow
+from gateway.sip.framing import PING, PONG, StreamFramer
+
+log = structlog.get_logger("gateway.sip")
+
+Receive = Callable[[bytes, Flow], None]
+Fail = Callable[[object], None]
+
+
+class Transports:
+    """UDP and TCP on one host and port. `public_host` is what peers are told to send to, where it is not `host`."""
+
+    def __init__(self, receive: Receive, failed: Fail, public_host: str = "") -> None:
+        self._receive = receive
+        self._failed = failed
+        self._public_host = public_host
+        self._udp: asyncio.DatagramTransport | None = None
+        self._server: asyncio.Server | None = None
+        self._connections: dict[int, _Connection] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._serial = itertools.count(1)
+        self._host, self.port = "", 0
+
+    async def listen(self, host: str, port: int) -> None:
+        """Raises PortInUse. Port 0 takes a free one, the same for both."""
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(lambda: _Connection(self), host, port)
+            port = self._server.sockets[0].getsockname()[1]
+            udp, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), (host, port))
+        except OSError as error:
+            await self.close()
+            raise PortInUse("SIP", host, port, "--sip-port or GATEWAY_SIP_PORT") from error
+        self._udp = udp
+        self._host, self.port = host, port
+
+    def local(self, remote: Address) -> Address:
+        """The address that `remote` reaches us at."""
+        return self._public_host or local_host_for(self._host, remote[0]), self.port
+
+    def send(self, data: bytes, flow: Flow, client: object = None) -> None:
+        """Put a message on the wire; where that fails `failed(client)` is called, at once or later."""
+        if flow.transport == "udp":
+            if _is_address(flow.remote[0]):
+                self._send_udp(data, flow.remote, client)
+            else:
+                self._spawn(self._resolve_and_send(data, flow, client))
+            return
+        connection = self._connections.get(flow.connection) or next(
+            (one for one in self._connections.values() if one.remote == flow.remote), None
+        )
+        if connection:
+            connection.write(data)
+        elif flow.transport == "tcp":
+            self._spawn(self._connect_and_send(data, flow, client))
+        else:
+            self._failed(client)
+
+    def _send_udp(self, data: bytes, remote: Address, client: object) -> None:
+        try:
+            assert self._udp is not None
+            self._udp.sendto(data, remote)
+        except (OSError, AssertionError) as error:
+            log.warning("sip.send_failed", remote=remote, problem=str(error))
+            self._failed(client)
+
+    async def _resolve_and_send(self, data: bytes, flow: Flow, client: object) -> None:
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(
+                *flow.remote, type=socket.SOCK_DGRAM, family=socket.AF_INET6 if ":" in self._host else socket.AF_INET
+            )
+            self._send_udp(data, cast(Address, found[0][4][:2]), client)
+        except OSError as error:
+            log.warning("sip.no_such_host", remote=flow.remote, problem=str(error))
+            self._failed(client)
+
+    async def _connect_and_send(self, data: bytes, flow: Flow, client: object) -> None:
+        try:
+            async with asyncio.timeout(10):
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    lambda: _Connection(self), *flow.remote
+                )
+            connection.remote = flow.remote
+            connection.write(data)
+        except OSError as error:  # TimeoutError is one
+            log.warning("sip.connect_failed", remote=flow.remote, problem=str(error))
+            self._failed(client)
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        if self._server:
+            self._server.close()
+        for connection in list(self._connections.values()):
+            connection.close()
+        if self._udp:
+            self._udp.close()
+
+    # from the protocols
+
+    def received(self, data: bytes, flow: Flow) -> None:
+        self._receive(data, replace(flow, local=self.local(flow.remote)))
+
+    def opened(self, connection: _Connection) -> int:
+        number = next(self._serial)
+        self._connections[number] = connection
+        return number
+
+    def closed(self, number: int) -> None:
+        self._connections.pop(number, None)
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    def __init__(self, transports: Transports) -> None:
+        self._transports = transports
+
+    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        if len(data) > 4 or data.strip(b"\r\n\0"):  # shorter ones are keepalives of NAT-bound peers
+            self._transports.received(data, Flow("udp", (addr[0], addr[1]), ("", 0)))
+
+    def error_received(self, exc: Exception) -> None:
+        """An ICMP error: the transaction's timer is the one that decides."""
+
+
+class _Connection(asyncio.Protocol):
+    """One TCP connection, either way round."""
+
+    def __init__(self, transports: Transports) -> None:
+        self._transports = transports
+        self._framer = StreamFramer()
+        self._transport: asyncio.Transport | None = None
+        self._number = 0
+        self.remote: Address = ("", 0)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self.remote = transport.get_extra_info("peername")[:2]
+        self._number = self._transports.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        flow = Flow("tcp", self.remote, ("", 0), self._number)
+        try:
+            messages = self._framer.feed(data)
+        except SipParseError as error:
+            log.warning("sip.stream_unreadable", remote=self.remote, problem=error.problem)
+            self.close()
+            return
+        for message in messages:
+            if message == PING:
+                self.write(PONG)
+            else:
+                self._transports.received(message, flow)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transports.closed(self._number)
+
+    def write(self, data: bytes) -> None:
+        if self._transport and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def close(self) -> None:
+        if self._transport:
+            self._transport.close()
+
+
+def _is_address(host: str) -> bool:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+            return True
+        except OSError:
+            continue
+    return False
+
+
+def local_host_for(bound: str, remote: str) -> str:
+    """`bound`, or where that is the unspecified address, the local address that the route to `remote` uses."""
+    if bound not in ("0.0.0.0", "::", ""):
+        return bound
+    family = socket.AF_INET6 if ":" in remote else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((remote, 9))  # sends nothing
+        except OSError:
+            return "127.0.0.1"
+        host: str = probe.getsockname()[0]
+        return host
