@@ -46,7 +46,7 @@ class Kernel:
         outputs = np.arange(self.block_out) / self.out_hz - reach
         distance = inputs[:, None] - outputs[None, :]
         inside = np.abs(distance) <= reach
-        bend = np.sqrt(np.where(inside, 1 - (distance / reach) ** 2, 0.0))
+        bend = np.sqrt((1 - (distance / reach) ** 2) * inside)
         window = np.i0(_BETA * bend) / np.i0(_BETA) * inside
         weights = np.sinc(2 * cutoff * distance) * window
         return np.asarray(weights / weights.sum(axis=0), np.float32)  # unity gain at 0 Hz for every phase
@@ -101,4 +101,5 @@ class Resampler:
         self._past = signal[used:]
         if not used:
             return np.empty(0, np.int16)
-        return self._kernel.convert(signal[None, : context + used])[0]
+        converted: NDArray[np.int16] = self._kernel.convert(signal[None, : context + used])[0]
+        return converted

@@ -1,0 +1,68 @@
+"""What to say next, by rules: the last thing in the conversation decides."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.local.script import Rule, Script
+
+_VERBATIM = re.compile(r"\bsay exactly:\s*(.+)", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One response: what is said, and the tools that are called (name, arguments)."""
+
+    text: str = ""
+    calls: tuple[tuple[str, dict[str, Any]], ...] = ()
+
+
+@dataclass(slots=True)
+class Brain:
+    """Answers by an agent's script. Instructions of the form `Say exactly: ...` are spoken word for word."""
+
+    script: Script
+    _pending: dict[str, tuple[Rule, dict[str, str]]] = field(default_factory=dict)  # by tool name
+
+    def reply(self, items: list[dict[str, Any]], instructions: str, tools: set[str]) -> Reply:
+        """`items` is the conversation; `instructions` are those of this response alone; `tools` what may be called."""
+        if verbatim := _VERBATIM.search(instructions):
+            return Reply(verbatim[1].strip().strip('"'))
+        last = items[-1] if items else {}
+        if last.get("type") == "function_call_output":
+            return Reply(self._after_tool(items, last))
+        if last.get("role") != "user":
+            return Reply(self.script.otherwise)
+        found = self.script.find(_text_of(last))
+        if found is None:
+            return Reply(self.script.otherwise)
+        rule, slots = found
+        if not rule.calls or rule.calls not in tools:
+            return Reply(_fill(rule.says, slots) or self.script.otherwise)
+        self._pending[rule.calls] = found
+        arguments = {name: _fill(value, slots) for name, value in rule.arguments.items()}
+        return Reply(_fill(rule.says, slots), ((rule.calls, arguments),))
+
+    def _after_tool(self, items: list[dict[str, Any]], output: dict[str, Any]) -> str:
+        call = next((item for item in items if item.get("call_id") == output["call_id"] and "name" in item), {})
+        rule, slots = self._pending.pop(call.get("name", ""), (Rule(()), {}))
+        text = output.get("output", "")
+        try:
+            answer = json.loads(text)
+        except ValueError:
+            answer = text
+        fields = answer if isinstance(answer, dict) else {}
+        values = {**slots, **{name: str(value) for name, value in fields.items()}, "output": str(answer)}
+        return _fill(rule.failed if "error" in fields else rule.then, values)
+
+
+def _text_of(item: dict[str, Any]) -> str:
+    parts = item.get("content") or []
+    return " ".join(str(part.get("text") or part.get("transcript") or "") for part in parts).strip()
+
+
+def _fill(template: Any, values: dict[str, str]) -> str:
+    return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], found[0]), str(template))

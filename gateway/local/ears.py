@@ -1,0 +1,46 @@
+"""Speech to text for the phrases that an agent lists: pocketsphinx with a grammar.
+
+Free dictation of telephone speech is beyond it; a grammar of some dozens of phrases is not.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.errors import ConfigError
+from gateway.local.script import Script
+
+
+class Ears:
+    """One recogniser, shared by all sessions of a script: every utterance is decoded in one go."""
+
+    def __init__(self, name: str, script: Script) -> None:
+        """Raises ConfigError for a word that the recogniser's dictionary does not have."""
+        self._decoder: Any = None
+        grammar = script.grammar()
+        if not grammar:
+            return
+        try:
+            from pocketsphinx import Decoder
+        except ImportError:  # no wheel for this Python: turns, keys and voice still work
+            return
+        decoder = Decoder(samprate=16000, loglevel="FATAL", lm=None)
+        for word in sorted(script.words()):
+            if decoder.lookup_word(word) is None:
+                raise ConfigError(name, f"the word {word!r} is not in the recogniser's dictionary; choose another")
+        decoder.add_jsgf_string("agent", grammar)
+        decoder.activate_search("agent")
+        self._decoder = decoder
+
+    def understand(self, audio: NDArray[np.int16]) -> str:
+        """int16 at 16 kHz to text; empty where it is none of the phrases. Takes some tens of ms."""
+        if self._decoder is None or not len(audio):
+            return ""
+        self._decoder.start_utt()
+        self._decoder.process_raw(audio.tobytes(), no_search=False, full_utt=True)
+        self._decoder.end_utt()
+        hypothesis = self._decoder.hyp()
+        return str(hypothesis.hypstr) if hypothesis else ""

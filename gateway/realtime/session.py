@@ -1,0 +1,247 @@
+"""A Realtime session as the client sees it: items, responses, interruption, function calls (OpenAI Realtime, GA).
+
+Sans-I/O: `receive` takes a decoded server event and returns what it means; the verbs put client events on `outbox`.
+At most one response is active; a `response.create` that comes while one is waits for its end.
+"""
+
+from __future__ import annotations
+
+import itertools
+from binascii import Error as Base64Error
+from binascii import a2b_base64, b2a_base64
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from gateway.realtime.dialects import BYTES_PER_MS, Dialect, SessionConfig
+from gateway.realtime.events import (
+    AudioDelta,
+    Event,
+    ProviderFault,
+    Ready,
+    ResponseDone,
+    Severity,
+    SpeechStarted,
+    SpeechStopped,
+    ToolCall,
+    Transcript,
+    severity_of,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """How much of one item's audio left on the wire, in ms."""
+
+    item_id: str
+    content_index: int
+    ms: int
+
+
+class Session:
+    """One conversation with a provider. Every event type that it does not know is counted and ignored."""
+
+    def __init__(self, dialect: Dialect, config: SessionConfig) -> None:
+        self._dialect, self._config = dialect, config
+        self.outbox: list[str] = []
+        self.ready = False
+        self.session_id = ""
+        self.unknown: dict[str, int] = {}
+        self._serial = itertools.count(1)
+        self._sent: dict[str, str] = {}  # event_id to type, of the last events
+        self._active: str | None = None  # id of the response in progress; "" while it is only asked for
+        self._owed: dict[str, Any] | None = None  # the response.create that waits its turn
+        self._last_create: dict[str, Any] = {}
+        self._interrupted: set[str] = set()
+        self._received_bytes: dict[tuple[str, int], int] = {}
+        self._complete: set[str] = set()  # items whose audio has all come
+        self._open_calls: set[str] = set()
+        self._seen_calls: set[str] = set()
+        self._user_speaking = False
+        turn_detection = config.turn_detection or {}
+        self._server_interrupts = bool(turn_detection.get("interrupt_response", bool(turn_detection)))
+        self._server_responds = bool(turn_detection.get("create_response", bool(turn_detection)))
+
+    # verbs
+
+    def append(self, audio: bytes) -> str:
+        """The text of one `input_audio_buffer.append`; audio is PCM16 at 24 kHz. The one verb that is not queued."""
+        return f'{{"type":"input_audio_buffer.append","audio":"{b2a_base64(audio, newline=False).decode()}"}}'
+
+    def create_response(self, instructions: str = "") -> None:
+        """Let the model speak now, or as soon as the response in progress has ended."""
+        response: dict[str, Any] = {"instructions": instructions} if instructions else {}
+        if self._active is not None:
+            self._owed = response
+            return
+        self._active, self._last_create, self._owed = "", response, None
+        self._send("response.create", **({"response": response} if response else {}))
+
+    def add_text(self, text: str, role: str = "user") -> None:
+        """An item that says `text`; without a response."""
+        content = [{"type": "output_text" if role == "assistant" else "input_text", "text": text}]
+        self._send("conversation.item.create", item={"type": "message", "role": role, "content": content})
+
+    def interrupt(self, heard: list[Heard]) -> list[Heard]:
+        """The caller talks over the agent: `heard` is what was played of each item that was playing or queued.
+
+        Late audio of the response is dropped from now on, and the server is told what was heard, never more than was
+        received. Returns the truncations as they were sent.
+        """
+        if self._active:
+            self._interrupted.add(self._active)
+            if not self._server_interrupts:
+                self._send("response.cancel", response_id=self._active)
+        self._owed = None  # the caller's new turn answers in its place
+        truncated = []
+        for item in heard:
+            received = self._received_bytes.get((item.item_id, item.content_index), 0) // BYTES_PER_MS
+            played = min(item.ms, received)
+            if played == 0:
+                self._send("conversation.item.delete", item_id=item.item_id)
+            elif played < received or item.item_id not in self._complete:
+                self._send(
+                    "conversation.item.truncate",
+                    item_id=item.item_id,
+                    content_index=item.content_index,
+                    audio_end_ms=played,
+                )
+                truncated.append(Heard(item.item_id, item.content_index, played))
+        return truncated
+
+    def tool_output(self, call_id: str, output: str, respond: bool = True) -> None:
+        """Answer a ToolCall. When all calls of its response are answered the model speaks on, once."""
+        if call_id not in self._open_calls:
+            return
+        self._open_calls.discard(call_id)
+        self._send(
+            "conversation.item.create",
+            item={"type": "function_call_output", "call_id": call_id, "output": output},
+        )
+        if respond and not self._open_calls and not (self._user_speaking and self._server_responds):
+            self.create_response()
+
+    # server events
+
+    def receive(self, event: dict[str, Any]) -> list[Event]:
+        """What one server event means. Malformed fields are taken as absent."""
+        kind = event.get("type", "")
+        match kind:
+            case "response.output_audio.delta" | "response.audio.delta":
+                return self._receive_audio(event)
+            case "session.created" | "conversation.created" if not self.session_id:
+                self.session_id = str((event.get("session") or event.get("conversation") or {}).get("id") or "session")
+                self._send("session.update", session=self._dialect.session(self._config))
+            case "session.updated" if not self.ready:
+                self.ready = True
+                return [Ready(self.session_id)]
+            case "input_audio_buffer.speech_started":
+                self._user_speaking = True
+                return [SpeechStarted(_int(event, "audio_start_ms"))]
+            case "input_audio_buffer.speech_stopped":
+                self._user_speaking = False
+                return [SpeechStopped(_int(event, "audio_end_ms"))]
+            case "conversation.item.input_audio_transcription.completed":
+                return [Transcript("user", _str(event, "item_id"), _str(event, "transcript").strip())]
+            case "response.output_audio_transcript.done" | "response.audio_transcript.done":
+                return [Transcript("assistant", _str(event, "item_id"), _str(event, "transcript").strip())]
+            case "response.output_audio.done" | "response.audio.done":
+                self._complete.add(_str(event, "item_id"))
+            case "response.created":
+                self._active = _str(event.get("response") or {}, "id") or "response"
+            case "response.done":
+                return self._receive_done(event.get("response") or {})
+            case "error":
+                return self._receive_error(event.get("error") or {})
+            case _ if kind not in _PASSED_OVER:
+                self.unknown[kind] = self.unknown.get(kind, 0) + 1
+        return []
+
+    def _receive_audio(self, event: dict[str, Any]) -> list[Event]:
+        if event.get("response_id") in self._interrupted:
+            return []
+        try:
+            audio = a2b_base64(event.get("delta") or "")
+        except (Base64Error, TypeError, ValueError):
+            return [ProviderFault(Severity.TURN, "invalid_audio", "an audio delta is not base64")]
+        item, index = _str(event, "item_id"), _int(event, "content_index")
+        self._received_bytes[item, index] = self._received_bytes.get((item, index), 0) + len(audio)
+        return [AudioDelta(item, index, audio)]
+
+    def _receive_done(self, response: dict[str, Any]) -> list[Event]:
+        identity, status = _str(response, "id"), _str(response, "status") or "completed"
+        self._interrupted.discard(identity)
+        if self._active in ("", identity, "response") or not identity:
+            self._active = None
+        calls = []
+        for item in response.get("output") or []:
+            call_id = _str(item, "call_id")
+            if item.get("type") == "function_call" and status == "completed" and call_id not in self._seen_calls:
+                self._seen_calls.add(call_id)
+                self._open_calls.add(call_id)
+                calls.append(ToolCall(call_id, _str(item, "name"), _str(item, "arguments") or "{}"))
+        details = response.get("status_details") or {}
+        problem = (details.get("error") or {}).get("message") or details.get("reason") or ""
+        if self._owed is not None and not calls and self._active is None:
+            owed, self._owed = self._owed, None
+            self.create_response(owed.get("instructions", ""))
+        return [ResponseDone(identity, status, tuple(calls), str(problem), response.get("usage") or {})]
+
+    def _receive_error(self, error: dict[str, Any]) -> list[Event]:
+        about = self._sent.get(error.get("event_id") or "", "")
+        code = str(error.get("code") or error.get("type") or "unknown")
+        if code == "conversation_already_has_active_response" and self._active == "":
+            self._active, self._owed = "response", self._last_create  # the server's own turn came first
+        elif about == "response.create" and self._active == "":
+            self._active = None
+        severity = severity_of(error, about)
+        if not self.ready:
+            severity = Severity.FATAL  # whatever it is, our settings were not taken
+        return [ProviderFault(severity, code, str(error.get("message") or code), about)]
+
+    def _send(self, kind: str, **fields: Any) -> None:
+        event_id = f"event_{next(self._serial)}"
+        self._sent[event_id] = kind
+        if len(self._sent) > 64:
+            del self._sent[next(iter(self._sent))]
+        self.outbox.append(orjson.dumps({"event_id": event_id, "type": kind, **fields}).decode())
+
+
+def _str(fields: dict[str, Any], name: str) -> str:
+    value = fields.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _int(fields: dict[str, Any], name: str) -> int:
+    value = fields.get(name)
+    return int(value) if isinstance(value, int | float) else 0
+
+
+_PASSED_OVER = frozenset(
+    {
+        "session.created",
+        "session.updated",
+        "conversation.created",
+        "conversation.item.added",
+        "conversation.item.done",
+        "conversation.item.created",
+        "conversation.item.truncated",
+        "conversation.item.deleted",
+        "conversation.item.input_audio_transcription.delta",
+        "input_audio_buffer.committed",
+        "input_audio_buffer.cleared",
+        "response.output_item.added",
+        "response.output_item.done",
+        "response.content_part.added",
+        "response.content_part.done",
+        "response.output_audio_transcript.delta",
+        "response.audio_transcript.delta",
+        "response.output_text.delta",
+        "response.output_text.done",
+        "response.function_call_arguments.delta",
+        "response.function_call_arguments.done",
+        "rate_limits.updated",
+        "ping",
+    }
+)

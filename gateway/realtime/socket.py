@@ -1,0 +1,157 @@
+"""A WebSocket whose writes are plain calls: `websockets`' own protocol core on an asyncio transport of ours.
+
+The library's asyncio client makes a coroutine of every send and a queue of every message; a call sends fifty
+appends a second, and needs neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Response
+from websockets.uri import parse_uri
+
+PING_SECONDS = 20.0
+MAX_BUFFERED = 256 * 1024
+"""Bytes that may wait in the socket: about 4 s of caller audio. More means that the provider has stalled."""
+
+
+class WebSocket(asyncio.Protocol):
+    """`on_text` gets every message, `on_close` the close code and reason once."""
+
+    def __init__(
+        self,
+        protocol: ClientProtocol,
+        headers: dict[str, str],
+        on_text: Callable[[bytes], None],
+        on_close: Callable[[int, str], None],
+    ) -> None:
+        self._protocol, self._headers = protocol, headers
+        self._on_text, self._on_close = on_text, on_close
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._parts: list[bytes] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._pong_due = False
+        self._closed = False
+        self.opened: asyncio.Future[None] = self._loop.create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        request = self._protocol.connect()
+        request.headers.update(self._headers)
+        self._protocol.send_request(request)
+        self._flush()
+
+    def data_received(self, data: bytes) -> None:
+        self._protocol.receive_data(data)
+        self._events()
+
+    def eof_received(self) -> None:
+        self._protocol.receive_eof()
+        self._events()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer:
+            self._timer.cancel()
+        if not self.opened.done():
+            self.opened.set_exception(ConnectionResetError("the connection closed before the handshake was done"))
+        if not self._closed:
+            self._closed = True
+            self._on_close(self._protocol.close_code or 1006, self._protocol.close_reason or str(exc or ""))
+
+    def send(self, text: str) -> None:
+        if self._transport and not self._transport.is_closing() and self._protocol.state.name == "OPEN":
+            self._protocol.send_text(text.encode())
+            self._flush()
+
+    @property
+    def stalled(self) -> bool:
+        """The peer does not read: what is sent now only waits."""
+        return self._transport is not None and self._transport.get_write_buffer_size() > MAX_BUFFERED
+
+    def close(self) -> None:
+        self._closed = True  # of our own will: nobody needs to be told
+        if self._transport and not self._transport.is_closing():
+            if self._protocol.state.name == "OPEN":
+                self._protocol.send_close(1000)
+                self._flush()
+            self._transport.close()
+
+    def _events(self) -> None:
+        self._flush()
+        for event in self._protocol.events_received():
+            if isinstance(event, Response):
+                self._handshake_done()
+            elif isinstance(event, Frame):
+                self._frame(event)
+        if self._protocol.handshake_exc and not self.opened.done():
+            self.opened.set_exception(self._protocol.handshake_exc)
+        if self._transport and (self._protocol.close_expected() or self._protocol.state.name == "CLOSED"):
+            self._transport.close()
+
+    def _handshake_done(self) -> None:
+        if self._protocol.handshake_exc is None and not self.opened.done():
+            self.opened.set_result(None)
+            self._timer = self._loop.call_later(PING_SECONDS, self._ping)
+
+    def _frame(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.PONG:
+            self._pong_due = False
+        elif frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+            if frame.fin and not self._parts:
+                self._on_text(bytes(frame.data))
+                return
+            self._parts.append(bytes(frame.data))
+            if frame.fin:
+                whole, self._parts = b"".join(self._parts), []
+                self._on_text(whole)
+
+    def _ping(self) -> None:
+        if self._transport is None or self._protocol.state.name != "OPEN":
+            return
+        if self._pong_due:  # nothing came back for a whole interval: the path is dead
+            self._transport.abort()
+            return
+        self._pong_due = True
+        self._protocol.send_ping(b"")
+        self._flush()
+        self._timer = self._loop.call_later(PING_SECONDS, self._ping)
+
+    def _flush(self) -> None:
+        for data in self._protocol.data_to_send():
+            if self._transport and data:
+                self._transport.write(data)
+
+
+async def open_socket(
+    url: str,
+    headers: dict[str, str],
+    on_text: Callable[[bytes], None],
+    on_close: Callable[[int, str], None],
+    max_frame: int,
+) -> WebSocket:
+    """Connect and shake hands. Raises OSError, or websockets' InvalidHandshake and InvalidURI."""
+    protocol = ClientProtocol(parse_uri(url), max_size=max_frame)
+    parts = urlsplit(url)
+    secure = parts.scheme == "wss"
+    tls: dict[str, Any] = {"ssl": ssl.create_default_context(), "server_hostname": parts.hostname} if secure else {}
+    transport, socket = await asyncio.get_running_loop().create_connection(
+        lambda: WebSocket(protocol, headers, on_text, on_close),
+        parts.hostname or "",
+        parts.port or (443 if secure else 80),
+        **tls,
+    )
+    try:
+        await socket.opened
+    except BaseException:
+        socket.close()
+        transport.abort()
+        raise
+    return socket
