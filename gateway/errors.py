@@ -28,11 +28,15 @@ class GatewayError(Exception):
 
 
 class ConfigError(GatewayError):
-    """A setting that cannot be. `line` is 1-based, 0 where the file as a whole is meant; `key` is a dotted path."""
+    """A setting that cannot be. `line` is 1-based, 0 where the file as a whole is meant; `key` is a dotted path.
+
+    `more` holds what else is wrong with the same file.
+    """
 
     def __init__(self, source: str, problem: str, *, line: int = 0, key: str = "") -> None:
         super().__init__(source, problem)
         self.source, self.problem, self.line, self.key = source, problem, line, key
+        self.more: tuple[ConfigError, ...] = ()
 
     def __str__(self) -> str:
         place = f"{self.source}:{self.line}" if self.line else self.source

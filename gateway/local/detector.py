@@ -101,7 +101,7 @@ class Turns:
         semantic = self.settings.kind == "semantic_vad"
         if self._silence_ms >= (self.settings.patience_ms if semantic else self.settings.silence_duration_ms):
             return self.stop()
-        if semantic and self._silence_ms % self.PAUSE_MS == 0:
+        if semantic and self._silence_ms == self.PAUSE_MS:
             return Pause()
         return None
 

@@ -10,9 +10,9 @@ import enum
 from typing import Protocol
 
 from gateway.machine import Timers
+from gateway.sip.flow import Flow
 from gateway.sip.message import Request, Response
 from gateway.sip.timers import Timing
-from gateway.sip.flow import Flow
 
 
 class State(enum.Enum):

@@ -13,7 +13,7 @@ from gateway.sip.uri import Uri
 
 @dataclass(slots=True)
 class Dialog:
-    """State of section 12.1. `local` and `remote` carry their tags; `route_set` holds header values, first hop first."""
+    """State of section 12.1. `local` and `remote` carry their tags; `route_set`: header values, first hop first."""
 
     call_id: str
     local: NameAddr

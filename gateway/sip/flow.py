@@ -9,7 +9,7 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """One way to a peer. `local` is how the peer sees us; `connection` names a TCP connection (0: any, or a new one)."""
+    """One way to a peer. `local` is how the peer sees us; `connection` is a TCP connection (0: any, or a new one)."""
 
     transport: str  # udp, tcp, tls
     remote: Address

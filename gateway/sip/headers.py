@@ -62,7 +62,7 @@ class NameAddr:
         text = text.strip()
         pieces = split_outside(text, ";")
         head = pieces[0]
-        if (left := head.find("<")) >= 0 and not head.startswith('"') or head.startswith('"'):
+        if ((left := head.find("<")) >= 0 and not head.startswith('"')) or head.startswith('"'):
             left = head.rfind("<") if head.startswith('"') else left
             right = head.find(">", left)
             if left < 0 or right < 0 or head[right + 1 :].strip():

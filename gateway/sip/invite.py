@@ -1,7 +1,7 @@
 """A session made by INVITE: one call's signalling, from the callee's side (RFC 3261 sections 13 to 15).
 
-    INCOMING --ring--> RINGING --answer--> ANSWERED --ACK--> CONFIRMED --BYE--> ENDED
-        \\------- reject, CANCEL, or an answer that is never acknowledged -------/
+INCOMING --ring--> RINGING --answer--> ANSWERED --ACK--> CONFIRMED --BYE--> ENDED
+    \\------- reject, CANCEL, or an answer that is never acknowledged -------/
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ MAX_MESSAGE = 65535  # bytes, head and body
 
 _WELL_KNOWN = {
     name.lower(): name
-    for name in (
+    for name in (  # noqa: SIM905
         "Via From To Call-ID CSeq Max-Forwards Contact Content-Type Content-Length Record-Route Route Allow Supported "
         "Require Unsupported Refer-To Referred-By Event Subscription-State Expires Retry-After Reason Warning Server "
         "User-Agent Accept Session-Expires Min-SE P-Asserted-Identity Diversion Replaces"

@@ -10,8 +10,8 @@ from __future__ import annotations
 import enum
 
 from gateway.sip.client_tx import Outbox
-from gateway.sip.message import Request, Response
 from gateway.sip.flow import Flow
+from gateway.sip.message import Request, Response
 
 
 class State(enum.Enum):

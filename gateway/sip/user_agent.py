@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -25,7 +25,7 @@ class SipSettings:
     port: int = 5060
     public_host: str = ""
     user_agent: str = "voice-agent-gateway"
-    timing: Timing = Timing()
+    timing: Timing = field(default_factory=Timing)
 
 
 class UserAgent:

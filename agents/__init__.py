@@ -1,0 +1,21 @@
+"""Agents: their definitions and their tools. Imported as `gateway.agents`. This is the room's door."""
+
+from __future__ import annotations
+
+from .definition import AgentDefinition, expand
+from .loader import BUILT_IN, BUNDLED, Agent, Agents, load_agent, load_agents
+from .registry import CallContext, Tool, tool
+
+__all__ = [
+    "BUILT_IN",
+    "BUNDLED",
+    "Agent",
+    "AgentDefinition",
+    "Agents",
+    "CallContext",
+    "Tool",
+    "expand",
+    "load_agent",
+    "load_agents",
+    "tool",
+]

@@ -1,0 +1,104 @@
+"""An agent as its file says it: what it is told, how it sounds, what it may do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+_VARIABLE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+
+VARIABLES = ("caller", "caller_name", "caller_host", "called", "called_host", "call_id", "agent")
+"""What may stand in double braces, besides `header.NAME` for a header of the INVITE."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _check_variables(text: str) -> str:
+    for name in _VARIABLE.findall(text):
+        if name not in VARIABLES and not re.fullmatch(r"header\.[A-Za-z0-9-]+", name):
+            known = ", ".join(VARIABLES)
+            raise ValueError(f"there is no variable {{{{{name}}}}}; these are: {known}, header.NAME")
+    return text
+
+
+def expand(text: str, variables: Mapping[str, str]) -> str:
+    """`text` with the variables of a call; a header that the call does not have becomes nothing."""
+    return _VARIABLE.sub(lambda found: variables.get(found[1].lower(), ""), text)
+
+
+Template = Annotated[str, BeforeValidator(lambda value: _check_variables(value) if isinstance(value, str) else value)]
+Words = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
+
+
+class TurnDetection(_Strict):
+    """How the provider finds out whose turn it is; fields that are left out are the provider's to choose."""
+
+    type: Literal["server_vad", "semantic_vad"] = "server_vad"
+    threshold: float | None = Field(None, ge=0, le=1)
+    prefix_padding_ms: int | None = Field(None, ge=0, le=5000)
+    silence_duration_ms: int | None = Field(None, ge=0, le=10000)
+    idle_timeout_ms: int | None = Field(None, ge=5000, le=30000)
+    eagerness: Literal["low", "medium", "high", "auto"] | None = None
+    create_response: bool = True
+    interrupt_response: bool = True
+
+
+class LocalRule(_Strict):
+    """For the embedded server: when one of `hears` is understood, say `says` and call the tool `calls`."""
+
+    hears: Words
+    says: str = ""
+    calls: str = ""
+    arguments: dict[str, str] = {}
+    then: str = "{output}"
+    failed: str = "I am sorry, that did not work. {error}"
+
+
+class LocalScript(_Strict):
+    """What the embedded server understands and answers where it stands in for a model."""
+
+    slots: dict[str, tuple[str, ...]] = {}
+    rules: tuple[LocalRule, ...] = ()
+    otherwise: str = "I am sorry, I did not understand."
+
+
+class AgentDefinition(_Strict):
+    """One YAML file. `tools` names built-in tools and functions of the Python file beside it."""
+
+    provider: str = "local"
+    model: str = ""
+    instructions: Template = ""
+    greeting: Template = ""
+    voice: str = ""
+    speed: float | None = Field(None, ge=0.25, le=1.5)
+    turn_detection: TurnDetection = TurnDetection()
+    transcription: dict[str, Any] | None = None
+    noise_reduction: Literal["", "near_field", "far_field"] = ""
+    max_output_tokens: int | None = Field(None, ge=1, le=4096)
+    tools: tuple[str, ...] = ()
+    tool_timeout_seconds: float = Field(10.0, gt=0, le=300)
+    transfer_targets: dict[str, Template] = {}
+    local: LocalScript = LocalScript()
+
+    @field_validator("transfer_targets")
+    @classmethod
+    def _targets_are_uris(cls, targets: dict[str, str]) -> dict[str, str]:
+        for name, uri in targets.items():
+            if not re.match(r"(sip|sips|tel):\S+$", _VARIABLE.sub("x", uri)):
+                raise ValueError(f"{name}: {uri!r} is not a sip: or tel: URI")
+        return targets
+
+    @field_validator("local")
+    @classmethod
+    def _slots_exist(cls, local: LocalScript) -> LocalScript:
+        for rule in local.rules:
+            for phrase in rule.hears:
+                for slot in re.findall(r"\{(\w+)\}", phrase):
+                    if slot not in local.slots:
+                        raise ValueError(f"{phrase!r} names the slot {slot!r}, which slots does not have")
+        return local

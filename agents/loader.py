@@ -1,0 +1,92 @@
+"""Finds agents: every NAME.yaml of a folder, with the tools of the NAME.py beside it."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from gateway.document import load, read
+from gateway.errors import ConfigError
+
+from .definition import AgentDefinition
+from .registry import Tool, describe, is_tool
+
+BUNDLED = Path(__file__).parent
+"""The agents that come with the gateway."""
+
+BUILT_IN = frozenset({"transfer_call", "hang_up"})
+"""Tools that the gateway itself carries out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A definition with its name and its own tools."""
+
+    name: str
+    source: str
+    definition: AgentDefinition
+    tools: Mapping[str, Tool]
+
+
+class Agents(Mapping[str, Agent]):
+    """Agents by name."""
+
+    def __init__(self, agents: dict[str, Agent]) -> None:
+        self._agents = agents
+
+    def __getitem__(self, name: str) -> Agent:
+        return self._agents[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._agents)
+
+    def __len__(self) -> int:
+        return len(self._agents)
+
+
+def load_agents(folder: Path) -> Agents:
+    """Raises ConfigError."""
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        raise ConfigError(str(folder), "there is no agent in it; one is a file such as receptionist.yaml")
+    return Agents({path.stem: load_agent(path) for path in files})
+
+
+def load_agent(path: Path) -> Agent:
+    """Raises ConfigError."""
+    text, beside = read(path), path.with_suffix(".py")
+    definition = load(str(path), text, AgentDefinition.model_validate)
+    functions = _tools_of(beside) if beside.exists() else {}
+    for name in definition.tools:
+        if name not in functions and name not in BUILT_IN:
+            known = ", ".join(sorted(BUILT_IN | set(functions)))
+            problem = f"there is no tool {name!r}; these are: {known}"
+            raise ConfigError(str(path), problem, line=_line_of_word(text, name), key="tools")
+    if "transfer_call" in definition.tools and not definition.transfer_targets:
+        raise ConfigError(str(path), "transfer_call needs at least one target", key="transfer_targets")
+    own = {name: functions[name] for name in definition.tools if name in functions}
+    return Agent(path.stem, str(path), definition, own)
+
+
+def _tools_of(path: Path) -> dict[str, Tool]:
+    try:
+        module = _import(path)
+        return {name: describe(value) for name, value in vars(module).items() if is_tool(value)}
+    except Exception as error:  # whatever the file does wrong, it is the file that is to be named
+        raise ConfigError(str(path), f"{type(error).__name__}: {error}") from error
+
+
+def _import(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"gateway_agent_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _line_of_word(text: str, word: str) -> int:
+    return next((number for number, line in enumerate(text.splitlines(), 1) if word in line), 0)

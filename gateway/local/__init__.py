@@ -1,0 +1,7 @@
+"""The embedded Realtime server: a provider that needs no account and no network. This is the room's door."""
+
+from gateway.local.process import LocalProcess
+from gateway.local.script import Rule, Script
+from gateway.local.server import LocalServer, LocalSettings
+
+__all__ = ["LocalProcess", "LocalServer", "LocalSettings", "Rule", "Script"]

@@ -1,0 +1,526 @@
+"""One session of the Realtime protocol, served: the events of OpenAI's reference, GA names.
+
+Sans-I/O: `receive` takes a client event's text and the time, `expire` plays what is due, `outbox` holds the server
+events as JSON. Behind it stand the parts that are handed in: detector, ears, brain and mouth.
+"""
+
+from __future__ import annotations
+
+import secrets
+from binascii import Error as Base64Error
+from binascii import a2b_base64
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+
+from gateway.codecs import Resampler
+from gateway.local.audio import FORMATS, Samples, format_of
+from gateway.local.brain import Brain
+from gateway.local.detector import PATIENCE_MS, WINDOW, Detector, Pause, Started, Stopped, Turns, TurnSettings
+from gateway.local.response import Response
+from gateway.local.script import Script
+
+MAX_UTTERANCE_SECONDS = 60
+EARS_HZ = 16000
+MIN_COMMIT_MS = 100
+
+
+class EventError(Exception):
+    """A client event that is answered by an `error` event; nothing of it was applied."""
+
+    def __init__(self, code: str, message: str, param: str | None = None) -> None:
+        super().__init__(code, message)
+        self.code, self.message, self.param = code, message, param
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a session is made of. `speak(text, voice, speed, hz)` gives samples; `understand` takes them at 16 kHz."""
+
+    script: Script
+    understand: Callable[[Samples], str]
+    speak: Callable[[str, str, float, int], Samples]
+    detector: Callable[[], Detector]
+
+
+def _identity(kind: str) -> str:
+    return f"{kind}_{secrets.token_hex(8)}"
+
+
+class Session:
+    """One client. It never raises for what the client sends."""
+
+    def __init__(self, model: str, parts: Parts) -> None:
+        self.outbox: list[bytes] = []
+        self._parts = parts
+        self._brain = Brain(parts.script)
+        self._detector = parts.detector()
+        self._items: list[dict[str, Any]] = []
+        self._understood: dict[str, str] = {}  # user items: what was heard, whether or not transcription is on
+        self._audio_ms: dict[str, Response] = {}  # assistant items: the response that knows their length
+        self._conversation_id = _identity("conv")
+        self._response: Response | None = None
+        self._playing: Iterator[dict[str, Any] | float] = iter(())
+        self._due = 0.0
+        self._pending = np.zeros(0, np.int16)  # 16 kHz, less than a window
+        self._utterance: list[Samples] = []  # windows of the turn, or of what may become its padding
+        self._user_item = ""
+        self._voice_used = False
+        self._config: dict[str, Any] = {
+            "type": "realtime",
+            "object": "realtime.session",
+            "id": _identity("sess"),
+            "model": model,
+            "output_modalities": ["audio"],
+            "instructions": "",
+            "tools": [],
+            "tool_choice": "auto",
+            "max_output_tokens": "inf",
+            "truncation": "auto",
+            "tracing": None,
+            "prompt": None,
+            "include": None,
+            "audio": {
+                "input": {
+                    "format": {"type": "audio/pcm", "rate": 24000},
+                    "transcription": None,
+                    "noise_reduction": None,
+                    "turn_detection": {
+                        "type": "server_vad",
+                        "threshold": 0.5,
+                        "prefix_padding_ms": 300,
+                        "silence_duration_ms": 500,
+                        "idle_timeout_ms": None,
+                        "create_response": True,
+                        "interrupt_response": True,
+                    },
+                },
+                "output": {"format": {"type": "audio/pcm", "rate": 24000}, "voice": "en-us", "speed": 1.0},
+            },
+        }
+        self._apply()
+        self._send({"type": "session.created", "session": self._config})
+        conversation = {"id": self._conversation_id, "object": "realtime.conversation"}
+        self._send({"type": "conversation.created", "conversation": conversation})
+
+    # machine
+
+    def deadline(self) -> float | None:
+        return self._due if self._response else None
+
+    def expire(self, now: float) -> None:
+        """Play on what is due of the response in progress."""
+        while self._response and self._due <= now:
+            step = next(self._playing, None)
+            if step is None:
+                self._response = None
+            elif isinstance(step, float):
+                self._due += step
+            else:
+                self._record(step)
+                self._send(step)
+
+    # input
+
+    def receive(self, text: str | bytes, now: float) -> None:
+        event_id: Any = None
+        try:
+            event = _decode(text)
+            event_id = event.get("event_id")
+            handler = _HANDLERS.get(event.get("type", ""))
+            if handler is None:
+                raise _unknown_type(event.get("type"))
+            handler(self, event, now)
+        except EventError as error:
+            details = {
+                "type": "invalid_request_error",
+                "code": error.code,
+                "message": error.message,
+                "param": error.param,
+                "event_id": event_id if isinstance(event_id, str) else None,
+            }
+            self._send({"type": "error", "error": details})
+        self.expire(now)
+
+    def _update(self, event: dict[str, Any], now: float) -> None:
+        change = _need(event, "session", dict)
+        if "type" not in change:
+            raise EventError(
+                "missing_required_parameter", "Missing required parameter: 'session.type'.", "session.type"
+            )
+        if change["type"] != "realtime":
+            raise EventError(
+                "invalid_value", f"Invalid value: {change['type']!r}. Supported value: 'realtime'.", "session.type"
+            )
+        merged = deepcopy(self._config)
+        _merge(merged, {key: value for key, value in change.items() if key in merged and key not in _FIXED})
+        _validate(merged)
+        voice = merged["audio"]["output"].get("voice")
+        if self._voice_used and voice != self._config["audio"]["output"]["voice"]:
+            raise EventError(
+                "cannot_update_voice", "Cannot update a conversation's voice if assistant audio is present."
+            )
+        self._config = merged
+        self._apply()
+        self._send({"type": "session.updated", "session": self._config})
+
+    def _apply(self) -> None:
+        """Make the machinery follow the configuration."""
+        audio = self._config["audio"]["input"]
+        wanted = format_of(audio["format"])
+        assert wanted is not None
+        if getattr(self, "_input", None) is not wanted:
+            self._input = wanted
+            self._resampler = Resampler(wanted.hz, EARS_HZ)
+        detection = audio["turn_detection"]
+        if detection is None:
+            self._turns: Turns | None = None
+            return
+        settings = TurnSettings(
+            kind=detection["type"],
+            threshold=detection.get("threshold") or 0.5,
+            prefix_padding_ms=int(detection.get("prefix_padding_ms") or 0),
+            silence_duration_ms=int(detection.get("silence_duration_ms") or 500),
+            patience_ms=PATIENCE_MS.get(detection.get("eagerness") or "auto", 4000),
+            create_response=detection.get("create_response", True),
+            interrupt_response=detection.get("interrupt_response", True),
+        )
+        if getattr(self, "_turns", None) is None:
+            self._turns = Turns(self._detector, settings)
+        else:
+            assert self._turns is not None
+            self._turns.settings = settings
+
+    def _append(self, event: dict[str, Any], now: float) -> None:
+        try:
+            data = a2b_base64(_need(event, "audio", str).encode("ascii"))
+            samples = self._input.decode(data)
+        except (Base64Error, ValueError) as error:
+            raise EventError("invalid_value", f"Invalid audio: {error}.", "audio") from error
+        self._pending = np.concatenate((self._pending, self._resampler.push(samples)))
+        while len(self._pending) >= WINDOW:
+            window, self._pending = self._pending[:WINDOW], self._pending[WINDOW:]
+            self._hear(window, now)
+
+    def _hear(self, window: Samples, now: float) -> None:
+        self._utterance.append(window)
+        turns = self._turns
+        if turns is None:
+            self._limit(MAX_UTTERANCE_SECONDS * 1000)
+            return
+        match turns.push(window):
+            case Started(at_ms):
+                self._user_item = _identity("item")
+                speech = {"audio_start_ms": at_ms, "item_id": self._user_item}
+                self._send({"type": "input_audio_buffer.speech_started", **speech})
+                if turns.settings.interrupt_response:
+                    self._interrupt("turn_detected")
+            case Stopped(at_ms):
+                self._turn_over(at_ms, now)
+            case Pause() if self._parts.script.find(self._parts.understand(np.concatenate(self._utterance))):
+                self._turn_over(turns.stop().at_ms, now)
+        if not turns.speaking:
+            self._limit(turns.settings.prefix_padding_ms + 64)
+        else:
+            self._limit(MAX_UTTERANCE_SECONDS * 1000)
+
+    def _limit(self, ms: int) -> None:
+        keep = max(1, ms * EARS_HZ // 1000 // WINDOW)
+        del self._utterance[:-keep]
+
+    def _turn_over(self, at_ms: int, now: float) -> None:
+        assert self._turns is not None
+        stopped = {"audio_end_ms": at_ms, "item_id": self._user_item}
+        self._send({"type": "input_audio_buffer.speech_stopped", **stopped})
+        self._commit_item()
+        if self._turns.settings.create_response and self._response is None:
+            self._respond({}, now)
+
+    def _commit(self, event: dict[str, Any], now: float) -> None:
+        heard_ms = len(self._utterance) * WINDOW * 1000 // EARS_HZ
+        if heard_ms < MIN_COMMIT_MS:
+            raise EventError(
+                "input_audio_buffer_commit_empty",
+                "Error committing input audio buffer: the buffer is too small. Expected at least 100ms of audio, but "
+                f"buffer only has {heard_ms:.2f}ms of audio.",
+            )
+        if self._turns:
+            self._turns.speaking = False
+        self._commit_item()
+
+    def _commit_item(self) -> None:
+        audio = np.concatenate(self._utterance)
+        self._utterance = []
+        identity, self._user_item = self._user_item or _identity("item"), ""
+        text = self._understood[identity] = self._parts.understand(audio)
+        wants_text = self._config["audio"]["input"]["transcription"] is not None
+        content = [{"type": "input_audio", "transcript": None}]
+        item = _item(identity, "message", role="user", content=content)
+        previous = self._items[-1]["id"] if self._items else None
+        self._send({"type": "input_audio_buffer.committed", "item_id": identity, "previous_item_id": previous})
+        self._insert(item, previous)
+        if wants_text:
+            place = {"item_id": identity, "content_index": 0}
+            kind = "conversation.item.input_audio_transcription"
+            if text:
+                self._send({"type": f"{kind}.delta", **place, "delta": text})
+            content[0]["transcript"] = text
+            usage = {"type": "duration", "seconds": round(len(audio) / EARS_HZ, 2)}
+            self._send({"type": f"{kind}.completed", **place, "transcript": text, "usage": usage})
+
+    def _clear(self, event: dict[str, Any], now: float) -> None:
+        self._utterance = []
+        self._send({"type": "input_audio_buffer.cleared"})
+
+    # conversation
+
+    def _insert(self, item: dict[str, Any], previous: str | None) -> None:
+        where = next((i + 1 for i, one in enumerate(self._items) if one["id"] == previous), 0)
+        self._items.insert(where, item)
+        self._send({"type": "conversation.item.added", "previous_item_id": previous, "item": item})
+        self._send({"type": "conversation.item.done", "previous_item_id": previous, "item": item})
+
+    def _create_item(self, event: dict[str, Any], now: float) -> None:
+        given = _need(event, "item", dict)
+        kind = _need(given, "type", str, "item.type")
+        if kind not in ("message", "function_call", "function_call_output"):
+            raise EventError("invalid_value", f"Invalid value: {kind!r}.", "item.type")
+        if kind == "message":
+            _need(given, "content", list, "item.content")
+            if given.get("role") not in ("user", "assistant", "system"):
+                raise EventError("invalid_value", f"Invalid value: {given.get('role')!r}.", "item.role")
+        else:
+            _need(given, "call_id", str, "item.call_id")
+        if kind == "function_call_output":
+            _need(given, "output", str, "item.output")
+        identity = given.get("id") or _identity("item")
+        if any(one["id"] == identity for one in self._items):
+            raise EventError("item_create_duplicate_item_id", f"Item with id {identity!r} already exists.", "item.id")
+        previous = event.get("previous_item_id") or (self._items[-1]["id"] if self._items else None)
+        if previous == "root":
+            previous = None
+        elif previous is not None:
+            self._find(previous, "item_create_invalid_previous_item_id", "previous_item_id")
+        fields = {key: value for key, value in given.items() if key not in ("id", "object", "status")}
+        self._insert({**_item(identity, kind), **fields}, previous)
+
+    def _find(self, identity: str, code: str, param: str = "item_id") -> dict[str, Any]:
+        for item in self._items:
+            if item["id"] == identity:
+                return item
+        raise EventError(code, f"Item with id {identity!r} not found.", param)
+
+    def _retrieve(self, event: dict[str, Any], now: float) -> None:
+        item = self._find(_need(event, "item_id", str), "item_retrieve_invalid_item_id")
+        self._send({"type": "conversation.item.retrieved", "item": item})
+
+    def _delete(self, event: dict[str, Any], now: float) -> None:
+        item = self._find(_need(event, "item_id", str), "item_delete_invalid_item_id")
+        self._items.remove(item)
+        self._send({"type": "conversation.item.deleted", "item_id": item["id"]})
+
+    def _truncate(self, event: dict[str, Any], now: float) -> None:
+        item = self._find(_need(event, "item_id", str), "item_truncate_invalid_item_id")
+        index, end_ms = _need(event, "content_index", int), _need(event, "audio_end_ms", int)
+        response = self._audio_ms.get(item["id"])
+        if response is None or item.get("role") != "assistant":
+            raise EventError("unsupported_content_type", "Only model output audio messages can be truncated", "item_id")
+        spoken = response.spoken[item["id"]]
+        if index != 0:
+            raise EventError("invalid_value", f"Item has no content at index {index}.", "content_index")
+        if not 0 <= end_ms <= spoken.ms:
+            raise EventError(
+                "invalid_value",
+                f"Audio content of {spoken.ms}ms is already shorter than {end_ms}ms",
+                "audio_end_ms",
+            )
+        spoken.ms = end_ms
+        item["content"] = [{"type": "output_audio", "transcript": ""}]  # nobody knows which words were heard
+        place = {"item_id": item["id"], "content_index": index, "audio_end_ms": end_ms}
+        self._send({"type": "conversation.item.truncated", **place})
+
+    # responses
+
+    def _create_response(self, event: dict[str, Any], now: float) -> None:
+        if self._response:
+            raise EventError(
+                "conversation_already_has_active_response",
+                f"Conversation already has an active response in progress: {self._response.id}. Wait until the "
+                "response is finished before creating a new one.",
+            )
+        wanted = event.get("response") or {}
+        if not isinstance(wanted, dict):
+            raise EventError("invalid_type", "Invalid type for 'response': expected an object.", "response")
+        self._respond(wanted, now)
+
+    def _respond(self, wanted: dict[str, Any], now: float) -> None:
+        audio = deepcopy(self._config["audio"]["output"])
+        _merge(audio, (wanted.get("audio") or {}).get("output") or {})
+        output = format_of(audio["format"])
+        if output is None:
+            raise _invalid_format("response.audio.output.format")
+        tools = wanted.get("tools", self._config["tools"])
+        allowed = wanted.get("tool_choice", self._config["tool_choice"]) != "none"
+        modalities = wanted.get("output_modalities") or self._config["output_modalities"]
+        items = [self._as_understood(item) for item in wanted.get("input") or self._items]
+        names = {str(tool.get("name")) for tool in tools if allowed}
+        reply = self._brain.reply(items, str(wanted.get("instructions") or ""), names)
+        speed = float(audio.get("speed") or 1.0)
+        silent = modalities == ["text"] or not reply.text
+        voice = audio.get("voice")
+        samples = np.zeros(0, np.int16)
+        if not silent:
+            samples = self._parts.speak(reply.text, voice if isinstance(voice, str) else "en-us", speed, output.hz)
+            self._voice_used = True
+        self._response = Response(
+            id=_identity("resp"),
+            config={
+                "output_modalities": modalities,
+                "max_output_tokens": wanted.get("max_output_tokens", self._config["max_output_tokens"]),
+                "audio": {"output": {"format": audio["format"], "voice": audio["voice"]}},
+                "metadata": wanted.get("metadata"),
+            },
+            reply=reply,
+            audio=samples,
+            format=output,
+            new_id=_identity,
+            conversation_id=None if wanted.get("conversation") == "none" else self._conversation_id,
+            input_tokens=(len(self._config["instructions"]) + sum(len(str(item)) for item in items)) // 4,
+        )
+        self._playing = self._response.play()
+        self._due = now
+        self.expire(now)
+
+    def _as_understood(self, item: dict[str, Any]) -> dict[str, Any]:
+        if text := self._understood.get(item.get("id", "")):
+            return {**item, "content": [{"type": "input_text", "text": text}]}
+        return item
+
+    def _cancel(self, event: dict[str, Any], now: float) -> None:
+        wanted = event.get("response_id")
+        if self._response is None or (wanted and wanted != self._response.id):
+            raise EventError("response_cancel_not_active", "Cancellation failed: no active response found")
+        self._interrupt("client_cancelled")
+
+    def _interrupt(self, reason: str) -> None:
+        """Let the response in progress go straight to its end."""
+        if self._response is None:
+            return
+        self._response.cancel(reason)
+        for step in self._playing:
+            if not isinstance(step, float):
+                self._record(step)
+                self._send(step)
+        self._response = None
+
+    def _record(self, event: dict[str, Any]) -> None:
+        """The items of a response join the conversation as they begin."""
+        if event["type"] != "conversation.item.added" or self._response is None:
+            return
+        item = event["item"]
+        event["previous_item_id"] = self._items[-1]["id"] if self._items else None
+        self._items.append(item)
+        if item["type"] == "message" and self._response.config["output_modalities"] != ["text"]:
+            self._audio_ms[item["id"]] = self._response
+
+    def _send(self, event: dict[str, Any]) -> None:
+        self.outbox.append(orjson.dumps({"event_id": _identity("event"), **event}))
+
+
+_FIXED = frozenset({"id", "object", "model", "type"})  # cannot be changed in a session
+
+_HANDLERS: dict[str, Callable[[Session, dict[str, Any], float], None]] = {
+    "session.update": Session._update,
+    "input_audio_buffer.append": Session._append,
+    "input_audio_buffer.commit": Session._commit,
+    "input_audio_buffer.clear": Session._clear,
+    "conversation.item.create": Session._create_item,
+    "conversation.item.retrieve": Session._retrieve,
+    "conversation.item.delete": Session._delete,
+    "conversation.item.truncate": Session._truncate,
+    "response.create": Session._create_response,
+    "response.cancel": Session._cancel,
+}
+
+
+def _decode(text: str | bytes) -> dict[str, Any]:
+    try:
+        event = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise EventError("invalid_json", f"The event is not valid JSON: {error}.") from error
+    if not isinstance(event, dict):
+        raise EventError("invalid_type", "The event is not a JSON object.")
+    return event
+
+
+def _unknown_type(kind: object) -> EventError:
+    supported = ", ".join(repr(one) for one in _HANDLERS)
+    if kind is None:
+        return EventError("missing_required_parameter", "Missing required parameter: 'type'.", "type")
+    return EventError("invalid_value", f"Invalid value: {kind!r}. Supported values are: {supported}.", "type")
+
+
+def _need(fields: dict[str, Any], name: str, kind: type, param: str = "") -> Any:
+    value = fields.get(name)
+    param = param or name
+    if value is None:
+        raise EventError("missing_required_parameter", f"Missing required parameter: {param!r}.", param)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise EventError("invalid_type", f"Invalid type for {param!r}: expected {kind.__name__}.", param)
+    return value
+
+
+def _item(identity: str, kind: str, **fields: Any) -> dict[str, Any]:
+    return {"id": identity, "object": "realtime.item", "type": kind, "status": "completed", **fields}
+
+
+def _merge(into: dict[str, Any], change: dict[str, Any]) -> None:
+    """Only what is named changes; objects of the session's own shape are merged, others replaced."""
+    for key, value in change.items():
+        if key in ("audio", "input", "output") and isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def _invalid_format(param: str) -> EventError:
+    supported = ", ".join(repr(name) for name in FORMATS)
+    return EventError("invalid_value", f"Invalid format. Supported: {supported}; audio/pcm at 24000 Hz.", param)
+
+
+def _validate(config: dict[str, Any]) -> None:
+    for side in ("input", "output"):
+        if format_of(config["audio"][side].get("format")) is None:
+            raise _invalid_format(f"session.audio.{side}.format")
+    detection = config["audio"]["input"]["turn_detection"]
+    where = "session.audio.input.turn_detection"
+    if detection is not None:
+        if not isinstance(detection, dict) or detection.get("type") not in ("server_vad", "semantic_vad"):
+            raise EventError(
+                "invalid_value", "Supported values are: 'server_vad', 'semantic_vad' and null.", f"{where}.type"
+            )
+        for name, lowest, highest in (
+            ("threshold", 0.0, 1.0), ("prefix_padding_ms", 0, 5000), ("silence_duration_ms", 0, 10000),
+        ):  # fmt: skip
+            value = detection.get(name)
+            if value is not None and not (isinstance(value, int | float) and lowest <= value <= highest):
+                raise EventError("invalid_value", f"Expected a number from {lowest} to {highest}.", f"{where}.{name}")
+        if detection.get("eagerness", "auto") not in PATIENCE_MS:
+            raise EventError("invalid_value", f"Supported values are: {', '.join(PATIENCE_MS)}.", f"{where}.eagerness")
+    if not isinstance(config["instructions"], str):
+        raise EventError("invalid_type", "Invalid type: expected a string.", "session.instructions")
+    if config["output_modalities"] not in (["audio"], ["text"]):
+        raise EventError("invalid_value", "Supported values are: ['audio'], ['text'].", "session.output_modalities")
+    speed = config["audio"]["output"].get("speed", 1.0)
+    if not isinstance(speed, int | float) or not 0.25 <= speed <= 1.5:
+        raise EventError("invalid_value", "Expected a number from 0.25 to 1.5.", "session.audio.output.speed")
+    tools = config["tools"]
+    if not isinstance(tools, list):
+        raise EventError("invalid_type", "Invalid type: expected a list.", "session.tools")
+    for number, tool in enumerate(tools):
+        if not isinstance(tool, dict) or not isinstance(tool.get("name"), str) or tool.get("type") != "function":
+            raise EventError("invalid_value", "Expected a function with a name.", f"session.tools[{number}]")
