@@ -39,10 +39,10 @@ class TurnDetection(_Strict):
     """How the provider finds out whose turn it is; fields that are left out are the provider's to choose."""
 
     type: Literal["server_vad", "semantic_vad"] = "server_vad"
-    threshold: float | None = Field(None, ge=0, le=1)
-    prefix_padding_ms: int | None = Field(None, ge=0, le=5000)
-    silence_duration_ms: int | None = Field(None, ge=0, le=10000)
-    idle_timeout_ms: int | None = Field(None, ge=5000, le=30000)
+    threshold: float | None = Field(default=None, ge=0, le=1)
+    prefix_padding_ms: int | None = Field(default=None, ge=0, le=5000)
+    silence_duration_ms: int | None = Field(default=None, ge=0, le=10000)
+    idle_timeout_ms: int | None = Field(default=None, ge=5000, le=30000)
     eagerness: Literal["low", "medium", "high", "auto"] | None = None
     create_response: bool = True
     interrupt_response: bool = True
@@ -75,13 +75,13 @@ class AgentDefinition(_Strict):
     instructions: Template = ""
     greeting: Template = ""
     voice: str = ""
-    speed: float | None = Field(None, ge=0.25, le=1.5)
+    speed: float | None = Field(default=None, ge=0.25, le=1.5)
     turn_detection: TurnDetection = TurnDetection()
     transcription: dict[str, Any] | None = None
     noise_reduction: Literal["", "near_field", "far_field"] = ""
-    max_output_tokens: int | None = Field(None, ge=1, le=4096)
+    max_output_tokens: int | None = Field(default=None, ge=1, le=4096)
     tools: tuple[str, ...] = ()
-    tool_timeout_seconds: float = Field(10.0, gt=0, le=300)
+    tool_timeout_seconds: float = Field(default=10.0, gt=0, le=300)
     transfer_targets: dict[str, Template] = {}
     local: LocalScript = LocalScript()
 

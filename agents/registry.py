@@ -54,14 +54,15 @@ class Tool:
         try:
             values = self.arguments.model_validate_json(arguments or "{}")
         except ValidationError as error:
-            wrong = "; ".join(
-                f"{'.'.join(map(str, one['loc'])) or 'arguments'}: {one['msg']}" for one in error.errors()
-            )
-            raise ToolError(self.name, wrong) from error
+            raise ToolError(self.name, "; ".join(map(_explain, error.errors()))) from error
         given = {name: getattr(values, name) for name in type(values).model_fields}
         if self.context:
             given[self.context] = context
         return lambda: self.function(**given)
+
+
+def _explain(error: Any) -> str:
+    return f"{'.'.join(map(str, error['loc'])) or 'arguments'}: {error['msg']}"
 
 
 def tool(function: Function) -> Function:

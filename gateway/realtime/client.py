@@ -100,8 +100,8 @@ class Client:
         self.session.add_text(text)
         self._flush()
 
-    def interrupt(self, heard: list[Heard]) -> list[Heard]:
-        truncated = self.session.interrupt(heard)
+    def interrupt(self, heard: list[Heard], by_speech: bool = True) -> list[Heard]:
+        truncated = self.session.interrupt(heard, by_speech)
         self._flush()
         return truncated
 

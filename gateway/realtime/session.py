@@ -83,15 +83,16 @@ class Session:
         content = [{"type": "output_text" if role == "assistant" else "input_text", "text": text}]
         self._send("conversation.item.create", item={"type": "message", "role": role, "content": content})
 
-    def interrupt(self, heard: list[Heard]) -> list[Heard]:
+    def interrupt(self, heard: list[Heard], by_speech: bool = True) -> list[Heard]:
         """The caller talks over the agent: `heard` is what was played of each item that was playing or queued.
 
         Late audio of the response is dropped from now on, and the server is told what was heard, never more than was
-        received. Returns the truncations as they were sent.
+        received. With `by_speech` the server has heard it too, and may cancel the response by itself; a key that was
+        pressed it cannot hear. Returns the truncations as they were sent.
         """
         if self._active:
             self._interrupted.add(self._active)
-            if not self._server_interrupts:
+            if not (by_speech and self._server_interrupts):
                 self._send("response.cancel", response_id=self._active)
         self._owed = None  # the caller's new turn answers in its place
         truncated = []

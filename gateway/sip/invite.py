@@ -138,7 +138,11 @@ class Session:
             self.reject(480, now)
 
     def refer(self, target: str, now: float, patience: float = 60.0) -> Referral | None:
-        """Ask the peer to call `target` (a URI). None while another transfer is open or the session is not up."""
+        """Ask the peer to call `target`, a URI. None while another transfer is open or the session is not up.
+
+        Raises SipParseError for what is no URI.
+        """
+        Uri.parse(target)
         if self.state is not State.CONFIRMED or (self.referral and not self.referral.done):
             return None
         request, flow = self.dialog.request("REFER", self._core.branch())
