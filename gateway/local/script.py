@@ -54,13 +54,17 @@ class Script:
 
     def words(self) -> set[str]:
         """Every word that may be heard."""
-        phrases = [re.sub(r"\{\w+\}", " ", phrase) for rule in self.rules for phrase in rule.hears]
+        phrases = [re.sub(r"\{\w+\}", " ", phrase) for phrase in self._spoken()]
         options = [word for words in self.slots.values() for word in words]
-        return {word for text in phrases + options for word in normalize(text).split() if not word.startswith("dtmf")}
+        return {word for text in phrases + options for word in normalize(text).split()}
+
+    def _spoken(self) -> list[str]:
+        """All phrases but those of keys."""
+        return [phrase for rule in self.rules for phrase in rule.hears if not phrase.lower().startswith("[dtmf]")]
 
     def grammar(self) -> str:
         """JSGF (the W3C note of June 2000) of all that may be heard; empty where there is nothing."""
-        phrases = [phrase for rule in self.rules for phrase in rule.hears if not phrase.lower().startswith("[dtmf]")]
+        phrases = self._spoken()
         if not phrases:
             return ""
         lines = ["#JSGF V1.0;", "grammar agent;"]

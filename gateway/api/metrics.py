@@ -1,0 +1,59 @@
+"""What Prometheus scrapes: counters fed by the calls' events, gauges read at the scrape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from gateway.app import Gateway
+from gateway.records import CallEvent
+
+
+class Metrics:
+    """One registry for one gateway."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        counted: dict[str, Any] = {"registry": self._registry}
+        self._ended = Counter("gateway_calls", "Calls that have ended", ["outcome"], **counted)
+        self._events = Counter("gateway_call_events", "What happened in calls", ["type"], **counted)
+        self._setup = Histogram(
+            "gateway_setup_seconds", "From INVITE to 200", buckets=(0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10), **counted
+        )
+        self._duration = Histogram(
+            "gateway_call_seconds", "From 200 to the end", buckets=(5, 15, 30, 60, 120, 300, 600, 1800, 3600), **counted
+        )
+
+    def tell(self, event: CallEvent, record: dict[str, Any]) -> None:
+        self._events.labels(event.type).inc()
+        if event.type == "answered":
+            self._setup.observe(record["answered_at"] - record["started_at"])
+        elif event.type == "ended":
+            self._ended.labels(record["outcome"]).inc()
+            if record.get("answered_at"):
+                self._duration.observe(record["ended_at"] - record["answered_at"])
+
+    def collect(self) -> Iterator[Metric]:
+        """Called at the scrape."""
+        switchboard, writer = self._gateway.switchboard, self._gateway.store.writer
+        clock = switchboard.clock
+        yield GaugeMetricFamily("gateway_calls_live", "Calls in progress", value=len(switchboard))
+        yield GaugeMetricFamily("gateway_media_ports_free", "RTP ports that can be lent", value=len(switchboard.ports))
+        yield GaugeMetricFamily("gateway_ready", "1 when calls may be sent here", value=not self._gateway.problems)
+        yield GaugeMetricFamily("gateway_store_available", "1 when Redis answers", value=self._gateway.store.available)
+        yield GaugeMetricFamily("gateway_store_waiting", "Writes that wait for Redis", value=len(writer))
+        yield CounterMetricFamily("gateway_store_dropped", "Writes that were given up", value=writer.dropped)
+        yield CounterMetricFamily(
+            "gateway_sip_refused_messages", "SIP that could not be read", value=switchboard.user_agent.refused
+        )
+        yield CounterMetricFamily("gateway_media_ticks", "Ticks of the media clock", value=clock.ticks)
+        yield CounterMetricFamily("gateway_media_late_ticks", "Ticks that came over 5 ms late", value=clock.late)
+        yield GaugeMetricFamily("gateway_media_worst_tick_seconds", "The latest tick so far", value=clock.worst)
+
+    def text(self) -> bytes:
+        return generate_latest(self._registry)

@@ -1,0 +1,89 @@
+"""The gateway: builds the rooms and hands them to each other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import structlog
+
+from gateway.bridge import Switchboard
+from gateway.config import EMBEDDED, Settings
+from gateway.local import LocalProcess, LocalSettings, Script
+from gateway.realtime import Provider
+from gateway.records import CallEvent
+from gateway.store import Store, open_store
+
+log = structlog.get_logger("gateway")
+
+
+class Gateway:
+    """`async with Gateway(settings)`: on entering it answers calls. Raises ConfigError, PortInUse."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.started_at = time.time()
+        self.sinks: list[Callable[[CallEvent, dict[str, Any]], None]] = [self._log]
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Gateway:
+        async with AsyncExitStack() as stack:
+            settings, providers = self.settings, dict(self.settings.providers)
+            if settings.embedded:
+                url = await stack.enter_async_context(LocalProcess(self._local_settings()))
+                providers[EMBEDDED] = Provider(EMBEDDED, url)
+            self.store: Store = await stack.enter_async_context(open_store(settings.store))
+            self.sinks.append(self.store.calls.write)
+            self.switchboard = Switchboard(
+                settings.bridge, settings.sip, settings.media, settings.agents, providers, self._tell
+            )
+            stack.push_async_callback(self.switchboard.close)
+            await self.switchboard.user_agent.listen()
+            self._stack = stack.pop_all()
+        log.info("gateway.listening", sip=f"{settings.sip.host}:{self.sip_port}", agents=list(settings.agents))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    @property
+    def sip_port(self) -> int:
+        return self.switchboard.user_agent.port
+
+    @property
+    def problems(self) -> list[str]:
+        """Why no calls should be sent here now; empty when all is well."""
+        found = []
+        if self.switchboard.draining:
+            found.append("draining: no new calls are taken")
+        if not self.store.available:
+            found.append(f"Redis at {self.store.url} does not answer; {len(self.store.writer)} writes wait")
+        return found
+
+    async def drain(self) -> None:
+        """Let the calls in progress end; none is taken any more."""
+        if len(self.switchboard):
+            log.info("gateway.draining", calls=len(self.switchboard), seconds=self.settings.drain_seconds)
+        await self.switchboard.drain(self.settings.drain_seconds)
+
+    def _local_settings(self) -> LocalSettings:
+        scripts = {
+            name: Script.from_json(agent.definition.local.model_dump())
+            for name, agent in self.settings.agents.items()
+            if agent.definition.provider == EMBEDDED
+        }
+        return LocalSettings(scripts=scripts)
+
+    def _tell(self, event: CallEvent, record: dict[str, Any]) -> None:
+        for sink in self.sinks:
+            sink(event, record)
+
+    def _log(self, event: CallEvent, record: dict[str, Any]) -> None:
+        if event.type == "transcript" and not self.settings.log.transcripts:
+            return
+        facts = dict(event.data)
+        if event.type in ("incoming", "ended"):
+            facts |= {name: record.get(name) for name in ("caller", "called")}
+        log.info(f"call.{event.type}", call_id=event.call_id, **facts)

@@ -1,0 +1,44 @@
+"""What a Call asks of the two parties that it joins. Every verb is a plain call that never waits."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from gateway.realtime import Heard
+
+
+class Leg(Protocol):
+    """A party on the telephone."""
+
+    @property
+    def silent(self) -> bool:
+        """Nothing is left to be played to this party."""
+
+    def ring(self) -> None: ...
+    def answer(self) -> None: ...
+    def reject(self, status: int, headers: dict[str, str]) -> None: ...
+    def hang_up(self, reason: str) -> None: ...
+
+    def transfer(self, target: str) -> bool:
+        """Ask the party to call `target` instead; False when it cannot be asked now. Raises SipParseError."""
+
+    def play(self, item_id: str, content_index: int, audio: bytes) -> None:
+        """Queue speech of the agent, PCM16 at 24 kHz."""
+
+    def flush(self) -> list[Heard]:
+        """Stop playing, before the next frame. Returns what was heard of each item that was playing or queued."""
+
+    def deafen(self, deaf: bool) -> None:
+        """While deaf, the agent hears silence instead of this party."""
+
+    def close(self) -> None: ...
+
+
+class AgentSession(Protocol):
+    """The agent's end: `gateway.realtime.Client`."""
+
+    def create_response(self, instructions: str = "") -> None: ...
+    def add_text(self, text: str) -> None: ...
+    def interrupt(self, heard: list[Heard], by_speech: bool = True) -> list[Heard]: ...
+    def tool_output(self, call_id: str, output: str, respond: bool = True) -> None: ...
+    def close(self) -> None: ...

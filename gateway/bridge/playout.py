@@ -1,0 +1,99 @@
+"""The agent's speech on its way to the caller: the only buffer there is, and the account of what left it."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.realtime import Heard
+
+HZ = 24000
+MS = HZ // 1000  # samples
+FADE_MS = 5
+MAX_SECONDS = 300
+
+_RAMP = np.linspace(1, 0, FADE_MS * MS, dtype=np.float32)
+
+Key = tuple[str, int]
+
+
+class Playout:
+    """Speech by item, PCM16 at 24 kHz. `take` gives frames, `flush` stops with a fade and says what was heard."""
+
+    def __init__(self) -> None:
+        self._queue: deque[tuple[Key, NDArray[np.int16]]] = deque()
+        self._samples = 0
+        self._heard: dict[Key, int] = {}  # samples that were taken, of the items since the last flush
+        self._tail: NDArray[np.int16] | None = None
+        self._odd: dict[Key, bytes] = {}  # half a sample that a delta ended with
+        self.dropped = 0  # samples over the bound
+
+    @property
+    def empty(self) -> bool:
+        return not self._samples and self._tail is None
+
+    @property
+    def queued_ms(self) -> int:
+        return self._samples // MS
+
+    def put(self, item_id: str, content_index: int, audio: bytes) -> None:
+        """Deltas may have any length, also an odd one."""
+        key = (item_id, content_index)
+        if rest := self._odd.pop(key, b""):
+            audio = rest + audio
+        if len(audio) % 2:
+            self._odd[key], audio = audio[-1:], audio[:-1]
+        samples = np.frombuffer(audio, "<i2")
+        room = MAX_SECONDS * HZ - self._samples
+        self.dropped += max(0, len(samples) - room)
+        samples = samples[:room]
+        self._heard.setdefault(key, 0)
+        if len(samples):
+            self._queue.append((key, samples))
+            self._samples += len(samples)
+
+    def take(self, samples: int) -> NDArray[np.int16] | None:
+        """The next frame, filled up with silence at the end; None when there is nothing to play."""
+        if self._tail is not None:
+            frame = np.zeros(samples, np.int16)
+            frame[: len(self._tail)] = self._tail
+            self._tail = None
+            return frame
+        if not self._samples:
+            return None
+        key, head = self._queue[0]
+        if len(head) > samples:  # the usual case: one piece holds several frames
+            self._queue[0] = (key, head[samples:])
+            self._account(key, samples)
+            return head[:samples]
+        frame, filled = np.zeros(samples, np.int16), 0
+        while self._queue and filled < samples:
+            key, head = self._queue.popleft()
+            part = head[: samples - filled]
+            frame[filled : filled + len(part)] = part
+            filled += len(part)
+            self._account(key, len(part))
+            if len(part) < len(head):
+                self._queue.appendleft((key, head[len(part) :]))
+        return frame
+
+    def _account(self, key: Key, samples: int) -> None:
+        self._samples -= samples
+        self._heard[key] += samples
+
+    def flush(self) -> list[Heard]:
+        """Drop what is left. Items since the last flush are told in order, also those that were heard to the end."""
+        if self._queue:
+            key, head = self._queue[0]
+            tail = head[: len(_RAMP)]
+            if self._heard[key]:  # of what was never begun nothing is to be heard, not even its fading
+                self._tail = np.rint(tail * _RAMP[: len(tail)]).astype(np.int16)
+                self._heard[key] += len(tail)
+        heard = [Heard(item, index, count // MS) for (item, index), count in self._heard.items()]
+        self._queue.clear()
+        self._heard.clear()
+        self._odd.clear()
+        self._samples = 0
+        return heard

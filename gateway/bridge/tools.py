@@ -1,0 +1,116 @@
+"""Tools: the built-in ones as the model sees them, and the runner of an agent's own functions."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import structlog
+
+from gateway.agents import Agent, CallContext, Tool
+from gateway.errors import ToolError
+
+MAX_THREADS = 64
+"""Functions that are not async and run at the same time, in the whole node."""
+
+log = structlog.get_logger("gateway.bridge")
+
+HANG_UP = {
+    "type": "function",
+    "name": "hang_up",
+    "description": "End the call. Say goodbye first; the call ends when the caller has heard it.",
+    "parameters": {"type": "object", "properties": {}, "additionalProperties": False},
+}
+
+
+def transfer_call(targets: list[str]) -> dict[str, Any]:
+    target = {"type": "string", "enum": targets, "description": "Who is to talk with the caller."}
+    return {
+        "type": "function",
+        "name": "transfer_call",
+        "description": "Put the caller through to somebody else. Say so first; the transfer follows your words.",
+        "parameters": {
+            "type": "object",
+            "properties": {"target": target},
+            "required": ["target"],
+            "additionalProperties": False,
+        },
+    }
+
+
+def definitions(agent: Agent) -> list[dict[str, Any]]:
+    """The tools of an agent, in the order of its file, as `session.tools` wants them."""
+    built_in = {"hang_up": HANG_UP, "transfer_call": transfer_call(list(agent.definition.transfer_targets))}
+    return [built_in.get(name) or agent.tools[name].definition for name in agent.definition.tools]
+
+
+def arguments_of(tool: str, text: str) -> dict[str, Any]:
+    """Arguments as the model wrote them. Raises ToolError."""
+    try:
+        arguments = orjson.loads(text or "{}")
+    except orjson.JSONDecodeError as error:
+        raise ToolError(tool, f"the arguments are not valid JSON: {error}") from error
+    if not isinstance(arguments, dict):
+        raise ToolError(tool, "the arguments are not a JSON object")
+    return arguments
+
+
+def output_of(value: Any) -> str:
+    """What the model gets: text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+
+
+def failure(problem: str) -> str:
+    return output_of({"error": problem})
+
+
+_slots = threading.Semaphore(MAX_THREADS)
+
+
+async def run(tool: Tool, arguments: str, context: CallContext, seconds: float) -> str:
+    """Run one function, off the media path. Raises ToolError, after a fault of the function itself logged once."""
+    bound = tool.bind(arguments, context)
+    try:
+        async with asyncio.timeout(seconds):
+            value = await (bound() if tool.is_async else _in_thread(tool, bound))
+        return output_of(value)
+    except TimeoutError as error:
+        raise ToolError(tool.name, f"took longer than {seconds:g} s") from error
+    except ToolError:
+        raise
+    except Exception as error:  # the door: the function is somebody else's code
+        log.exception("tool.failed", tool=tool.name)
+        raise ToolError(tool.name, f"{type(error).__name__}: {error}") from error
+
+
+async def _in_thread(tool: Tool, function: Callable[[], Any]) -> Any:
+    """In a daemon thread: one that never returns holds up neither the other calls nor the end of the process."""
+    if not _slots.acquire(blocking=False):
+        raise ToolError(tool.name, f"{MAX_THREADS} functions are running already")
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Any] = loop.create_future()
+
+    def settle(value: Any, error: BaseException | None) -> None:
+        if done.done():  # nobody waits any more
+            return
+        if error:
+            done.set_exception(error)
+        else:
+            done.set_result(value)
+
+    def work() -> None:
+        value, fault = None, None
+        try:
+            value = function()
+        except Exception as error:
+            fault = error
+        finally:
+            _slots.release()
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, value, fault)
+
+    threading.Thread(target=work, name=f"tool {tool.name}", daemon=True).start()
+    return await done

@@ -1,0 +1,70 @@
+"""The caller's voice on its way to the agent: G.711 to PCM16 at 24 kHz, on a clock that never stops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.codecs import Codec, Resampler
+from gateway.rtp import Gap
+
+FRAME_MS = 20
+QUIET_MS = 100
+"""When nothing has come for this long the sender has paused, and its silence is filled in as time goes by."""
+
+
+class Uplink:
+    """`append` gets chunks of `chunk_ms`. Loss, pauses and hold become silence of their own length."""
+
+    def __init__(self, codec: Codec, chunk_ms: int, append: Callable[[bytes], None]) -> None:
+        self._append = append
+        self._chunk = chunk_ms * 24
+        self._pending: list[NDArray[np.int16]] = []
+        self._samples = 0
+        self._since_audio_ms = 0
+        self._filled = 0  # samples of silence that were filled in before a gap explained them
+        self.deaf = False
+        self._codec = codec
+        self._resampler = Resampler(codec.rate_hz, 24000)
+
+    def use(self, codec: Codec) -> None:
+        """What the next payloads are coded in."""
+        if codec.rate_hz != self._codec.rate_hz:
+            self._resampler = Resampler(codec.rate_hz, 24000)
+        self._codec = codec
+
+    def audio(self, payload: bytes) -> None:
+        self._since_audio_ms = 0
+        law = self._codec.law
+        if self.deaf:
+            self._push(np.zeros(len(payload), np.int16))
+        else:
+            self._push(law.decoder[np.frombuffer(payload, np.uint8)])
+
+    def gap(self, gap: Gap) -> None:
+        explained = min(gap.samples, self._filled)
+        self._filled -= explained
+        if gap.samples > explained:
+            self._push(np.zeros(gap.samples - explained, np.int16))
+
+    def tick(self) -> None:
+        """Once in 20 ms."""
+        self._since_audio_ms += FRAME_MS
+        if self._since_audio_ms > QUIET_MS:
+            samples = FRAME_MS * self._codec.rate_hz // 1000
+            self._filled += samples
+            self._push(np.zeros(samples, np.int16))
+
+    def _push(self, samples: NDArray[np.int16]) -> None:
+        converted = self._resampler.push(samples)
+        self._pending.append(converted)
+        self._samples += len(converted)
+        if self._samples < self._chunk:
+            return
+        whole = self._pending[0] if len(self._pending) == 1 else np.concatenate(self._pending)
+        for start in range(0, len(whole) - self._chunk + 1, self._chunk):
+            self._append(whole[start : start + self._chunk].tobytes())
+        rest = whole[len(whole) // self._chunk * self._chunk :]
+        self._pending, self._samples = ([rest] if len(rest) else []), len(rest)

@@ -1,0 +1,159 @@
+"""The command line: `gateway demo`, `serve`, `check`, `phone`."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvloop
+from rich.console import Console
+from rich.panel import Panel
+
+from gateway import __version__, api, config, logs
+from gateway.app import Gateway
+from gateway.config import Settings
+from gateway.errors import ConfigError, GatewayError
+
+cli = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+out, err = Console(), Console(stderr=True)
+
+SipHost = Annotated[str | None, typer.Option("--sip-host", help="Address for SIP and RTP. [GATEWAY_SIP_HOST]")]
+SipPort = Annotated[int | None, typer.Option("--sip-port", help="Port for SIP, UDP and TCP. [GATEWAY_SIP_PORT]")]
+HttpHost = Annotated[str | None, typer.Option("--http-host", help="Address for HTTP. [GATEWAY_HTTP_HOST]")]
+HttpPort = Annotated[int | None, typer.Option("--http-port", help="Port for HTTP. [GATEWAY_HTTP_PORT]")]
+ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The gateway's file.")]
+
+
+def main() -> None:
+    """Errors that are meant for people are one line on standard error."""
+    try:
+        cli()
+    except GatewayError as error:
+        _print_errors(error)
+        sys.exit(1)
+
+
+@cli.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False) -> None:
+    """Puts Realtime voice agents on the telephone."""
+    if version:
+        out.print(__version__)
+        raise typer.Exit
+
+
+@cli.command()
+def demo(
+    sip_host: SipHost = None, sip_port: SipPort = None, http_host: HttpHost = None, http_port: HttpPort = None
+) -> None:
+    """A receptionist who answers the telephone on this machine. Needs no account, no key and no network."""
+    _run(config.from_values(config.DEMO, _overrides(sip_host, sip_port, http_host, http_port)), _print_demo)
+
+
+@cli.command()
+def serve(
+    file: ConfigFile,
+    sip_host: SipHost = None,
+    sip_port: SipPort = None,
+    http_host: HttpHost = None,
+    http_port: HttpPort = None,
+) -> None:
+    """Answer calls as the file says."""
+    _run(config.from_file(file, _overrides(sip_host, sip_port, http_host, http_port)))
+
+
+@cli.command()
+def check(file: ConfigFile) -> None:
+    """Say what is wrong with a file and the agents that it names, line by line. Starts nothing."""
+    settings = config.from_file(file)
+    routes = ", ".join(f"{route.called} to {route.agent}" for route in settings.bridge.routes)
+    out.print(f"{file}: good. SIP on {settings.sip.host}:{settings.sip.port}; routes: {routes}", highlight=False)
+
+
+@cli.command()
+def phone(
+    target: Annotated[str, typer.Argument(help="Who to call, such as sip:reception@127.0.0.1:5060.")],
+    say: Annotated[list[str] | None, typer.Option(help="Speak this when the agent pauses. May be given again.")] = None,
+    wav: Annotated[Path | None, typer.Option(help="Play this WAV instead of speaking.")] = None,
+    dtmf: Annotated[str, typer.Option(help="Press these keys, after what is spoken.")] = "",
+    record: Annotated[Path | None, typer.Option(help="Record what is heard, as WAV.")] = None,
+    seconds: Annotated[float, typer.Option(help="Hang up after this long at the latest.")] = 60.0,
+    after: Annotated[
+        float | None, typer.Option(help="Speak this many seconds after the answer, agent or not: to interrupt.")
+    ] = None,
+    refuse_transfer: Annotated[bool, typer.Option(help="Answer a REFER by 603.")] = False,
+    tcp: Annotated[bool, typer.Option(help="Call over TCP.")] = False,
+    caller: Annotated[str, typer.Option(help="The user part of who calls.")] = "phone",
+    trace: Annotated[bool, typer.Option(help="Print every SIP message.")] = False,
+) -> None:
+    """A SIP telephone in the terminal, on a SIP stack of its own."""
+    from gateway.phone import Errand, call
+
+    errand = Errand(target, tuple(say or ()), wav, dtmf, record, seconds, after, refuse_transfer, tcp, caller, trace)
+    sys.exit(0 if call(errand, lambda line: out.print(line, highlight=False, markup=False)) else 1)
+
+
+def _overrides(
+    sip_host: str | None, sip_port: int | None, http_host: str | None, http_port: int | None
+) -> dict[str, Any]:
+    sip = {"host": sip_host, "port": sip_port}
+    http = {"host": http_host, "port": http_port}
+    given = {
+        name: {key: value for key, value in row.items() if value is not None}
+        for name, row in (("sip", sip), ("http", http))
+    }
+    return {name: row for name, row in given.items() if row}
+
+
+def _run(settings: Settings, announce: Any = None) -> None:
+    logs.configure(settings.log.level, settings.log.format)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, announce))
+
+
+async def _serve(settings: Settings, announce: Any) -> None:
+    """Until SIGTERM or Ctrl-C, which let the calls in progress end; a second one does not."""
+    loop = asyncio.get_running_loop()
+    stop, at_once = asyncio.Event(), asyncio.Event()
+
+    def signalled() -> None:
+        (at_once if stop.is_set() else stop).set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, signalled)
+    async with Gateway(settings) as gateway, api.serve(gateway) as http_port:
+        if announce:
+            announce(gateway, http_port)
+        await stop.wait()
+        drained = loop.create_task(gateway.drain())
+        hurry = loop.create_task(at_once.wait())
+        await asyncio.wait({drained, hurry}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (drained, hurry):
+            task.cancel()
+
+
+def _print_demo(gateway: Gateway, http_port: int) -> None:
+    host, port = gateway.settings.sip.host, gateway.sip_port
+    command = "gateway" if sys.prefix == sys.base_prefix else f"{Path(sys.prefix).name}/bin/gateway"
+    text = f"""The receptionist answers on [bold]sip:reception@{host}:{port}[/] (UDP and TCP). In a second terminal:
+
+  {command} phone sip:reception@{host}:{port} --say "what are your opening hours" --record heard.wav
+  {command} phone sip:reception@{host}:{port} --say "transfer me to billing"
+  curl http://{gateway.settings.http.host}:{http_port}/v1/calls
+
+Or with a softphone on this machine: an account without registration, PCMU or PCMA, that calls
+sip:reception@{host}:{port}. For one elsewhere: --sip-host with this machine's own address.
+Ctrl-C ends it."""
+    out.print(Panel(text, title=f"voice-agent-gateway {__version__}", expand=False), highlight=False)
+
+
+def _print_errors(error: GatewayError) -> None:
+    for one in (error, *(error.more if isinstance(error, ConfigError) else ())):
+        err.print(f"gateway: {one}", style="red", highlight=False, markup=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

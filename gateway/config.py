@@ -1,0 +1,228 @@
+"""One file and the environment become the settings of every room. The only reader of the environment.
+
+`GATEWAY_SIP_PORT=5070` overrides `sip.port`, and so on: the prefix, the section, the key.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from gateway.agents import BUNDLED, Agents, load_agents
+from gateway.bridge import BridgeSettings, Route
+from gateway.codecs import CODECS
+from gateway.document import load, read
+from gateway.errors import ConfigError
+from gateway.realtime import DIALECTS, Provider
+from gateway.rtp import MediaSettings
+from gateway.sip import SipSettings
+from gateway.store import StoreSettings
+
+PREFIX = "GATEWAY_"
+EMBEDDED = "local"
+"""The provider that comes with the gateway."""
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Sip(_Section):
+    """Where SIP is listened to, on UDP and TCP. `public_host` is the address that peers reach us at, behind NAT."""
+
+    host: str = "127.0.0.1"
+    port: Port = 5060
+    public_host: str = ""
+
+
+class Http(_Section):
+    host: str = "127.0.0.1"
+    port: Port = 8080
+
+
+class Media(_Section):
+    """RTP ports, and how audio travels: codecs by preference, ms of audio in one event to the provider."""
+
+    host: str = ""  # empty: as sip.host
+    first_port: Port = 20000
+    last_port: Port = 29999
+    reorder_ms: int = Field(default=40, ge=0, le=500)
+    chunk_ms: int = Field(default=20, ge=20, le=100)
+    codecs: tuple[str, ...] = ("PCMU", "PCMA")
+
+    @model_validator(mode="after")
+    def _check(self) -> Media:
+        if self.last_port < self.first_port:
+            raise ValueError("last_port is below first_port")
+        if unknown := [name for name in self.codecs if name not in CODECS]:
+            raise ValueError(f"there is no codec {', '.join(unknown)}; these are: {', '.join(CODECS)}")
+        if not self.codecs:
+            raise ValueError("codecs is empty")
+        return self
+
+
+class Redis(_Section):
+    """An empty url starts an embedded Redis."""
+
+    url: str = ""
+    keep_seconds: int = Field(default=86400, ge=1)
+
+
+class RealtimeProvider(_Section):
+    """`key_env` names the variable of the environment that holds the key."""
+
+    url: str = Field(pattern=r"^wss?://[^\s]+$")
+    key_env: str = ""
+    dialect: Literal[tuple(DIALECTS)] = "openai"  # type: ignore[valid-type]
+    connect_seconds: float = Field(default=10.0, gt=0, le=60)
+
+
+class RouteRow(_Section):
+    called: str = "*"
+    agent: str
+
+
+class Log(_Section):
+    """`format: auto` is for people on a terminal and JSON elsewhere. `transcripts` puts what is said into the log."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+    transcripts: bool = False
+
+
+class _File(BaseSettings):
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="_", env_nested_max_split=1
+    )
+
+    sip: Sip = Sip()
+    http: Http = Http()
+    media: Media = Media()
+    redis: Redis = Redis()
+    agents: Annotated[Path | None, BeforeValidator(lambda value: value or None)] = None
+    providers: dict[str, RealtimeProvider] = {}
+    routes: tuple[RouteRow, ...] = ()
+    log: Log = Log()
+    drain_seconds: float = Field(default=60.0, ge=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the rooms are built with."""
+
+    sip: SipSettings
+    http: Http
+    media: MediaSettings
+    store: StoreSettings
+    bridge: BridgeSettings
+    agents: Agents
+    providers: dict[str, Provider]
+    log: Log
+    drain_seconds: float
+
+    @property
+    def embedded(self) -> bool:
+        """Some agent wants the provider that comes with the gateway, and nobody else bears its name."""
+        return EMBEDDED not in self.providers and any(
+            agent.definition.provider == EMBEDDED for agent in self.agents.values()
+        )
+
+
+DEMO: dict[str, Any] = {
+    "agents": str(BUNDLED),
+    "routes": [
+        {"called": "sales", "agent": "department"},
+        {"called": "support", "agent": "department"},
+        {"called": "billing", "agent": "department"},
+        {"called": "*", "agent": "receptionist"},
+    ],
+    "log": {"transcripts": True},
+}
+"""What `gateway demo` runs with."""
+
+
+def from_file(path: Path, overrides: dict[str, Any] | None = None) -> Settings:
+    """Raises ConfigError with the line, all others in its `more`."""
+    text = read(path)
+    return _settings(load(str(path), text, lambda data: _build(data, overrides or {})), str(path), path.parent)
+
+
+def from_values(values: dict[str, Any], overrides: dict[str, Any] | None = None) -> Settings:
+    """Without a file. Raises ConfigError."""
+    try:
+        return _settings(_build(values, overrides or {}), "the settings", Path())
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError("the settings", first["msg"], key=".".join(map(str, first["loc"]))) from error
+
+
+def _build(data: dict[str, Any], overrides: dict[str, Any]) -> _File:
+    """Overrides stand above the environment, and that above the file. Raises ValidationError, ConfigError."""
+
+    class Layered(_File):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return InitSettingsSource(settings_cls, overrides), env_settings, init_settings
+
+    try:
+        return Layered(**data)
+    except ValidationError as error:
+        for one in error.errors():
+            variable = PREFIX + "_".join(str(step) for step in one["loc"]).upper()
+            if variable in os.environ:
+                raise ConfigError(variable, f"{one['msg']}, not {os.environ[variable]!r}") from error
+        raise
+
+
+def _settings(file: _File, source: str, folder: Path) -> Settings:
+    if file.agents is None:
+        raise ConfigError(source, "is missing: the folder that holds the agents' files", key="agents")
+    agents = load_agents(folder / file.agents)
+    providers = {name: _provider(name, row, source) for name, row in file.providers.items()}
+    for agent in agents.values():
+        if agent.definition.provider not in (EMBEDDED, *providers):
+            known = ", ".join([EMBEDDED, *providers])
+            problem = f"there is no provider {agent.definition.provider!r}; these are: {known}"
+            raise ConfigError(agent.source, problem, key="provider")
+    for number, row in enumerate(file.routes):
+        if row.agent not in agents:
+            problem = f"there is no agent {row.agent!r}; these are: {', '.join(agents)}"
+            raise ConfigError(source, problem, key=f"routes.{number}.agent")
+    if not file.routes:
+        raise ConfigError(source, "is empty: no call would be answered", key="routes")
+    media = file.media
+    return Settings(
+        sip=SipSettings(file.sip.host, file.sip.port, file.sip.public_host),
+        http=file.http,
+        media=MediaSettings(media.host or file.sip.host, media.first_port, media.last_port, media.reorder_ms),
+        store=StoreSettings(file.redis.url, file.redis.keep_seconds),
+        bridge=BridgeSettings(tuple(Route(row.called, row.agent) for row in file.routes), media.codecs, media.chunk_ms),
+        agents=agents,
+        providers=providers,
+        log=file.log,
+        drain_seconds=file.drain_seconds,
+    )
+
+
+def _provider(name: str, row: RealtimeProvider, source: str) -> Provider:
+    key = ""
+    if row.key_env:
+        key = os.environ.get(row.key_env, "")
+        if not key:
+            problem = f"the environment has no {row.key_env}, or it is empty"
+            raise ConfigError(source, problem, key=f"providers.{name}.key_env")
+    return Provider(name, row.url, key, row.dialect, row.connect_seconds)
