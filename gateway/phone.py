@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import re
 import sys
@@ -116,20 +117,24 @@ class _Phone:
             account_settings.mediaConfig.transportConfig.boundAddress = host
             account = pj.Account()
             account.create(account_settings)
-            if self.errand.record:
-                self._recorder = pj.AudioMediaRecorder()
-                self._recorder.createRecorder(str(self.errand.record))
+            self._recorder = pj.AudioMediaRecorder()  # always: only what is listened to has a level
+            self._recorder.createRecorder(str(self.errand.record or self._folder / "heard.wav"))
             self._dial(account)
             self._loop(endpoint)
-            for one in self._calls:
-                if one.isActive():
-                    one.hangup(pj.CallOpParam(True))
+            self._hang_up()
             self._handle(endpoint, 0.4)
             return self._answered_at is not None
         finally:
             self._player = self._recorder = None
-            self._calls.clear()
+            self._calls.clear()  # the library's objects may not outlive the library
+            account = None
+            gc.collect()
             endpoint.libDestroy()
+
+    def _hang_up(self) -> None:
+        for one in self._calls:
+            if one.isActive():
+                one.hangup(self.pj.CallOpParam(True))
 
     def _dial(self, account: Any) -> None:
         target = self.errand.target
@@ -165,7 +170,7 @@ class _Phone:
             if now - self._answered_at >= self.errand.after:
                 self._play(self._words.pop(0), now)
             return False
-        if self._calls[-1].media.getRxLevel() > 0:
+        if self._calls[-1].media.getTxLevel() > 0:  # what the call gives out, that is, what is heard
             self._heard_agent, self._quiet_since = True, now
             return False
         patience = PAUSE_SECONDS if self._heard_agent else PATIENCE_SECONDS
@@ -193,8 +198,7 @@ class _Phone:
     # from the calls
 
     def media_ready(self, one: Any) -> None:
-        if self._recorder:
-            one.media.startTransmit(self._recorder)
+        one.media.startTransmit(self._recorder)
         self._quiet_since = time.monotonic()
         if self._answered_at is None:
             self._answered_at = self._quiet_since
@@ -243,7 +247,8 @@ def _call_class(pj: Any) -> Any:
                 self.phone.say(f"{info.stateText.lower()}: {info.lastStatusCode} {info.lastReason}")
 
         def onCallMediaState(self, prm: Any) -> None:
-            for number, media in enumerate(self.getInfo().media):
+            info = self.getInfo()  # has to outlive its parts
+            for number, media in enumerate(info.media):
                 if media.type == pj.PJMEDIA_TYPE_AUDIO and media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
                     self.media = self.getAudioMedia(number)
                     self.phone.media_ready(self)

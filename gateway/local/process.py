@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from dataclasses import asdict
 
@@ -20,22 +21,27 @@ class LocalProcess:
     def __init__(self, settings: LocalSettings) -> None:
         self._settings = settings
         self._process: asyncio.subprocess.Process | None = None
+        self._lifeline = -1  # the child ends when this end of its standard input closes, by us or with us
 
     async def __aenter__(self) -> str:
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "gateway.local",
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C reaches the gateway, which then ends its child
-        )  # fmt: skip
-        assert self._process.stdin is not None
+        theirs, self._lifeline = os.pipe()
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "gateway.local",
+                stdin=theirs, stdout=asyncio.subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C reaches the gateway, which then ends its child
+            )  # fmt: skip
+        finally:
+            os.close(theirs)
         assert self._process.stdout is not None
-        self._process.stdin.write(orjson.dumps(asdict(self._settings)) + b"\n")
+        line = orjson.dumps(asdict(self._settings)) + b"\n"
+        await asyncio.get_running_loop().run_in_executor(None, os.write, self._lifeline, line)
         try:
             async with asyncio.timeout(START_SECONDS):
-                line = await self._process.stdout.readline()
+                reply = await self._process.stdout.readline()
         except TimeoutError:
-            line = b""
-        answer = orjson.loads(line) if line else {"error": "it ended or hung before it listened"}
+            reply = b""
+        answer = orjson.loads(reply) if reply else {"error": "it ended or hung before it listened"}
         if "url" not in answer:
             await self.__aexit__()
             raise ConfigError("the embedded Realtime server", answer["error"])
@@ -43,10 +49,9 @@ class LocalProcess:
         return url
 
     async def __aexit__(self, *_: object) -> None:
-        if self._process is None or self._process.returncode is not None:
+        os.close(self._lifeline)
+        if self._process is None:
             return
-        assert self._process.stdin is not None
-        self._process.stdin.close()
         try:
             async with asyncio.timeout(5):
                 await self._process.wait()

@@ -419,6 +419,10 @@ class Session:
 
     def _record(self, event: dict[str, Any]) -> None:
         """The items of a response join the conversation as they begin."""
+        if event["type"] == "conversation.item.done":
+            places = [one["id"] for one in self._items]
+            place = places.index(event["item"]["id"]) if event["item"]["id"] in places else 0
+            event["previous_item_id"] = places[place - 1] if place else None
         if event["type"] != "conversation.item.added" or self._response is None:
             return
         item = event["item"]
