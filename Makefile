@@ -1,0 +1,31 @@
+# The words of this project. PYTHON chooses an interpreter, 3.11 or newer.
+.PHONY: setup demo test lint bench clean
+BIN := .venv/bin
+
+setup: .venv/.dev            ## everything for working on it
+
+demo: .venv/.demo            ## a receptionist on sip:127.0.0.1:5060
+	@$(BIN)/gateway demo
+
+test: .venv/.dev             ## unit tests, then calls with real peers
+	@sh deploy/test-peers.sh
+	@$(BIN)/pytest
+
+lint: .venv/.dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy --strict -p gateway
+
+bench: .venv/.dev            ## figures of this machine: kernels, then calls under load
+	@$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf .venv build dist *.egg-info
+
+.venv/.demo: pyproject.toml
+	@sh deploy/venv.sh local,phone
+	@touch $@
+
+.venv/.dev: pyproject.toml
+	@sh deploy/venv.sh local,phone,dev
+	@touch $@ .venv/.demo

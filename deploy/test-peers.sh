@@ -1,0 +1,18 @@
+#!/bin/sh
+# The real peers of the end-to-end tests: installed when this is root on Debian or Ubuntu, else named.
+set -eu
+
+missing=""
+command -v sipp >/dev/null || missing="$missing sip-tester"
+command -v baresip >/dev/null || missing="$missing baresip-core"
+command -v redis-server >/dev/null || missing="$missing redis-server"
+[ -z "$missing" ] && exit 0
+
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "installing for the tests:$missing"
+    apt-get update -qq >/dev/null || true
+    # shellcheck disable=SC2086
+    if DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null; then exit 0; fi
+fi
+echo "not installed:$missing - the tests that need them are skipped. To install them:" >&2
+echo "  sudo apt-get install$missing" >&2

@@ -1,0 +1,159 @@
+"""The house: who may import whom, where time and sockets may stand, and that nothing is left without its test."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from gateway import bridge, config, errors
+from gateway.agents import BUNDLED, load_agents
+
+ROOT = Path(__file__).parent.parent
+FILES = sorted(
+    path
+    for folder in ("gateway", "codecs", "agents")
+    for path in (ROOT / folder).rglob("*.py")
+    if not {"codecs", "agents"} & set(path.relative_to(ROOT).parts[1:-1])  # the links in gateway/
+)
+
+LEVEL = {
+    "errors": 0, "records": 0, "machine": 0, "document": 0,
+    "codecs": 1,
+    "sip": 2, "rtp": 2, "realtime": 2, "local": 2, "store": 2,
+    "agents": 3,
+    "bridge": 4,
+    "config": 6, "app": 6, "logs": 6,
+    "api": 7, "phone": 7,
+    "cli": 8,
+}  # fmt: skip
+STRANGERS = [{"sip", "rtp", "realtime", "local", "store"}, {"api", "phone"}]
+FORBIDDEN = {"bridge": {"local", "config"}, "config": {"local", "api"}, "agents": {"bridge", "codecs"}}
+NO_CODECS = {"sip", "realtime", "store"}
+
+LOOP = {
+    "machine.py", "sip/transport.py", "sip/user_agent.py", "rtp/session.py", "rtp/clock.py", "realtime/client.py",
+    "realtime/socket.py", "local/server.py", "local/process.py", "local/__main__.py", "store/writer.py",
+    "store/connection.py", "bridge/tools.py", "bridge/switchboard.py", "bridge/sip_leg.py", "app.py", "api/app.py",
+    "cli.py", "phone.py",
+}  # fmt: skip
+"""Files that may name asyncio, a socket or the time of day."""
+
+LONG: dict[str, str] = {
+    "local/session.py": "one handler for each client event, and the checks of each",
+}
+"""Modules of more than 400 lines, each with its reason."""
+
+TESTED_ELSEWHERE = {
+    "gateway/__init__.py", "codecs/__init__.py", "agents/__init__.py", "gateway/local/__main__.py",
+    "agents/receptionist.py",
+}  # fmt: skip
+
+
+def _place(path: Path) -> str:
+    """`sip/core.py`, `codecs/g711.py`, `cli.py`."""
+    relative = path.relative_to(ROOT)
+    return str(relative.relative_to("gateway") if relative.parts[0] == "gateway" else relative)
+
+
+def _room(path: Path) -> str:
+    return Path(_place(path)).parts[0].removesuffix(".py")
+
+
+def _imports(path: Path) -> set[str]:
+    """Rooms that a file imports, absolutely or, in codecs and agents, relatively."""
+    rooms, package = set(), _room(path)
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            names = [f"gateway.{package}"]
+        elif isinstance(node, ast.ImportFrom) and node.module == "gateway":
+            names = [f"gateway.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        rooms |= {name.split(".")[1] for name in names if name.startswith("gateway.")}
+    return rooms - {"__version__", package}
+
+
+def _modules(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add((node.module or "").split(".")[0])
+    return found
+
+
+def _calls(path: Path) -> set[str]:
+    nodes = ast.walk(ast.parse(path.read_text()))
+    return {ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute)}
+
+
+@pytest.mark.parametrize("path", FILES, ids=_place)
+def test_arrows_point_down(path: Path) -> None:
+    room = _room(path)
+    if room == "__init__":
+        return
+    for other in _imports(path):
+        assert LEVEL[other] <= LEVEL[room], f"{room} may not import {other}"
+        assert not any({room, other} <= group for group in STRANGERS), f"{room} and {other} are strangers"
+        assert other not in FORBIDDEN.get(room, ()), f"{room} may not import {other}"
+        assert not (other == "codecs" and room in NO_CODECS), f"{room} has no use for codecs"
+
+
+@pytest.mark.parametrize("path", FILES, ids=_place)
+def test_sockets_and_clocks_stay_at_the_edge(path: Path) -> None:
+    place = _place(path)
+    if place not in LOOP and LEVEL.get(_room(path), 9) <= 4:
+        assert not _modules(path) & {"asyncio", "socket", "time", "threading"}, f"{place} is sans-I/O"
+    if place != "config.py":
+        assert not _calls(path) & {"os.environ", "os.getenv"}, "the environment is read in config.py alone"
+
+
+@pytest.mark.parametrize("path", FILES, ids=_place)
+def test_no_second_copy_through_the_links(path: Path) -> None:
+    assert not _modules(path) & {"agents", "codecs"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=_place)
+def test_modules_are_short(path: Path) -> None:
+    lines = len(path.read_text().splitlines())
+    assert lines <= 400 or _place(path) in LONG
+
+
+@pytest.mark.parametrize("path", FILES, ids=_place)
+def test_every_module_has_a_test_of_its_name(path: Path) -> None:
+    if str(path.relative_to(ROOT)) in TESTED_ELSEWHERE or path.name == "__init__.py":
+        return
+    place = Path(_place(path))
+    assert (ROOT / "tests" / place.parent / f"test_{place.name}").exists()
+
+
+def test_every_loop_file_exists() -> None:
+    assert {_place(path) for path in FILES} >= LOOP | set(LONG)
+
+
+def _kinds(kind: type[errors.GatewayError]) -> set[type[errors.GatewayError]]:
+    return {kind}.union(*(_kinds(one) for one in kind.__subclasses__()))
+
+
+def test_every_error_has_its_row() -> None:
+    assert set(bridge.REASONS) == _kinds(errors.GatewayError) - {errors.GatewayError}
+
+
+def test_everything_that_is_shipped_loads() -> None:
+    assert set(load_agents(BUNDLED)) == {"department", "receptionist"}
+    for path in sorted([*(ROOT / "deploy").glob("*.yaml"), *(ROOT / "docs").glob("*.yaml")]):
+        config.from_file(path)
+
+
+def test_doors_name_what_exists() -> None:
+    for room in ("sip", "rtp", "realtime", "local", "store", "agents", "bridge", "codecs", "api"):
+        door = __import__(f"gateway.{room}", fromlist=["__all__"])
+        assert len(set(door.__all__)) == len(door.__all__)
+        for name in door.__all__:
+            assert hasattr(door, name), f"gateway.{room} has no {name}"

@@ -1,0 +1,111 @@
+"""A user agent core on a fake clock, and the SIP that a peer would send it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway.sip import Confirmed, Ended, Incoming, ReferProgress, Reoffered
+from gateway.sip.core import Core, Refused, Send
+from gateway.sip.flow import Flow
+from gateway.sip.message import Request, Response, parse
+
+UDP = Flow("udp", ("192.0.2.10", 5060), ("192.0.2.1", 5060))
+TCP = Flow("tcp", ("192.0.2.10", 5060), ("192.0.2.1", 5060), connection=1)
+
+OFFER = (
+    b"v=0\r\no=peer 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n"
+    b"m=audio 4000 RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\n"
+)
+
+
+@dataclass
+class Sent:
+    """One message that left the core, and when."""
+
+    at: float
+    message: Request | Response
+
+
+@dataclass
+class Wire:
+    """`core` with everything that it sent and told. Times are seconds since the start."""
+
+    flow: Flow = UDP
+    now: float = 0.0
+    sent: list[Sent] = field(default_factory=list)
+    events: list[Incoming | Confirmed | Reoffered | Ended | ReferProgress] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        tokens = itertools.count(1)
+        self.core = Core(user_agent="test", token=lambda: f"t{next(tokens)}")
+
+    def receive(self, data: bytes) -> list[Request | Response]:
+        """Hand the core a datagram; what it sends at once."""
+        before = len(self.sent)
+        self.core.receive(data, self.flow, self.now)
+        self.drain()
+        return [one.message for one in self.sent[before:]]
+
+    def act(self, verb: Callable[[float], object]) -> list[Request | Response]:
+        before = len(self.sent)
+        verb(self.now)
+        self.drain()
+        return [one.message for one in self.sent[before:]]
+
+    def drain(self) -> None:
+        for action in self.core.actions():
+            if isinstance(action, Send):
+                self.sent.append(Sent(self.now, parse(action.data)))
+            elif isinstance(action, Refused):
+                self.refused.append(action)
+            else:
+                self.events.append(action)
+
+    def run(self, seconds: float) -> None:
+        """Jump from deadline to deadline."""
+        until = self.now + seconds
+        while (deadline := self.core.deadline()) is not None and deadline <= until:
+            self.now = max(self.now, deadline)
+            self.core.expire(self.now)
+            self.drain()
+        self.now = until
+
+    def times(self, what: int | str) -> list[float]:
+        """When messages with this status or method were sent."""
+        return [one.at for one in self.sent if what in (getattr(one.message, "status", 0), getattr(one.message, "method", ""))]
+
+
+def request(
+    method: str = "INVITE",
+    *,
+    branch: str = "z9hG4bKa1",
+    cseq: int = 1,
+    to_tag: str = "",
+    body: bytes = b"",
+    transport: str = "UDP",
+    target: str = "sip:reception@192.0.2.1",
+    extra: str = "",
+) -> bytes:
+    """A well-formed request of the peer's."""
+    to = f"<sip:reception@192.0.2.1>{to_tag and ';tag=' + to_tag}"
+    content = f"Content-Type: application/sdp\r\nContent-Length: {len(body)}\r\n" if body else "Content-Length: 0\r\n"
+    head = (
+        f"{method} {target} SIP/2.0\r\n"
+        f"Via: SIP/2.0/{transport} 192.0.2.10:5060;branch={branch};rport\r\n"
+        f'From: "Peer" <sip:peer@192.0.2.10>;tag=peer1\r\nTo: {to}\r\nCall-ID: one@192.0.2.10\r\n'
+        f"CSeq: {cseq} {method}\r\nMax-Forwards: 70\r\nContact: <sip:peer@192.0.2.10:5060>\r\n{extra}{content}\r\n"
+    )
+    return head.encode() + body
+
+
+def answered(wire: Wire, body: bytes = b"v=0\r\n") -> Incoming:
+    """Bring a call up: INVITE, 200, ACK."""
+    wire.receive(request(body=OFFER))
+    incoming = next(event for event in wire.events if isinstance(event, Incoming))
+    wire.act(lambda now: incoming.session.answer(body, now))
+    tag = incoming.session.dialog.local.tag
+    wire.receive(request("ACK", branch="z9hG4bKack", to_tag=tag))
+    return incoming
