@@ -75,7 +75,11 @@ class Wire:
 
     def times(self, what: int | str) -> list[float]:
         """When messages with this status or method were sent."""
-        return [one.at for one in self.sent if what in (getattr(one.message, "status", 0), getattr(one.message, "method", ""))]
+        return [
+            one.at
+            for one in self.sent
+            if what in (getattr(one.message, "status", 0), getattr(one.message, "method", ""))
+        ]
 
 
 def request(

@@ -6,12 +6,13 @@ its actions are `CallEvent`s for whoever keeps account, `RunTool`, and `Finished
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
 from gateway.agents import Agent, Tool, expand
+from gateway.bridge.facts import CallFacts
 from gateway.bridge.leg import AgentSession, Leg
 from gateway.bridge.reasons import Reason
 from gateway.bridge.tools import arguments_of, failure
@@ -30,7 +31,7 @@ from gateway.realtime import (
     ToolCall,
     Transcript,
 )
-from gateway.records import CallEvent, CallState, Party
+from gateway.records import CallEvent, CallState
 
 LAST_WORD_SECONDS = 0.2
 """From the last packet of an announcement to what it announced: the peer's own buffer has to play out."""
@@ -40,33 +41,6 @@ ANNOUNCEMENT_SECONDS = 60.0
 
 DIGITS_SECONDS = 2.0
 """Keys that are pressed within this time belong together; `#` ends them at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallFacts:
-    """What is known of a call from the start. `headers` are those of the INVITE, names in lower case."""
-
-    call_id: str
-    sip_call_id: str
-    caller: Party
-    called: Party
-    caller_host: str
-    called_host: str
-    headers: Mapping[str, str]
-    node: str = ""
-
-    def variables(self, agent: str) -> dict[str, str]:
-        """What agents may name in double braces."""
-        return {
-            "caller": self.caller.user,
-            "caller_name": self.caller.name,
-            "caller_host": self.caller_host,
-            "called": self.called.user,
-            "called_host": self.called_host,
-            "call_id": self.call_id,
-            "agent": agent,
-            **{f"header.{name}": value for name, value in self.headers.items()},
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +136,7 @@ class Call:
     def record(self) -> dict[str, Any]:
         """The call as it stands, plain JSON values."""
         return {
-            **identity(self.facts),
+            **self.facts.identity(),
             "state": str(self.state),
             "agent": self.agent.name,
             "provider": self.agent.definition.provider,
@@ -397,16 +371,3 @@ class Call:
 
     def _emit(self, kind: str, now: float, **data: Any) -> None:
         self._actions.append(CallEvent(self.facts.call_id, now + self._epoch, kind, data))
-
-
-def identity(facts: CallFacts) -> dict[str, Any]:
-    """The part of a record that never changes."""
-    return {
-        "call_id": facts.call_id,
-        "sip_call_id": facts.sip_call_id,
-        "direction": "inbound",
-        "node": facts.node,
-        "caller": facts.caller.uri,
-        "caller_name": facts.caller.name,
-        "called": facts.called.uri,
-    }

@@ -14,7 +14,8 @@ import structlog
 
 from gateway.agents import Agent, expand
 from gateway.bridge import tools
-from gateway.bridge.call import Action, Call, CallFacts, Finished, RunTool, identity
+from gateway.bridge.call import Action, Call, Finished, RunTool
+from gateway.bridge.facts import CallFacts
 from gateway.bridge.reasons import reason_of
 from gateway.bridge.router import Route, Router
 from gateway.bridge.sip_leg import LegEvents, SipLeg, open_leg, render
@@ -212,7 +213,7 @@ class Switchboard:
         """The record of a call that never came to be one."""
         now = time.time()
         record = {
-            **identity(line.facts),
+            **line.facts.identity(),
             "state": str(CallState.ENDED),
             "started_at": now,
             "ended_at": now,

@@ -15,7 +15,7 @@ def split_outside(text: str, separator: str) -> list[str]:
 
     Raises SipParseError for a quote that is not closed.
     """
-    if separator not in text:
+    if separator not in text and '"' not in text:
         return [text.strip()]
     pieces, start, quoted, depth, i = [], 0, False, 0, 0
     while i < len(text):

@@ -1,0 +1,48 @@
+"""What is known of a call from its INVITE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.records import Party
+
+
+@dataclass(frozen=True, slots=True)
+class CallFacts:
+    """What is known of a call from the start. `headers` are those of the INVITE, names in lower case."""
+
+    call_id: str
+    sip_call_id: str
+    caller: Party
+    called: Party
+    caller_host: str
+    called_host: str
+    headers: Mapping[str, str]
+    node: str = ""
+
+    def variables(self, agent: str) -> dict[str, str]:
+        """What agents may name in double braces."""
+        return {
+            "caller": self.caller.user,
+            "caller_name": self.caller.name,
+            "caller_host": self.caller_host,
+            "called": self.called.user,
+            "called_host": self.called_host,
+            "call_id": self.call_id,
+            "agent": agent,
+            **{f"header.{name}": value for name, value in self.headers.items()},
+        }
+
+    def identity(self) -> dict[str, Any]:
+        """The part of a record that never changes."""
+        return {
+            "call_id": self.call_id,
+            "sip_call_id": self.sip_call_id,
+            "direction": "inbound",
+            "node": self.node,
+            "caller": self.caller.uri,
+            "caller_name": self.caller.name,
+            "called": self.called.uri,
+        }

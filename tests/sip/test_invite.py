@@ -1,0 +1,164 @@
+import pytest
+
+from gateway.errors import SipParseError
+from gateway.sip import Confirmed, Ended, Reoffered
+from gateway.sip.invite import State, sdp_of
+from gateway.sip.message import parse
+from tests.wire import OFFER, UDP, Wire, answered, request
+
+
+def tag(incoming):
+    return incoming.session.dialog.local.tag
+
+
+def kinds(wire):
+    return [type(event).__name__ for event in wire.events]
+
+
+def test_the_2xx_is_resent_until_the_ack():
+    wire = Wire()
+    wire.receive(request(body=OFFER))
+    session = wire.events[0].session
+    wire.act(lambda now: session.answer(b"v=0\r\n", now))
+    wire.run(4)
+    assert wire.times(200) == [0, 0.5, 1.5, 3.5]
+    wire.receive(request("ACK", branch="z9hG4bKack", to_tag=session.dialog.local.tag))
+    wire.run(60)
+    assert len(wire.times(200)) == 4
+    assert kinds(wire) == ["Incoming", "Confirmed"]
+
+
+def test_a_call_that_is_never_acknowledged_ends_with_bye():
+    """RFC 3261 section 13.3.1.4."""
+    wire = Wire()
+    wire.receive(request(body=OFFER))
+    session = wire.events[0].session
+    wire.act(lambda now: session.answer(b"v=0\r\n", now))
+    wire.run(40)
+    assert wire.times("BYE")[0] == 32.0
+    assert wire.events[-1] == Ended(session, "no-ack")
+
+
+def test_cancel_gets_200_and_the_invite_487():
+    wire = Wire()
+    wire.receive(request(body=OFFER))
+    wire.act(wire.events[0].session.ring)
+    statuses = [(one.status, one.cseq.method) for one in wire.receive(request("CANCEL"))]
+    assert statuses == [(200, "CANCEL"), (487, "INVITE")]
+    assert wire.events[-1].cause == "cancelled"
+
+
+def test_cancel_that_crosses_the_200_changes_nothing():
+    wire = Wire()
+    wire.receive(request(body=OFFER))
+    session = wire.events[0].session
+    wire.act(lambda now: session.answer(b"v=0\r\n", now))
+    assert [one.status for one in wire.receive(request("CANCEL"))] == [200]
+    assert session.state is State.ANSWERED
+
+
+def test_our_bye_waits_for_the_ack():
+    """RFC 3261 section 15."""
+    wire = Wire()
+    wire.receive(request(body=OFFER))
+    session = wire.events[0].session
+    wire.act(lambda now: session.answer(b"v=0\r\n", now))
+    assert wire.act(session.bye) == []
+    (bye,) = wire.receive(request("ACK", branch="z9hG4bKack", to_tag=session.dialog.local.tag))
+    assert bye.method == "BYE"
+
+
+def test_bye_crossing_bye_ends_both_sides_well():
+    wire = Wire()
+    incoming = answered(wire)
+    (ours,) = wire.act(lambda now: incoming.session.bye(now, 'SIP;cause=200;text="done"'))
+    assert ours.headers.get("Reason") == 'SIP;cause=200;text="done"'
+    (answer,) = wire.receive(request("BYE", cseq=2, branch="z9hG4bKbye", to_tag=tag(incoming)))
+    assert answer.status == 481  # the dialog ended with our BYE
+    wire.receive(ours.respond(200).serialize())
+    wire.run(60)
+    assert len(wire.core) == 0
+
+
+def test_bye_before_the_answer_ends_the_invite_with_487():
+    wire = Wire()
+    wire.receive(request(body=OFFER))
+    session = wire.events[0].session
+    wire.act(session.ring)
+    answers = wire.receive(request("BYE", cseq=2, branch="z9hG4bKbye", to_tag=session.dialog.local.tag))
+    assert [(one.status, one.cseq.method) for one in answers] == [(200, "BYE"), (487, "INVITE")]
+    assert wire.events[-1].cause == "bye"
+
+
+def test_a_reinvite_is_answered_within_the_call():
+    wire = Wire()
+    incoming = answered(wire)
+    wire.receive(request(cseq=2, branch="z9hG4bKre", to_tag=tag(incoming), body=OFFER))
+    assert wire.events[-1] == Reoffered(incoming.session, OFFER)
+    (ok,) = wire.act(lambda now: incoming.session.answer(b"v=0\r\n", now))
+    assert (ok.status, str(ok.cseq)) == (200, "2 INVITE")
+    wire.receive(request("ACK", cseq=2, branch="z9hG4bKack2", to_tag=tag(incoming)))
+    wire.run(60)
+    assert wire.times(200)[-1] == 0
+    assert kinds(wire).count("Confirmed") == 1
+
+
+def test_a_refused_reinvite_leaves_the_call_up():
+    wire = Wire()
+    incoming = answered(wire)
+    wire.receive(request(cseq=2, branch="z9hG4bKre", to_tag=tag(incoming), body=OFFER))
+    (refusal,) = wire.act(lambda now: incoming.session.refuse_reoffer(488, now))
+    assert refusal.status == 488
+    assert incoming.session.state is State.CONFIRMED
+
+
+def test_an_overlapping_reinvite_has_to_wait():
+    """RFC 3261 section 14.2: 500 with Retry-After."""
+    wire = Wire()
+    incoming = answered(wire)
+    wire.receive(request(cseq=2, branch="z9hG4bKre", to_tag=tag(incoming), body=OFFER))
+    (busy,) = wire.receive(request(cseq=3, branch="z9hG4bKre2", to_tag=tag(incoming), body=OFFER))
+    assert (busy.status, "Retry-After" in busy.headers) == (500, True)
+
+
+def test_a_request_out_of_order_is_500():
+    wire = Wire()
+    incoming = answered(wire)
+    (answer,) = wire.receive(request("OPTIONS", cseq=1, branch="z9hG4bKo", to_tag=tag(incoming)))
+    assert answer.status == 500
+
+
+def test_verbs_that_come_too_late_do_nothing():
+    wire = Wire()
+    incoming = answered(wire)
+    wire.receive(request("BYE", cseq=2, branch="z9hG4bKbye", to_tag=tag(incoming)))
+    session = incoming.session
+    for verb in (session.ring, session.bye, lambda now: session.answer(b"", now), lambda now: session.reject(486, now)):
+        assert wire.act(verb) == []
+    assert session.refer("sip:x@h", 0) is None
+
+
+def test_a_transfer_target_has_to_be_a_uri():
+    wire = Wire()
+    incoming = answered(wire)
+    with pytest.raises(SipParseError):
+        incoming.session.refer("sip:x@h>\r\nEvil: 1", 0)
+
+
+def test_the_answer_to_a_delayed_offer_comes_with_the_ack():
+    wire = Wire(flow=UDP)
+    wire.receive(request())
+    session = wire.events[0].session
+    assert session.offer == b""
+    wire.act(lambda now: session.answer(b"v=0\r\n", now))
+    wire.receive(request("ACK", branch="z9hG4bKack", to_tag=session.dialog.local.tag, body=OFFER))
+    assert wire.events[-1] == Confirmed(session, OFFER)
+
+
+def test_sdp_is_found_in_a_multipart_body():
+    body = (
+        b"--x\r\nContent-Type: application/isup\r\n\r\n\1\2\r\n--x\r\nContent-Type: application/sdp\r\n\r\n"
+        + OFFER + b"\r\n--x--\r\n"
+    )  # fmt: skip
+    data = request(body=body).replace(b"application/sdp\r\nContent-L", b'multipart/mixed;boundary="x"\r\nContent-L')
+    assert sdp_of(parse(data)) == OFFER

@@ -1,0 +1,82 @@
+import pytest
+
+from gateway.errors import NoCommonCodec, SdpError
+from gateway.sip.offer import AudioFormat, LocalMedia, accept_answer, make_answer, make_offer
+from gateway.sip.sdp import parse
+from tests.wire import OFFER
+
+PCMU, PCMA = AudioFormat("PCMU", 8000, 0), AudioFormat("PCMA", 8000, 8)
+LOCAL = LocalMedia("192.0.2.1", 20000, (PCMU, PCMA), session_id=7)
+
+
+def offer(media, session=b"c=IN IP4 192.0.2.10\r\n"):
+    return parse(b"v=0\r\no=p 1 1 IN IP4 h\r\ns=-\r\n" + session + b"t=0 0\r\n" + media)
+
+
+def test_the_first_codec_of_the_offer_that_is_spoken_here_wins():
+    body, agreed = make_answer(offer(b"m=audio 4000 RTP/AVP 18 8 0\r\n"), LOCAL)
+    assert agreed.format == PCMA
+    assert agreed.remote == ("192.0.2.10", 4000)
+    assert parse(body).media[0].formats == ["8"]
+    assert b"o=gateway 7 1 IN IP4 192.0.2.1" in body
+
+
+def test_dynamic_types_keep_the_numbers_of_the_offer():
+    media = b"m=audio 4000 RTP/AVP 97 110\r\na=rtpmap:97 pcmu/8000/1\r\na=rtpmap:110 telephone-event/8000\r\n"
+    _, agreed = make_answer(offer(media), LOCAL)
+    assert (agreed.format.payload_type, agreed.dtmf_payload_type) == (97, 110)
+
+
+def test_no_dtmf_in_the_offer_none_in_the_answer():
+    body, agreed = make_answer(offer(b"m=audio 4000 RTP/AVP 0\r\n"), LOCAL)
+    assert agreed.dtmf_payload_type is None
+    assert b"telephone-event" not in body
+
+
+def test_other_media_are_refused_in_their_place():
+    media = b"m=video 9 RTP/AVP 96\r\nm=audio 4000 RTP/AVP 0\r\nm=audio 4002 RTP/AVP 8\r\nm=image 5 udptl t38\r\n"
+    body, _ = make_answer(offer(media), LOCAL)
+    assert [(one.kind, one.port) for one in parse(body).media] == [
+        ("video", 0),
+        ("audio", 20000),
+        ("audio", 0),
+        ("image", 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "session", "send", "receive", "answer"),
+    [
+        (b"", b"c=IN IP4 192.0.2.10\r\n", True, True, b"a=sendrecv"),
+        (b"a=sendonly\r\n", b"c=IN IP4 192.0.2.10\r\n", False, True, b"a=recvonly"),
+        (b"a=recvonly\r\n", b"c=IN IP4 192.0.2.10\r\n", True, False, b"a=sendonly"),
+        (b"a=inactive\r\n", b"c=IN IP4 192.0.2.10\r\n", False, False, b"a=inactive"),
+        (b"", b"c=IN IP4 192.0.2.10\r\na=sendonly\r\n", False, True, b"a=recvonly"),
+        (b"", b"c=IN IP4 0.0.0.0\r\n", False, True, b"a=recvonly"),  # a hold of RFC 2543
+    ],
+)
+def test_holds(attribute, session, send, receive, answer):
+    body, agreed = make_answer(offer(b"m=audio 4000 RTP/AVP 0\r\n" + attribute, session), LOCAL)
+    assert (agreed.send, agreed.receive) == (send, receive)
+    assert answer in body
+
+
+@pytest.mark.parametrize(
+    "media", [b"", b"m=audio 4000 RTP/AVP 18\r\n", b"m=audio 0 RTP/AVP 0\r\n", b"m=audio 4000 RTP/SAVP 0\r\n"]
+)
+def test_nothing_in_common(media):
+    with pytest.raises(NoCommonCodec, match="PCMU, PCMA"):
+        make_answer(offer(media), LOCAL)
+
+
+def test_an_offer_says_where_to_send():
+    with pytest.raises(SdpError, match="c="):
+        make_answer(offer(b"m=audio 4000 RTP/AVP 0\r\n", b""), LOCAL)
+
+
+def test_our_offer_and_its_answer():
+    ours = parse(make_offer(LOCAL))
+    assert ours.media[0].formats == ["0", "8", "101"]
+    assert accept_answer(parse(OFFER), LOCAL).format == PCMU
+    with pytest.raises(NoCommonCodec):
+        accept_answer(offer(b"m=audio 0 RTP/AVP 0\r\n"), LOCAL)

@@ -1,0 +1,37 @@
+"""The door, over real UDP: what a peer sees, and that a fault in one message touches no other."""
+
+import asyncio
+import socket
+
+from gateway.sip import Incoming, SipSettings, UserAgent
+from tests.wire import OFFER, request
+
+
+async def ask(agent, data):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        peer.settimeout(5)
+        peer.sendto(data, ("127.0.0.1", agent.port))
+        return await asyncio.to_thread(peer.recv, 65535)
+
+
+async def test_a_fault_in_the_handler_of_one_call_leaves_the_others():
+    seen = []
+
+    def on_event(event):
+        seen.append(event)
+        raise RuntimeError("a bug")
+
+    agent = UserAgent(SipSettings(port=0), on_event)
+    await agent.listen()
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            peer.sendto(request(body=OFFER), ("127.0.0.1", agent.port))
+        assert b"200 OK" in await ask(agent, request("OPTIONS", branch="z9hG4bKo"))
+        assert isinstance(seen[0], Incoming)
+        assert b"400 Bad Request" in await ask(
+            agent, request("OPTIONS").replace(b"Content-Length: 0", b"Content-Length: z")
+        )
+        assert agent.refused == 1
+    finally:
+        await agent.close()
