@@ -51,6 +51,7 @@ class Client:
                 self._socket = await open_socket(
                     url, self._dialect.headers(self.provider.key), self._text, self._lost, MAX_FRAME
                 )
+                self._flush()  # what the server's first event asked for, which may come with the handshake
                 await self._ready
         except InvalidStatus as error:
             status = error.response.status_code
@@ -152,7 +153,8 @@ class Client:
             self._ready.set_exception(ProviderUnreachable(self.provider.name, self.provider.url, problem))
 
     def _flush(self) -> None:
+        if self._socket is None:
+            return
         outbox, self.session.outbox = self.session.outbox, []
-        if self._socket:
-            for text in outbox:
-                self._socket.send(text)
+        for text in outbox:
+            self._socket.send(text)

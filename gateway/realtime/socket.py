@@ -64,7 +64,11 @@ class WebSocket(asyncio.Protocol):
             self.opened.set_exception(ConnectionResetError("the connection closed before the handshake was done"))
         if not self._closed:
             self._closed = True
-            self._on_close(self._protocol.close_code or 1006, self._protocol.close_reason or str(exc or ""))
+            farewell = self._protocol.close_rcvd
+            if farewell:
+                self._on_close(farewell.code, farewell.reason)
+            else:
+                self._on_close(1006, str(exc or ""))  # RFC 6455 section 7.1.5: no Close frame came
 
     def send(self, text: str) -> None:
         if self._transport and not self._transport.is_closing() and self._protocol.state.name == "OPEN":

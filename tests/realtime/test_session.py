@@ -1,0 +1,249 @@
+"""The client's side of a conversation, event by event. All that is sent has to be what OpenAI's own models take."""
+
+from binascii import b2a_base64
+
+import orjson
+import pytest
+from openai.types.realtime import RealtimeClientEvent
+from pydantic import TypeAdapter
+
+from gateway.realtime import (
+    DIALECTS,
+    AudioDelta,
+    Heard,
+    ProviderFault,
+    Ready,
+    ResponseDone,
+    SessionConfig,
+    Severity,
+    SpeechStarted,
+    ToolCall,
+    Transcript,
+)
+from gateway.realtime.session import Session
+
+CLIENT_EVENT = TypeAdapter(RealtimeClientEvent)
+VAD = {"type": "server_vad", "create_response": True, "interrupt_response": True}
+
+
+class Talk:
+    """A session and what it sent."""
+
+    def __init__(self, turn_detection=VAD, ready=True):
+        self.session = Session(DIALECTS["openai"], SessionConfig(turn_detection=turn_detection))
+        if ready:
+            self.hears("session.created", session={"id": "sess_1"})
+            self.hears("session.updated", session={})
+            self.sent()
+
+    def hears(self, kind, **fields):
+        return self.session.receive({"type": kind, "event_id": "e", **fields})
+
+    def sent(self):
+        events, self.session.outbox = [orjson.loads(text) for text in self.session.outbox], []
+        for event in events:
+            CLIENT_EVENT.validate_python(event)
+        return events
+
+    def types(self):
+        return [event["type"] for event in self.sent()]
+
+    def audio(self, ms, item="item_1", response="resp_1", complete=False):
+        delta = b2a_base64(bytes(48 * ms)).decode()
+        events = self.hears(
+            "response.output_audio.delta", response_id=response, item_id=item, content_index=0, delta=delta
+        )
+        if complete:
+            self.hears("response.output_audio.done", response_id=response, item_id=item, content_index=0)
+        return events
+
+    def done(self, response="resp_1", status="completed", output=()):
+        return self.hears("response.done", response={"id": response, "status": status, "output": list(output)})
+
+
+def call(call_id, name="f"):
+    return {"type": "function_call", "call_id": call_id, "name": name, "arguments": "{}"}
+
+
+def test_it_configures_itself_and_is_ready_when_that_was_taken():
+    talk = Talk(ready=False)
+    assert talk.hears("session.created", session={"id": "sess_1"}) == []
+    assert talk.types() == ["session.update"]
+    assert talk.hears("conversation.created", conversation={"id": "conv_1"}) == []
+    assert talk.hears("session.updated", session={}) == [Ready("sess_1")]
+    assert talk.types() == []
+
+
+def test_a_server_that_begins_with_the_conversation_is_fine_too():
+    talk = Talk(ready=False)
+    talk.hears("conversation.created", conversation={"id": "conv_1"})
+    assert talk.types() == ["session.update"]
+
+
+def test_settings_that_are_refused_are_fatal():
+    talk = Talk(ready=False)
+    talk.hears("session.created", session={"id": "s"})
+    (fault,) = talk.hears("error", error={"type": "invalid_request_error", "code": "invalid_value", "message": "no"})
+    assert (fault.severity, fault.code, fault.message) == (Severity.FATAL, "invalid_value", "no")
+
+
+def test_an_append_is_exactly_its_json():
+    event = orjson.loads(Talk().session.append(b"\1\2\3"))
+    assert CLIENT_EVENT.validate_python(event).audio == "AQID"
+
+
+def test_audio_and_transcripts_in_both_spellings():
+    talk = Talk()
+    assert talk.audio(1) == [AudioDelta("item_1", 0, bytes(48))]
+    assert talk.hears("response.audio.delta", item_id="i", content_index=0, delta="AAA=") == [
+        AudioDelta("i", 0, b"\0\0")
+    ]
+    said = talk.hears("response.output_audio_transcript.done", item_id="i", transcript=" Hello ")
+    assert said == [Transcript("assistant", "i", "Hello")]
+    heard = talk.hears("conversation.item.input_audio_transcription.completed", item_id="u", transcript="Hi\n")
+    assert heard == [Transcript("user", "u", "Hi")]
+
+
+def test_interrupting_truncates_by_what_was_heard_and_never_more_than_was_received():
+    talk = Talk()
+    talk.hears("response.created", response={"id": "resp_1"})
+    talk.audio(1000)
+    assert talk.hears("input_audio_buffer.speech_started", audio_start_ms=40) == [SpeechStarted(40)]
+    assert talk.session.interrupt([Heard("item_1", 0, 340)]) == [Heard("item_1", 0, 340)]
+    (truncate,) = talk.sent()  # and no cancel: the server does that by itself
+    assert (truncate["type"], truncate["audio_end_ms"]) == ("conversation.item.truncate", 340)
+    assert talk.audio(500) == []  # late audio of what was interrupted
+    talk.session.interrupt([Heard("item_1", 0, 9999)])
+    assert [event["audio_end_ms"] for event in talk.sent()] == [1000]
+
+
+def test_truncation_is_owed_also_when_the_response_is_long_done():
+    talk = Talk()
+    talk.hears("response.created", response={"id": "resp_1"})
+    talk.audio(3000, complete=True)
+    talk.done()
+    talk.session.interrupt([Heard("item_1", 0, 1200)])
+    assert [(event["type"], event.get("audio_end_ms")) for event in talk.sent()] == [
+        ("conversation.item.truncate", 1200)
+    ]
+
+
+def test_what_was_heard_to_its_end_is_left_alone_and_what_was_never_begun_is_deleted():
+    talk = Talk()
+    talk.audio(100, item="whole", complete=True)
+    talk.audio(100, item="unheard", complete=True)
+    talk.session.interrupt([Heard("whole", 0, 100), Heard("unheard", 0, 0)])
+    assert [(event["type"], event["item_id"]) for event in talk.sent()] == [("conversation.item.delete", "unheard")]
+
+
+@pytest.mark.parametrize(
+    ("turn_detection", "by_speech"), [(None, True), ({**VAD, "interrupt_response": False}, True), (VAD, False)]
+)
+def test_the_response_is_cancelled_where_the_server_does_not_do_it(turn_detection, by_speech):
+    talk = Talk(turn_detection)
+    talk.hears("response.created", response={"id": "resp_1"})
+    talk.session.interrupt([], by_speech)
+    assert [(event["type"], event["response_id"]) for event in talk.sent()] == [("response.cancel", "resp_1")]
+
+
+def test_only_one_response_at_a_time_the_next_waits():
+    talk = Talk()
+    talk.session.create_response("first")
+    talk.session.create_response("second")
+    assert [event["response"]["instructions"] for event in talk.sent()] == ["first"]
+    talk.hears("response.created", response={"id": "resp_1"})
+    talk.done()
+    assert [event["response"]["instructions"] for event in talk.sent()] == ["second"]
+
+
+def test_when_the_servers_own_turn_came_first_ours_is_asked_for_again():
+    talk = Talk()
+    talk.session.create_response("greet")
+    (create,) = talk.sent()
+    talk.hears(
+        "error",
+        error={"code": "conversation_already_has_active_response", "message": "", "event_id": create["event_id"]},
+    )
+    assert talk.types() == []
+    talk.done("resp_other")
+    assert [event["response"]["instructions"] for event in talk.sent()] == ["greet"]
+
+
+def test_a_callers_new_turn_takes_the_place_of_a_response_that_is_owed():
+    talk = Talk()
+    talk.hears("response.created", response={"id": "resp_1"})
+    talk.session.create_response()
+    talk.session.interrupt([])
+    talk.done(status="cancelled")
+    assert talk.types() == []
+
+
+def test_tools_are_run_once_and_answered_with_one_response():
+    talk = Talk()
+    talk.hears("response.created", response={"id": "resp_1"})
+    (done,) = talk.done(output=[call("a"), call("b"), {"type": "message"}])
+    assert done.calls == (ToolCall("a", "f", "{}"), ToolCall("b", "f", "{}"))
+    assert talk.done(output=[call("a")])[0].calls == ()
+    talk.session.tool_output("a", "1")
+    assert talk.types() == ["conversation.item.create"]
+    talk.session.tool_output("b", "2")
+    assert talk.types() == ["conversation.item.create", "response.create"]
+    talk.session.tool_output("b", "again")
+    assert talk.types() == []
+
+
+def test_a_cancelled_response_calls_nothing():
+    talk = Talk()
+    assert talk.done(status="cancelled", output=[call("a")])[0].calls == ()
+
+
+def test_while_the_caller_speaks_the_server_will_answer_by_itself():
+    talk = Talk()
+    talk.done(output=[call("a")])
+    talk.hears("input_audio_buffer.speech_started", audio_start_ms=0)
+    talk.session.tool_output("a", "1")
+    assert talk.types() == ["conversation.item.create"]
+
+
+def test_a_failed_response_says_why():
+    (done,) = Talk().hears(
+        "response.done",
+        response={"id": "r", "status": "failed", "status_details": {"error": {"message": "overloaded"}}, "usage": None},
+    )
+    assert done == ResponseDone("r", "failed", (), "overloaded", {})
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {}, {"type": None}, {"type": "response.done"},
+        {"type": "response.done", "response": {"output": [{}], "usage": None}},
+        {"type": "response.output_audio.delta"}, {"type": "error"}, {"type": "ping", "timestamp": 1},
+        {"type": "input_audio_buffer.speech_started"}, {"type": "response.created"},
+        {"type": "conversation.item.input_audio_transcription.completed", "transcript": None},
+    ],
+)  # fmt: skip
+def test_events_with_holes_in_them_do_no_harm(event):
+    talk = Talk()
+    talk.session.receive(event)
+    assert talk.audio(1)
+
+
+def test_audio_that_is_not_base64_is_a_fault_of_the_turn():
+    (fault,) = Talk().hears("response.output_audio.delta", item_id="i", delta="A")
+    assert isinstance(fault, ProviderFault)
+    assert fault.severity is Severity.TURN
+
+
+def test_what_is_unknown_is_counted():
+    talk = Talk()
+    talk.hears("brand.new")
+    talk.hears("brand.new")
+    assert talk.session.unknown == {"brand.new": 2}
+
+
+def test_text_goes_in_as_an_item():
+    talk = Talk()
+    talk.session.add_text("[DTMF] 1")
+    (event,) = talk.sent()
+    assert event["item"] == {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "[DTMF] 1"}]}
