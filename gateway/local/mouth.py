@@ -42,6 +42,8 @@ class Mouth:
             self._voice = voice
         self._library.espeak_SetParameter(_RATE, int(_NORMAL_RATE * speed), 0)
         self._spoken = []
+        if not text.strip():
+            return np.zeros(0, np.int16)
         raw = text.encode()
         self._library.espeak_Synth(raw, len(raw) + 1, 0, 1, 0, _UTF8, None, None)
         self._library.espeak_Synchronize()

@@ -125,11 +125,13 @@ async def test_a_socket_that_is_lost_is_told_once_and_garbage_is_passed_over():
 
 
 async def test_a_server_that_does_not_read_costs_audio_and_not_memory():
+    over = asyncio.Event()
+
     async def deaf(websocket):
         websocket.transport.pause_reading()
-        await asyncio.sleep(30)
+        await over.wait()
 
-    async with Server(lambda websocket: talk(websocket, deaf)) as url:
+    async with Server(lambda websocket: talk(websocket, deaf), close_timeout=0.1) as url:
         one = client(url)
         await one.open()
         deadline = time.monotonic() + 20
@@ -139,6 +141,7 @@ async def test_a_server_that_does_not_read_costs_audio_and_not_memory():
             await asyncio.sleep(0)
         assert one.dropped > 0
         one.close()
+        over.set()
 
 
 async def test_closing_ourselves_is_not_a_loss():

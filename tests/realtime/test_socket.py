@@ -31,13 +31,16 @@ async def test_a_path_that_is_dead_is_noticed(monkeypatch):
     monkeypatch.setattr(module, "PING_SECONDS", 0.05)
     closed = asyncio.get_running_loop().create_future()
 
+    over = asyncio.Event()
+
     async def dead(websocket):
         websocket.transport.pause_reading()  # no pong will come
-        await asyncio.sleep(10)
+        await over.wait()
 
-    async with serve(dead, "127.0.0.1", 0) as listener:
+    async with serve(dead, "127.0.0.1", 0, close_timeout=0.1) as listener:
         port = next(iter(listener.sockets)).getsockname()[1]
         await open_socket(f"ws://127.0.0.1:{port}/", {}, lambda _: None, lambda *why: closed.set_result(why), 2**20)
         code, _ = await asyncio.wait_for(closed, 5)
         assert code == 1006
+        over.set()
         listener.close(close_connections=True)

@@ -1,0 +1,385 @@
+"""Every decision of a call, on a fake clock, with a leg and a session that note what they are asked."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from gateway.agents import BUNDLED, load_agents
+from gateway.bridge.call import ANNOUNCEMENT_SECONDS, DIGITS_SECONDS, LAST_WORD_SECONDS, Call, Finished, RunTool
+from gateway.bridge.facts import CallFacts
+from gateway.bridge.reasons import Reason
+from gateway.errors import SipParseError
+from gateway.realtime import (
+    AudioDelta,
+    Heard,
+    Lost,
+    ProviderFault,
+    ResponseDone,
+    Severity,
+    SpeechStarted,
+    ToolCall,
+    Transcript,
+)
+from gateway.records import CallEvent, CallState, Party
+
+AGENT = load_agents(BUNDLED)["receptionist"]
+FACTS = CallFacts(
+    "call_1", "sip-1", Party("sip:ann@h", "Ann"), Party("sip:reception@gw"), "h", "gw", {"x-account": "42"}, "node"
+)
+
+
+class Leg:
+    def __init__(self, log):
+        self.log, self.queued, self.accepts = log, 0, True
+        self.bad_target = False
+
+    @property
+    def silent(self):
+        return not self.queued
+
+    def __getattr__(self, name):
+        return lambda *arguments: self.log.append((name, *arguments))
+
+    def play(self, item_id, index, audio):
+        self.queued += len(audio)
+
+    def flush(self):
+        self.log.append(("flush",))
+        heard, self.queued = ([Heard("item_1", 0, 120)] if self.queued else []), 0
+        return heard
+
+    def transfer(self, target):
+        if self.bad_target:
+            raise SipParseError("not a URI")
+        self.log.append(("transfer", target))
+        return self.accepts
+
+
+class Session:
+    def __init__(self, log):
+        self.log = log
+
+    def interrupt(self, heard, by_speech=True):
+        self.log.append(("interrupt", by_speech))
+        return heard
+
+    def create_response(self, instructions=""):
+        self.log.append(("create_response", instructions))
+
+    def add_text(self, text):
+        self.log.append(("add_text", text))
+
+    def tool_output(self, call_id, output, respond=True):
+        self.log.append(("tool_output", call_id, output, respond))
+
+    def close(self):
+        self.log.append(("close session",))
+
+
+@dataclass
+class Progress:
+    status: int = 0
+    reason: str = ""
+    done: bool = False
+    accepted: bool = True
+
+
+class Stage:
+    """A call with its clock; `log` holds every verb, `told` every event."""
+
+    def __init__(self, talking=True):
+        self.log, self.told, self.now = [], [], 10.0
+        self.leg, self.finished, self.tools = Leg(self.log), False, []
+        self.call = Call(FACTS, AGENT, self.leg, Session(self.log), self.now, epoch=1000.0)
+        self.do(self.call.start)
+        if talking:
+            self.do(self.call.agent_ready)
+            self.do(self.call.confirmed)
+            self.log.clear()
+
+    def do(self, verb, *arguments):
+        verb(*arguments, self.now)
+        self.drain()
+
+    def drain(self):
+        for action in self.call.actions():
+            match action:
+                case CallEvent():
+                    self.told.append(action)
+                case RunTool():
+                    self.tools.append(action)
+                case Finished():
+                    self.finished = True
+
+    def run(self, seconds):
+        until = self.now + seconds
+        while (deadline := self.call.deadline()) is not None and deadline <= until:
+            self.now = max(self.now, deadline)
+            self.call.expire(self.now)
+            self.drain()
+        self.now = until
+
+    def hears(self, event):
+        self.do(self.call.receive, event)
+
+    def speaks(self, ms=1000):
+        self.hears(AudioDelta("item_1", 0, bytes(48 * ms)))
+
+    def calls(self, name, arguments="{}", call_id="c1"):
+        self.hears(ResponseDone("resp_1", "completed", (ToolCall(call_id, name, arguments),)))
+
+    def plays_out(self):
+        self.leg.queued = 0
+        self.do(self.call.drained)
+
+    def kinds(self):
+        return [event.type for event in self.told]
+
+    def verbs(self):
+        return [entry[0] for entry in self.log]
+
+
+def test_ringing_then_an_answer_then_the_greeting():
+    stage = Stage(talking=False)
+    assert stage.log == [("ring",)]
+    stage.do(stage.call.agent_ready)
+    assert stage.verbs() == ["ring", "answer"]
+    stage.do(stage.call.confirmed)
+    assert stage.log[-1] == ("create_response", f"Say exactly: {AGENT.definition.greeting}")
+    assert stage.kinds() == ["incoming", "answered"]
+    assert stage.call.record()["answered_at"] == 1010.0
+
+
+def test_a_provider_that_is_away_refuses_the_call():
+    stage = Stage(talking=False)
+    stage.call.refuse(RuntimeError("away"), Reason(503, "provider_unreachable", {"Retry-After": "10"}), stage.now)
+    stage.drain()
+    assert ("reject", 503, {"Retry-After": "10"}) in stage.log
+    assert stage.told[-1].data == {"outcome": "provider_unreachable", "status": 503, "problem": "away"}
+    assert stage.finished
+
+
+@pytest.mark.parametrize(
+    ("cause", "outcome"),
+    [("bye", "caller_hung_up"), ("cancelled", "cancelled"), ("no-ack", "no_ack"), ("transport", "transport")],
+)
+def test_how_a_call_ends(cause, outcome):
+    stage = Stage()
+    stage.do(stage.call.leg_ended, cause, "Q.850;cause=16")
+    assert stage.call.record()["outcome"] == outcome
+    assert stage.told[-1].data["reason"] == "Q.850;cause=16"
+    assert stage.verbs() == ["close session", "close"]
+    assert stage.finished
+    stage.do(stage.call.leg_ended, "bye", "")
+    stage.do(stage.call.hang_up, "node_stopped")
+    assert stage.kinds().count("ended") == 1
+
+
+def test_barge_in_stops_the_speech_and_counts():
+    stage = Stage()
+    stage.speaks()
+    stage.hears(SpeechStarted(100))
+    assert stage.verbs() == ["flush", "interrupt"]
+    assert stage.told[-1].data == {"item_id": "item_1", "audio_end_ms": 120}
+    assert stage.call.record()["interruptions"] == 1
+    stage.hears(SpeechStarted(200))  # nobody was speaking: nothing was interrupted
+    assert stage.call.record()["interruptions"] == 1
+
+
+def test_hanging_up_waits_until_the_goodbye_was_heard():
+    stage = Stage()
+    stage.speaks()
+    stage.calls("hang_up")
+    stage.run(5)
+    assert "hang_up" not in stage.verbs()
+    stage.plays_out()
+    stage.run(LAST_WORD_SECONDS / 2)
+    assert "hang_up" not in stage.verbs()
+    stage.run(LAST_WORD_SECONDS)
+    assert ("hang_up", "agent hung up") in stage.log
+    assert stage.call.record()["outcome"] == "agent_hung_up"
+
+
+def test_without_a_word_it_hangs_up_at_once():
+    stage = Stage()
+    stage.calls("hang_up")
+    stage.run(0)
+    assert stage.finished
+
+
+def test_a_caller_who_speaks_up_stops_the_hang_up():
+    stage = Stage()
+    stage.speaks()
+    stage.calls("hang_up")
+    stage.hears(SpeechStarted(1))
+    stage.run(ANNOUNCEMENT_SECONDS * 2)
+    assert not stage.finished
+    assert ("tool_output", "c1", '{"error":"the caller spoke first, so the call goes on"}', False) in stage.log
+
+
+def test_a_held_call_is_not_waited_for_for_ever():
+    stage = Stage()
+    stage.speaks()
+    stage.calls("hang_up")
+    stage.run(ANNOUNCEMENT_SECONDS + 1)
+    assert stage.finished
+
+
+def transfer(stage, target="billing"):
+    stage.speaks()
+    stage.calls("transfer_call", f'{{"target": "{target}"}}')
+    stage.plays_out()
+    stage.run(LAST_WORD_SECONDS)
+
+
+def test_a_transfer_follows_its_announcement_and_ends_with_success():
+    stage = Stage()
+    transfer(stage)
+    assert ("transfer", "sip:billing@gw") in stage.log
+    assert ("deafen", True) in stage.log
+    assert stage.call.state is CallState.TRANSFERRING
+    stage.do(stage.call.transfer_moved, Progress())
+    stage.do(stage.call.transfer_moved, Progress(180, "Ringing"))
+    stage.speaks()
+    assert stage.leg.silent  # what the agent says now nobody hears
+    stage.do(stage.call.transfer_moved, Progress(200, "OK", done=True))
+    assert ("hang_up", "transferred") in stage.log
+    assert stage.call.record()["outcome"] == "transferred"
+
+
+def test_a_refused_transfer_is_told_to_the_model_and_the_talk_goes_on():
+    stage = Stage()
+    transfer(stage)
+    stage.do(stage.call.transfer_moved, Progress(603, "Decline", done=True))
+    assert stage.call.state is CallState.ANSWERED
+    assert ("deafen", False) in stage.log
+    assert stage.log[-1] == ("tool_output", "c1", '{"error":"the transfer to billing failed: 603 Decline"}', True)
+    transfer(stage, "sales")
+    assert ("transfer", "sip:sales@gw") in stage.log
+
+
+def test_a_caller_who_hangs_up_while_being_transferred_was_transferred():
+    stage = Stage()
+    transfer(stage)
+    stage.do(stage.call.leg_ended, "bye", "")
+    assert stage.call.record()["outcome"] == "transferred"
+
+
+def test_a_transfer_survives_a_word_of_thanks():
+    stage = Stage()
+    stage.speaks()
+    stage.calls("transfer_call", '{"target": "support"}')
+    stage.hears(SpeechStarted(1))
+    stage.run(0)
+    assert ("transfer", "sip:support@gw") in stage.log
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "says"),
+    [
+        ("transfer_call", '{"target": "the moon"}', "one of: sales, support, billing"),
+        ("transfer_call", "{}", "one of"),
+        ("transfer_call", "{", "not valid JSON"),
+        ("transfer_call", '{"target": ["sales"]}', "one of"),
+        ("launch_rockets", "{}", "there is no such tool"),
+    ],
+)
+def test_a_tool_call_that_is_wrong_is_answered(name, arguments, says):
+    stage = Stage()
+    stage.calls(name, arguments)
+    verb, call_id, output, respond = stage.log[-1]
+    assert (verb, call_id, respond) == ("tool_output", "c1", True)
+    assert says in output
+    assert not stage.finished
+
+
+def test_only_one_ending_at_a_time():
+    stage = Stage()
+    stage.speaks()
+    stage.calls("hang_up", call_id="c1")
+    stage.calls("transfer_call", '{"target": "sales"}', call_id="c2")
+    assert stage.log[-1][:2] == ("tool_output", "c2")
+    assert "already" in stage.log[-1][2]
+
+
+@pytest.mark.parametrize("bad", [True, False])
+def test_a_transfer_that_cannot_even_be_asked_for(bad):
+    stage = Stage()
+    stage.leg.accepts, stage.leg.bad_target = False, bad
+    transfer(stage)
+    assert stage.call.state is CallState.ANSWERED
+    assert "transfer_failed" in stage.kinds()
+    assert stage.log[-1][0] == "tool_output"
+
+
+def test_functions_of_the_agent_run_outside_and_come_back():
+    stage = Stage()
+    stage.calls("opening_hours")
+    (tool,) = stage.tools
+    assert (tool.tool.name, tool.call_id) == ("opening_hours", "c1")
+    stage.do(stage.call.tool_done, "c1", "opening_hours", "{}")
+    assert stage.log[-1] == ("tool_output", "c1", "{}", True)
+    stage.do(stage.call.leg_ended, "bye", "")
+    stage.do(stage.call.tool_done, "c1", "opening_hours", "too late")
+    assert stage.verbs().count("tool_output") == 1
+
+
+def test_keys_that_belong_together_go_as_one_text():
+    stage = Stage()
+    stage.speaks()
+    for key in "12":
+        stage.do(stage.call.digit, key)
+        stage.run(DIGITS_SECONDS / 2)
+    assert stage.verbs() == ["flush", "interrupt"]
+    assert stage.log[1] == ("interrupt", False)  # a key is not speech: the server does not know of it
+    stage.run(DIGITS_SECONDS)
+    assert stage.log[-2:] == [("add_text", "[DTMF] 12"), ("create_response", "")]
+    stage.do(stage.call.digit, "#")
+    assert stage.log[-2:] == [("add_text", "[DTMF] #"), ("create_response", "")]
+
+
+def test_faults_by_their_weight():
+    stage = Stage()
+    stage.hears(ProviderFault(Severity.BENIGN, "response_cancel_not_active", ""))
+    assert stage.call.record()["provider_faults"] == 0
+    stage.hears(ProviderFault(Severity.TURN, "server_error", "oops"))
+    assert stage.told[-1].type == "provider_fault"
+    assert not stage.finished
+    stage.hears(ProviderFault(Severity.FATAL, "session_expired", "60 minutes"))
+    assert stage.call.record()["outcome"] == "provider_lost"
+
+
+def test_a_lost_provider_ends_the_call_with_a_reason():
+    stage = Stage()
+    stage.hears(Lost(1001, "going away"))
+    assert ("hang_up", "provider lost") in stage.log
+    assert "1001: going away" in stage.told[-1].data["problem"]
+
+
+def test_a_failed_response_is_told_and_tokens_are_counted():
+    stage = Stage()
+    stage.hears(ResponseDone("r", "failed", (), "overloaded", {"total_tokens": 5, "input_tokens": None}))
+    stage.hears(ResponseDone("r", "completed", (), "", {"total_tokens": 7}))
+    assert stage.call.record()["usage"] == {"total_tokens": 12}
+    assert stage.kinds().count("response_failed") == 1
+
+
+def test_transcripts_are_told():
+    stage = Stage()
+    stage.hears(Transcript("user", "item_u", "hello"))
+    stage.hears(Transcript("user", "item_v", ""))
+    assert [event.data["text"] for event in stage.told if event.type == "transcript"] == ["hello"]
+
+
+def test_what_comes_before_the_answer_or_after_the_end_does_nothing():
+    stage = Stage(talking=False)
+    stage.do(stage.call.digit, "1")
+    stage.speaks()
+    assert stage.log == [("ring",)]
+    stage.do(stage.call.hang_up, "node_stopped")
+    assert ("reject", 480, {}) in stage.log
+    before = list(stage.log)
+    stage.do(stage.call.agent_ready)
+    stage.speaks()
+    assert stage.log == before
+    assert "ended" in str(stage.call)

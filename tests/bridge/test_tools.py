@@ -1,0 +1,89 @@
+import asyncio
+import time
+
+import pytest
+
+from gateway.agents import BUNDLED, load_agents
+from gateway.agents.registry import describe
+from gateway.bridge import tools
+from gateway.errors import ToolError
+
+
+def double(x: int) -> dict[str, int]:
+    """Twice as much."""
+    return {"twice": 2 * x}
+
+
+async def slow(x: int) -> str:
+    """Takes its time."""
+    await asyncio.sleep(30)
+    return "late"
+
+
+def stuck(x: int) -> str:
+    """Never comes back in time."""
+    time.sleep(1.0)
+    return "late"
+
+
+def broken(x: int) -> str:
+    """Has a bug."""
+    raise KeyError("oops")
+
+
+async def run(function, arguments='{"x": 4}', seconds=5.0):
+    return await tools.run(describe(function), arguments, None, seconds)
+
+
+async def test_functions_async_or_not():
+    async def later(x: int) -> str:
+        return f"{x}!"
+
+    assert await run(double) == '{"twice":8}'
+    assert await run(later) == "4!"
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "says"),
+    [
+        (slow, '{"x": 1}', "took longer than 0.05 s"),
+        (stuck, '{"x": 1}', "took longer than 0.05 s"),
+        (broken, '{"x": 1}', "KeyError: 'oops'"),
+        (double, '{"x": "many"}', "x: Input should be a valid integer"),
+        (double, "{", "Invalid JSON"),
+    ],
+)
+async def test_what_goes_wrong_is_an_error_for_the_model(function, arguments, says):
+    with pytest.raises(ToolError, match=says):
+        await run(function, arguments, 0.05)
+
+
+async def test_a_stuck_function_holds_up_nobody():
+    waiting = [asyncio.create_task(run(stuck, seconds=0.05)) for _ in range(5)]
+    assert await run(double) == '{"twice":8}'
+    for one in waiting:
+        with pytest.raises(ToolError):
+            await one
+
+
+async def test_there_is_a_limit_to_what_runs_at_once(monkeypatch):
+    monkeypatch.setattr(tools, "MAX_THREADS", 0)
+    monkeypatch.setattr(tools, "_slots", type("None", (), {"acquire": lambda *_, **__: False})())
+    with pytest.raises(ToolError, match="running already"):
+        await run(double)
+
+
+def test_what_the_model_is_offered():
+    offered = tools.definitions(load_agents(BUNDLED)["receptionist"])
+    assert [one["name"] for one in offered] == ["transfer_call", "hang_up", "opening_hours", "book_appointment"]
+    assert offered[0]["parameters"]["properties"]["target"]["enum"] == ["sales", "support", "billing"]
+
+
+def test_arguments_and_outputs():
+    assert tools.arguments_of("f", "") == {}
+    for text in ("{", "[]", "5"):
+        with pytest.raises(ToolError, match="JSON"):
+            tools.arguments_of("f", text)
+    assert tools.output_of("as it is") == "as it is"
+    assert tools.output_of({"when": time.gmtime(0)[:3]}) == '{"when":[1970,1,1]}'
+    assert tools.failure("no") == '{"error":"no"}'

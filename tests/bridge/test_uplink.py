@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from gateway.bridge.uplink import Uplink
+from gateway.codecs import CODECS
+from gateway.rtp import Gap
+
+LOUD = b"\x00" * 160  # mu-law's largest negative
+
+
+def uplink(chunk_ms=20):
+    chunks = []
+    return Uplink(CODECS["PCMU"], chunk_ms, chunks.append), chunks
+
+
+@pytest.mark.parametrize("chunk_ms", [20, 60, 100])
+def test_chunks_have_their_length_and_nothing_is_lost(chunk_ms):
+    one, chunks = uplink(chunk_ms)
+    for _ in range(30):
+        one.audio(LOUD)
+    assert [len(chunk) for chunk in chunks] == [chunk_ms * 48] * (600 // chunk_ms)
+
+
+def test_a_gap_is_silence_of_its_length():
+    one, chunks = uplink()
+    one.audio(LOUD)
+    one.gap(Gap(320, 2))
+    one.audio(LOUD)
+    assert len(chunks) == 4
+    assert not np.frombuffer(chunks[2], np.int16).any()
+    assert np.frombuffer(chunks[3], np.int16)[-1] < -30000
+
+
+def test_while_nothing_comes_silence_goes_on_and_the_gap_that_follows_is_not_counted_twice():
+    one, chunks = uplink()
+    one.audio(LOUD)
+    for _ in range(20):  # 400 ms without a packet: filled from 120 ms on
+        one.tick()
+    assert len(chunks) == 1 + 15
+    one.gap(Gap(400 * 8, 0))  # what the timestamps say
+    assert len(chunks) == 1 + 20
+    one.audio(LOUD)
+    assert len(chunks) == 22
+
+
+def test_a_steady_stream_is_not_filled_up():
+    one, chunks = uplink()
+    for _ in range(50):
+        one.audio(LOUD)
+        one.tick()
+    assert len(chunks) == 50
+
+
+def test_a_deaf_one_hears_silence_in_time():
+    one, chunks = uplink()
+    one.deaf = True
+    for _ in range(5):
+        one.audio(LOUD)
+    assert len(chunks) == 5
+    assert not any(any(chunk) for chunk in chunks)
+
+
+def test_the_codec_may_change():
+    one, chunks = uplink()
+    one.use(CODECS["PCMA"])
+    one.audio(b"\xd5" * 160)
+    assert np.abs(np.frombuffer(chunks[0], np.int16)).max() < 20

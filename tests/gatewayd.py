@@ -1,0 +1,42 @@
+"""A gateway of its own for a test: in this process, with ports that were free, and no embedded parts unless asked for."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from gateway import config
+from gateway.app import Gateway
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def settings_for(folder: Path, agents: dict[str, str], **values: Any) -> config.Settings:
+    """`agents` by name: the text of their files. The first answers every number unless `routes` says otherwise."""
+    for name, text in agents.items():
+        (folder / f"{name}.yaml").write_text(text)
+    base: dict[str, Any] = {
+        "agents": str(folder),
+        "sip": {"port": 0},
+        "http": {"port": 0},
+        "routes": [{"called": "*", "agent": next(iter(agents))}],
+        "drain_seconds": 0,
+    }
+    return config.from_values(base | values)
+
+
+@asynccontextmanager
+async def running(settings: config.Settings) -> AsyncIterator[tuple[Gateway, list[tuple[str, dict[str, Any]]]]]:
+    """The gateway, and every event that its calls tell: (type, data with outcome and so on)."""
+    events: list[tuple[str, dict[str, Any]]] = []
+    gateway = Gateway(settings)
+    gateway.sinks.append(lambda event, record: events.append((event.type, event.data)))
+    async with gateway:
+        yield gateway, events

@@ -1,0 +1,100 @@
+import pytest
+
+from gateway import config
+from gateway.errors import ConfigError
+
+GOOD = """
+sip:
+  host: 0.0.0.0
+  port: 5070
+agents: agents
+providers:
+  acme:
+    url: wss://api.example.org/v1/realtime
+    key_env: ACME_KEY
+routes:
+  - called: "1*"
+    agent: bob
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACME_KEY", "secret")
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / "bob.yaml").write_text("provider: acme\n")
+    return tmp_path
+
+
+def write(folder, text):
+    path = folder / "gateway.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_file_becomes_settings_of_the_rooms(folder):
+    settings = config.from_file(write(folder, GOOD))
+    assert (settings.sip.host, settings.sip.port, settings.media.host) == ("0.0.0.0", 5070, "0.0.0.0")
+    assert settings.providers["acme"].key == "secret"
+    assert settings.bridge.routes[0].agent == "bob"
+    assert not settings.embedded
+
+
+def test_the_environment_is_above_the_file_and_the_command_line_above_both(folder, monkeypatch):
+    monkeypatch.setenv("GATEWAY_SIP_PORT", "5080")
+    monkeypatch.setenv("GATEWAY_SIP_PUBLIC_HOST", "203.0.113.1")
+    monkeypatch.setenv("GATEWAY_DRAIN_SECONDS", "5")
+    path = write(folder, GOOD)
+    settings = config.from_file(path)
+    assert (settings.sip.port, settings.sip.public_host, settings.drain_seconds) == (5080, "203.0.113.1", 5)
+    assert settings.sip.host == "0.0.0.0"
+    assert config.from_file(path, {"sip": {"port": 5090}}).sip.port == 5090
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (
+            "port: 5070",
+            "port: 99999",
+            r"gateway.yaml:4: sip.port: input should be less than or equal to 65535",
+        ),
+        ("port: 5070", "prot: 5070", r"gateway.yaml:4: sip.prot: there is no such key"),
+        ("wss://api", "https://api", r"gateway.yaml:8: providers.acme.url"),
+        ("ACME_KEY", "NO_SUCH_KEY", r"providers.acme.key_env: the environment has no NO_SUCH_KEY"),
+        ("agent: bob", "agent: eve", r"routes.0.agent: there is no agent 'eve'; these are: bob"),
+        ("agents: agents", "agents: elsewhere", r"elsewhere: there is no agent in it"),
+        ("agents: agents", "", r"agents: is missing"),
+        ('routes:\n  - called: "1*"\n    agent: bob', "", r"routes: is empty"),
+        ("agents: agents", "agents: agents\nmedia: {codecs: [G729]}", r"gateway.yaml:6: media: there is no codec G729"),
+        ("agents: agents", "agents: agents\nmedia: {first_port: 9, last_port: 8}", r"last_port is below"),
+    ],
+)
+def test_what_is_wrong_is_named(folder, old, new, says):
+    assert old in GOOD
+    with pytest.raises(ConfigError, match=says):
+        config.from_file(write(folder, GOOD.replace(old, new)))
+
+
+def test_an_agent_with_an_unknown_provider(folder):
+    (folder / "agents" / "bob.yaml").write_text("provider: nobody\n")
+    with pytest.raises(ConfigError, match=r"bob.yaml: provider: there is no provider 'nobody'; these are: local, acme"):
+        config.from_file(write(folder, GOOD))
+
+
+def test_a_variable_that_is_wrong_is_named_by_its_own_name(folder, monkeypatch):
+    monkeypatch.setenv("GATEWAY_SIP_PORT", "many")
+    with pytest.raises(ConfigError, match=r"^GATEWAY_SIP_PORT: .*'many'"):
+        config.from_file(write(folder, GOOD))
+    monkeypatch.setenv("GATEWAY_SIP_PORT", "5060")
+    monkeypatch.setenv("GATEWAY_SIP_COLOUR", "red")
+    with pytest.raises(ConfigError, match=r"GATEWAY_SIP_COLOUR"):
+        config.from_file(write(folder, GOOD))
+
+
+def test_the_demo_needs_nothing():
+    settings = config.from_values(config.DEMO, {"http": {"port": 0}})
+    assert settings.embedded
+    assert settings.http.port == 0
+    with pytest.raises(ConfigError, match=r"sip\.port"):
+        config.from_values(config.DEMO, {"sip": {"port": -1}})
