@@ -1,4 +1,4 @@
-"""A gateway of its own for a test: in this process, with ports that were free, and no embedded parts unless asked for."""
+"""A gateway of its own for a test, in this process, on ports that were free."""
 
 from __future__ import annotations
 

@@ -66,7 +66,8 @@ async def open_store(settings: StoreSettings) -> AsyncIterator[Store]:
             yield store
             await store.writer.flush(2.0)
         finally:
-            task.cancel()
+            store.writer.stop()
+            await task
             await redis.aclose()
 
 
@@ -102,6 +103,8 @@ async def _embedded() -> AsyncIterator[str]:
             yield f"unix://{child.socket}"
         finally:
             keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeper
             await child.stop()
 
 

@@ -37,6 +37,7 @@ class Writer:
         self.available = False
         self.dropped = 0
         self._said_down = False
+        self._stopped = False
 
     def put(self, *commands: Command) -> None:
         self._queue.extend(commands)
@@ -51,9 +52,9 @@ class Writer:
         return len(self._queue)
 
     async def run(self) -> None:
-        """Writes until it is cancelled; looks after Redis once a second when there is nothing to write."""
+        """Writes until `stop`; looks after Redis once a second when there is nothing to write."""
         failures = 0
-        while True:
+        while not self._stopped:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self._wake.wait()
@@ -63,9 +64,15 @@ class Writer:
                 failures = 0
             except (RedisConnectionError, RedisTimeoutError, ResponseError, OSError) as error:
                 self._note(False, str(error))
-                await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
+                if not self._stopped:
+                    await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
                 failures += 1
                 self._wake.set()
+
+    def stop(self) -> None:
+        """Let `run` end after what it is doing; a client that swallows cancellation cannot be cancelled instead."""
+        self._stopped = True
+        self._wake.set()
 
     async def _write(self) -> None:
         if not self._queue:

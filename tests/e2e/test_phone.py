@@ -1,0 +1,89 @@
+"""The commands of the README with PJSIP at the other end: what the phone prints, hears, and what the API then tells."""
+
+from __future__ import annotations
+
+import re
+import wave
+
+import numpy as np
+import pytest
+
+from gateway.codecs import Resampler
+from gateway.local import Rule, Script
+from gateway.local.ears import Ears
+from tests.e2e.conftest import said
+
+pytestmark = pytest.mark.e2e
+
+GREETING = "Hello, this is Garden House. How can I help you?"
+ANSWER = "We are open Monday to Friday, from eight in the morning until six in the evening. Is there anything else?"
+
+
+def recording(path):
+    with wave.open(str(path)) as file:
+        assert (file.getframerate(), file.getnchannels()) == (8000, 1)
+        return np.frombuffer(file.readframes(file.getnframes()), np.int16)
+
+
+def phrases(samples):
+    """Stretches of speech in int16 at 8 kHz: separated by 0.7 s of silence."""
+    loud = np.abs(samples[: len(samples) // 160 * 160].reshape(-1, 160)).max(axis=1) > 200
+    found, start, last = [], None, 0
+    for frame, speaks in enumerate(loud):
+        if speaks:
+            start, last = (frame if start is None else start), frame
+        elif start is not None and frame - last > 35:
+            found.append(samples[max(0, start - 10) * 160 : (last + 10) * 160])
+            start = None
+    return [*found, samples[start * 160 :]] if start is not None else found
+
+
+def test_a_question_and_its_answer_are_heard(phone, tmp_path):
+    printed, record = phone("--say", "what are your opening hours", "--record", str(tmp_path / "heard.wav"))
+    assert "confirmed: 200 OK" in printed
+    assert said(record, "assistant") == [GREETING, ANSWER]
+    assert said(record, "user") == ["what are your opening hours"]
+    pytest.importorskip("pocketsphinx")
+    ears = Ears("listener", Script((Rule((GREETING, "we are open", "is there anything else")),)))
+    heard = [
+        ears.understand(Resampler(8000, 16000).push(phrase)) for phrase in phrases(recording(tmp_path / "heard.wav"))
+    ]
+    assert heard[0] == "hello this is garden house how can i help you"
+    assert heard[-1] == "is there anything else"
+
+
+def test_a_transfer_is_followed_to_its_end(phone):
+    printed, record = phone("--say", "transfer me to billing")
+    assert re.search(r"REFER to <sip:billing@127\.0\.0\.1:\d+>", printed)
+    assert re.search(r"call to sip:reception@\S+ ended: 200", printed)
+    assert "call to <sip:billing@" in printed
+    # the latest call of this phone is the one to billing, which it made itself
+    assert said(record, "assistant")[0].startswith("This is billing at Garden House.")
+
+
+def test_a_refused_transfer_goes_on(phone):
+    printed, record = phone("--say", "transfer me to sales", "--refuse-transfer", "--say", "goodbye")
+    assert "REFER to" in printed
+    assert said(record, "assistant")[2:] == [
+        "I am sorry, sales cannot be reached right now. Can I do anything else for you?",
+        "Thank you for calling. Goodbye!",
+    ]
+    assert record["outcome"] == "agent_hung_up"
+
+
+def test_keys_are_heard(phone):
+    _, record = phone("--dtmf", "3#")
+    digits = [event["data"]["digit"] for event in record["events"] if event["type"] == "dtmf"]
+    assert digits == ["3", "#"]
+
+
+def test_a_key_that_means_something_and_tcp(phone):
+    printed, record = phone("--dtmf", "2", "--tcp", "--refuse-transfer")
+    assert "REFER to <sip:support@" in printed
+    assert [event["data"]["digit"] for event in record["events"] if event["type"] == "dtmf"] == ["2"]
+
+
+def test_the_greeting_can_be_interrupted(phone):
+    _, record = phone("--say", "what are your opening hours", "--after", "0.8")
+    assert record["interruptions"] == 1
+    assert ANSWER in said(record, "assistant")
