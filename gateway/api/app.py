@@ -92,6 +92,7 @@ async def serve(gateway: Gateway) -> AsyncIterator[int]:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(128)
     except OSError as error:
         listener.close()
         raise PortInUse("HTTP", host, port, "--http-port or GATEWAY_HTTP_PORT") from error

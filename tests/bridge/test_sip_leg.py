@@ -1,0 +1,187 @@
+"""Offer and answer become media, and frames become packets; over a core on a fake clock and RTP that is noted."""
+
+import numpy as np
+import pytest
+
+from gateway.bridge.sip_leg import FRAME, LegEvents, SipLeg, render
+from gateway.bridge.uplink import Uplink
+from gateway.codecs import CODECS, g711
+from gateway.errors import NoCommonCodec, SdpError
+from gateway.sip import Reoffered, parse_sdp
+from tests.wire import OFFER, Wire, request
+
+BOTH = (CODECS["PCMU"], CODECS["PCMA"])
+
+
+class Rtp:
+    port = 20000
+
+    def __init__(self):
+        self.frames, self.agreed = [], None
+
+    def update(self, payload_type, dtmf, remote, sending):
+        self.agreed = (payload_type, dtmf, remote, sending)
+
+    def send(self, payload, talking):
+        self.frames.append((payload, talking))
+
+    def expire(self):
+        pass
+
+    def close(self):
+        pass
+
+    def stats(self):
+        return {"lost": 0}
+
+
+class Agent:
+    """A user agent whose wire is a fake."""
+
+    def __init__(self):
+        self.wire = Wire()
+
+    def act(self, verb):
+        self.sent = self.wire.act(verb)
+
+    def local_host(self, session):
+        return "192.0.2.1"
+
+
+def leg_for(offer=OFFER, codecs=BOTH):
+    agent, chunks = Agent(), []
+    agent.wire.receive(request(body=offer))
+    leg = SipLeg(agent, agent.wire.events[0].session, codecs, Uplink(codecs[0], 20, chunks.append))
+    leg.rtp = Rtp()
+    leg.negotiate()
+    leg.chunks, leg.agent = chunks, agent
+    return leg
+
+
+def test_the_answer_goes_out_with_the_200_and_media_with_it():
+    leg = leg_for()
+    leg.answer()
+    (ok,) = leg.agent.sent
+    assert parse_sdp(ok.body).media[0].formats == ["0", "101"]
+    assert leg.rtp.agreed == (0, 101, ("192.0.2.10", 4000), True)
+    assert leg.stats() == {"codec": "PCMU", "lost": 0}
+
+
+def test_an_offer_that_does_not_fit_is_told_before_anything_is_spent():
+    with pytest.raises(NoCommonCodec):
+        leg_for(OFFER.replace(b"RTP/AVP 0 8", b"RTP/AVP 18"))
+    with pytest.raises(SdpError):
+        leg_for(b"v=0\r\nm=audio\r\n")
+
+
+def test_a_delayed_offer_is_ours_and_the_ack_has_the_answer():
+    leg = leg_for(b"")
+    leg.answer()
+    assert parse_sdp(leg.agent.sent[0].body).media[0].formats == ["0", "8", "101"]
+    assert leg.rtp.agreed is None
+    leg.take_answer(OFFER.replace(b"AVP 0 8", b"AVP 8"))
+    assert leg.rtp.agreed[0] == 8
+    assert leg.law is g711.ALAW
+    with pytest.raises(SdpError, match="no answer"):
+        leg_for(b"").take_answer(b"")
+
+
+def reoffer(leg, body):
+    wire, session = leg.agent.wire, leg._session
+    tag = session.dialog.local.tag
+    cseq = session.dialog.remote_seq + 1
+    wire.receive(request("ACK", cseq=cseq - 1, branch=f"z9hG4bKa{cseq}", to_tag=tag))
+    wire.receive(request(cseq=cseq, branch=f"z9hG4bKr{cseq}", to_tag=tag, body=body))
+    event = wire.events[-1]
+    assert isinstance(event, Reoffered)
+    leg.reoffered(event)
+    return leg.agent.sent[0].body
+
+
+def test_a_reinvite_moves_media_holds_it_and_counts_changes():
+    leg = leg_for()
+    leg.answer()
+    first = leg.agent.sent[0].body
+    assert reoffer(leg, OFFER) == first  # nothing has changed, so the version has not
+    held = reoffer(leg, OFFER + b"a=sendonly\r\n")
+    assert b" 2 IN IP4" in held
+    assert b"a=recvonly" in held
+    assert leg.rtp.agreed[3] is False
+    moved = reoffer(leg, OFFER.replace(b"192.0.2.10", b"192.0.2.99").replace(b"AVP 0 8", b"AVP 8 0"))
+    assert b" 3 IN IP4" in moved
+    assert leg.rtp.agreed == (8, 101, ("192.0.2.99", 4000), True)
+
+
+def test_a_reinvite_without_an_offer_gets_what_was_agreed():
+    leg = leg_for()
+    leg.answer()
+    first = leg.agent.sent[0].body
+    assert reoffer(leg, b"") == first
+
+
+def test_a_reinvite_that_does_not_fit_changes_nothing():
+    leg = leg_for()
+    leg.answer()
+    before = leg.rtp.agreed
+    with pytest.raises(NoCommonCodec):
+        reoffer(leg, OFFER.replace(b"AVP 0 8", b"AVP 18"))
+    assert leg.rtp.agreed == before
+
+
+def test_frames_of_several_calls_are_what_each_would_have_sent_alone():
+    def speak(leg):
+        rng = np.random.default_rng(11)
+        leg.playout.put("item", 0, rng.integers(-9000, 9000, 24000).astype("<i2").tobytes())
+        return leg
+
+    legs = [speak(leg_for()), leg_for(), speak(leg_for(OFFER.replace(b"AVP 0 8", b"AVP 8")))]
+    for leg in legs:
+        leg.answer()
+    alone = speak(leg_for())
+    alone.answer()
+    for _ in range(60):
+        render(legs)
+        render([alone])
+    assert legs[0].rtp.frames == alone.rtp.frames
+    assert {payload for payload, _ in legs[1].rtp.frames} == {b"\xff" * 160}
+    assert [talking for _, talking in legs[0].rtp.frames] == [True] * 50 + [False] * 10
+    assert legs[2].rtp.frames[0][0] != alone.rtp.frames[0][0]
+    assert alone.rtp.frames[-1] == (b"\xff" * 160, False)
+    assert FRAME == 480
+
+
+def test_nothing_of_the_old_speech_leaks_into_the_new():
+    leg = leg_for()
+    leg.answer()
+    leg.playout.put("old", 0, np.full(24000, 20000, "<i2").tobytes())
+    for _ in range(5):
+        render([leg])
+    leg.flush()
+    render([leg])  # the fading
+    render([leg])
+    samples = g711.decode(g711.ULAW, np.frombuffer(leg.rtp.frames[-1][0], np.uint8))
+    assert not samples[40:].any()
+
+
+def test_the_end_of_speech_is_told_once():
+    leg, told = leg_for(), []
+    leg.events = LegEvents(digit=told.append, drained=lambda: told.append("drained"))
+    leg.answer()
+    leg.play("item", 0, bytes(960 * 3))
+    assert not leg.silent
+    for _ in range(10):
+        render([leg])
+    leg.digit("5")
+    assert told == ["drained", "5"]
+    assert leg.silent
+
+
+def test_while_deaf_the_agent_hears_silence_and_hold_goes_on_in_time():
+    leg = leg_for()
+    leg.answer()
+    leg.deafen(True)
+    leg.audio(b"\x00" * 160)
+    assert not any(leg.chunks[0])
+    for _ in range(10):  # the caller's packets stop: held
+        render([leg])
+    assert len(leg.chunks) == 1 + 5

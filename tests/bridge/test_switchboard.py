@@ -1,0 +1,66 @@
+"""A gateway with real sockets, the embedded Realtime server and a caller."""
+
+import asyncio
+
+import numpy as np
+
+from tests.caller import Caller
+from tests.gatewayd import running, settings_for
+
+AGENT = 'greeting: "Hello {{caller}}, you called {{called}} as {{header.X-Account}}."\ntranscription: {model: local}\n'
+
+
+async def test_a_greeting_with_the_variables_of_the_call_and_a_steady_stream(tmp_path):
+    async with running(settings_for(tmp_path, {"bob": AGENT})) as (gateway, events), Caller(gateway.sip_port) as call:
+        assert await call.invite() == 200
+        assert call.provisional[:2] == [100, 180]
+        await call.until_quiet()
+        (found,) = gateway.switchboard.calls
+        assert gateway.switchboard.find(found.facts.call_id) is found
+        assert gateway.switchboard.find("nobody") is None
+        call.bye()
+        async with asyncio.timeout(5):
+            while len(gateway.switchboard):
+                await asyncio.sleep(0.01)
+    said = [data["text"] for kind, data in events if kind == "transcript"]
+    assert said == ["Hello caller, you called reception as ."]
+    stamps = np.array([packet.timestamp for packet in call.packets])
+    sequence = np.array([packet.sequence for packet in call.packets])
+    assert (np.diff(stamps) % 2**32 == 160).all()
+    assert (np.diff(sequence) % 2**16 == 1).all()
+    assert next(packet.marker for packet in call.packets if not packet.silent)
+    assert sum(packet.marker for packet in call.packets) == 1
+    assert {len(packet.payload) for packet in call.packets} == {160}
+
+
+async def test_calls_do_not_touch_each_other_and_leave_nothing(tmp_path):
+    async with running(settings_for(tmp_path, {"bob": AGENT})) as (gateway, events):
+        callers = [Caller(gateway.sip_port, keep=False) for _ in range(8)]
+        for caller in callers:
+            await caller.__aenter__()
+        assert await asyncio.gather(*(caller.invite() for caller in callers)) == [200] * 8
+        assert len(gateway.switchboard) == 8
+        await asyncio.gather(*(caller.silence(0.5) for caller in callers))
+        for caller in callers:
+            caller.bye()
+        async with asyncio.timeout(5):
+            while len(gateway.switchboard):
+                await asyncio.sleep(0.01)
+        assert len(gateway.switchboard.clock) == 0
+        assert all(caller.count > 15 for caller in callers)
+        assert len({data["outcome"] for kind, data in events if kind == "ended"}) == 1
+        for caller in callers:
+            await caller.__aexit__()
+
+
+async def test_a_bug_in_setting_up_a_call_is_500_and_logged(tmp_path, monkeypatch):
+    from gateway.bridge import switchboard as module
+
+    async def broken(*_):
+        raise RuntimeError("a bug")
+
+    async with running(settings_for(tmp_path, {"bob": AGENT})) as (gateway, events), Caller(gateway.sip_port) as call:
+        monkeypatch.setattr(module, "open_leg", broken)
+        assert await call.invite() == 500
+        assert len(gateway.switchboard) == 0
+        assert [data["outcome"] for kind, data in events] == ["internal_error"]
