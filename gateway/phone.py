@@ -170,6 +170,8 @@ class _Phone:
             if now - self._answered_at >= self.errand.after:
                 self._play(self._words.pop(0), now)
             return False
+        if now < self._quiet_since:  # it is us who speak
+            return False
         if self._calls[-1].media.getTxLevel() > 0:  # what the call gives out, that is, what is heard
             self._heard_agent, self._quiet_since = True, now
             return False

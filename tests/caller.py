@@ -196,3 +196,15 @@ class Caller:
             if spoken and loop.time() - spoken[-1].at > seconds:
                 return
         raise TimeoutError("the agent did not speak, or did not stop")
+
+
+def last_loud_ms(samples: NDArray[np.int16], hz: int) -> float:
+    """Where the last sample stands that is more than the noise of coding."""
+    return float(np.flatnonzero(np.abs(samples.astype(int)) > 200)[-1]) / hz * 1000
+
+
+def heard_ms(packets: list[Packet]) -> float:
+    """How much of the speech that begins with the first marker came, up to its last loud sample."""
+    start = next(index for index, packet in enumerate(packets) if packet.marker)
+    codes = np.frombuffer(b"".join(packet.payload for packet in packets[start:]), np.uint8)
+    return last_loud_ms(g711.decode(g711.ULAW, codes), 8000)

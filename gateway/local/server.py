@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http
+import logging
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
@@ -25,6 +26,9 @@ PATHS = frozenset({"/v1/realtime", "/realtime", "/openai/v1/realtime", "/api/v1/
 MAX_EVENT = 16 * 1024 * 1024  # bytes: the 15 MiB of an append that OpenAI takes, and its envelope
 
 log = structlog.get_logger("gateway.local")
+
+_quiet = logging.getLogger("gateway.local.websockets")  # the library logs a traceback for clients that go away early
+_quiet.setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ class LocalServer:
                 port,
                 process_request=self._admit,
                 select_subprotocol=lambda _, offered: _subprotocol(list(offered)),
+                logger=_quiet,
                 max_size=MAX_EVENT,
                 compression=None,
             )
