@@ -11,7 +11,6 @@ from typing import Annotated, Any
 import typer
 import uvloop
 from rich.console import Console
-from rich.panel import Panel
 
 from gateway import __version__, api, config, logs
 from gateway.app import Gateway
@@ -138,7 +137,9 @@ async def _serve(settings: Settings, announce: Any) -> None:
 def _print_demo(gateway: Gateway, http_port: int) -> None:
     host, port = gateway.settings.sip.host, gateway.sip_port
     command = "gateway" if sys.prefix == sys.base_prefix else f"{Path(sys.prefix).name}/bin/gateway"
-    text = f"""The receptionist answers on [bold]sip:reception@{host}:{port}[/] (UDP and TCP). In a second terminal:
+    text = f"""
+[bold]voice-agent-gateway {__version__}[/]: the receptionist answers on sip:reception@{host}:{port} (UDP and TCP).
+In a second terminal:
 
   {command} phone sip:reception@{host}:{port} --say "what are your opening hours" --record heard.wav
   {command} phone sip:reception@{host}:{port} --say "transfer me to billing"
@@ -146,8 +147,9 @@ def _print_demo(gateway: Gateway, http_port: int) -> None:
 
 Or with a softphone on this machine: an account without registration, PCMU or PCMA, that calls
 sip:reception@{host}:{port}. For one elsewhere: --sip-host with this machine's own address.
-Ctrl-C ends it."""
-    out.print(Panel(text, title=f"voice-agent-gateway {__version__}", expand=False), highlight=False)
+Ctrl-C ends it.
+"""
+    out.print(text, highlight=False, soft_wrap=True)
 
 
 def _print_errors(error: GatewayError) -> None:

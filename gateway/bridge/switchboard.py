@@ -120,7 +120,9 @@ class Switchboard:
             await asyncio.sleep(0.1)  # for the BYEs to leave, and their answers to come
 
     async def close(self) -> None:
+        """Hang up on whoever is left, and listen no more."""
         for line in list(self._lines.values()):
+            line.feed(lambda call, now: call.hang_up("node_stopped", now))
             self._forget(line)
         await self.user_agent.close()
 

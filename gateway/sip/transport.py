@@ -74,10 +74,12 @@ class Transports:
             self._failed(client)
 
     def _send_udp(self, data: bytes, remote: Address, client: object) -> None:
+        if self._udp is None or self._udp.is_closing():
+            self._failed(client)
+            return
         try:
-            assert self._udp is not None
             self._udp.sendto(data, remote)
-        except (OSError, AssertionError) as error:
+        except OSError as error:
             log.warning("sip.send_failed", remote=remote, problem=str(error))
             self._failed(client)
 
