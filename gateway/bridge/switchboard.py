@@ -157,13 +157,12 @@ class Switchboard:
 
     async def _set_up(self, line: _Line) -> None:
         """From the INVITE to a call with an agent that is ready; any error on the way refuses the call."""
-        client: Client | None = None
         try:
             if self.draining:
                 raise Draining
             agent = self._agents[self._router.agent_for(line.facts.called.user)]
-            uplink = Uplink(self._codecs[0], self._settings.chunk_ms, lambda audio: client.append(audio))  # type: ignore[union-attr]
             client = self._client(line, agent)
+            uplink = Uplink(self._codecs[0], self._settings.chunk_ms, client.append)
             line.leg = await open_leg(self.user_agent, line.session, self._codecs, uplink, self._media, self.ports)
             self._begin(line, agent, line.leg, client)
             await client.open()
