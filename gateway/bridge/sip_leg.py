@@ -47,7 +47,6 @@ class SipLeg:
 
     def __init__(self, user_agent: UserAgent, session: Session, codecs: tuple[Codec, ...], uplink: Uplink) -> None:
         self._user_agent, self._session = user_agent, session
-        self._codecs = codecs
         self._uplink = uplink
         self._answer = b""
         self._agreed: Agreed | None = None
