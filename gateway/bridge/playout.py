@@ -14,7 +14,7 @@ MS = HZ // 1000  # samples
 FADE_MS = 5
 MAX_SECONDS = 300
 
-_RAMP = np.linspace(1, 0, FADE_MS * MS, dtype=np.float32)
+_RAMP = 1 - np.arange(FADE_MS * MS, dtype=np.float32) / np.float32(FADE_MS * MS)
 
 Key = tuple[str, int]
 
