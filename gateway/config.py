@@ -54,6 +54,7 @@ class Media(_Section):
     first_port: Port = 20000
     last_port: Port = 29999
     reorder_ms: int = Field(default=40, ge=0, le=500)
+    timeout_seconds: float = Field(default=60.0, ge=0)
     chunk_ms: int = Field(default=20, ge=20, le=100)
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
 
@@ -208,7 +209,9 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
     return Settings(
         sip=SipSettings(file.sip.host, file.sip.port, file.sip.public_host),
         http=file.http,
-        media=MediaSettings(media.host or file.sip.host, media.first_port, media.last_port, media.reorder_ms),
+        media=MediaSettings(
+            media.host or file.sip.host, media.first_port, media.last_port, media.reorder_ms, media.timeout_seconds
+        ),
         store=StoreSettings(file.redis.url, file.redis.keep_seconds),
         bridge=BridgeSettings(tuple(Route(row.called, row.agent) for row in file.routes), media.codecs, media.chunk_ms),
         agents=agents,

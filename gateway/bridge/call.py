@@ -181,7 +181,7 @@ class Call:
             return
         if self.state is CallState.TRANSFERRING and cause == "bye":
             cause = "transferred"  # the caller follows the REFER and has no more use for this call
-        outcome = {"bye": "caller_hung_up", "cancelled": "cancelled", "no-ack": "no_ack"}.get(cause, cause)
+        outcome = "caller_hung_up" if cause == "bye" else cause.replace("-", "_")
         self._finish(outcome, now, **({"reason": reason} if reason else {}))
 
     def digit(self, digit: str, now: float) -> None:

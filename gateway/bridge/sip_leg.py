@@ -40,6 +40,7 @@ class LegEvents:
 
     digit: Callable[[str], None]
     drained: Callable[[], None]  # all that was to be played has left
+    unheard: Callable[[str], None]  # no packet has come for too long; what was promised and what came instead
 
 
 class SipLeg:
@@ -51,6 +52,7 @@ class SipLeg:
         self._answer = b""
         self._agreed: Agreed | None = None
         self._talking = False
+        self._timeout_ms = 0.0
         self.events: LegEvents | None = None
         self.rtp: RtpSession | None = None
         self.playout = Playout()
@@ -86,16 +88,24 @@ class SipLeg:
 
     def reoffered(self, event: Reoffered) -> None:
         """A re-INVITE: codec, address or direction may change. Raises SdpError, NoCommonCodec; nothing has changed."""
-        if not event.body:
-            self._user_agent.act(lambda now: self._session.answer(self._answer, now))
-            return
-        answer, agreed = make_answer(parse_sdp(event.body), self.local)
+        answer, agreed = self._describe(event.body)
         if _VERSION.sub(b"", answer) != _VERSION.sub(b"", self._answer):  # the version counts changes (RFC 3264, 8)
             self.local = replace(self.local, version=self.local.version + 1)
-            answer, agreed = make_answer(parse_sdp(event.body), self.local)
-        self._answer, self._agreed = answer, agreed
+            answer, agreed = self._describe(event.body)
+        self._answer = answer
         self._user_agent.act(lambda now: self._session.answer(answer, now))
-        self._apply(agreed)
+        if agreed:
+            self._agreed = agreed
+            self._apply(agreed)
+
+    def _describe(self, offer: bytes) -> tuple[bytes, Agreed | None]:
+        """The answer to `offer`; where there is none, an offer of ours, which the ACK will answer."""
+        return make_answer(parse_sdp(offer), self.local) if offer else (make_offer(self.local), None)
+
+    def reanswered(self, body: bytes) -> None:
+        """The ACK's answer to the offer that a re-INVITE asked for. Raises SdpError, NoCommonCodec."""
+        self._agreed = accept_answer(parse_sdp(body), self.local)
+        self._apply(self._agreed)
 
     def _apply(self, agreed: Agreed) -> None:
         codec = CODECS[agreed.format.name]
@@ -156,9 +166,19 @@ class SipLeg:
         self.rtp.send(payload, talking)
         self.rtp.expire()
         self._uplink.tick()
+        if 0 < self._timeout_ms < self._uplink.quiet_ms:
+            self._check_silence()
         if self._talking and not talking and self.events:
             self.events.drained()
         self._talking = talking
+
+    def _check_silence(self) -> None:
+        agreed = self._agreed
+        if self.events is None or agreed is None or not (agreed.send and agreed.receive):
+            return  # held: silence is what was agreed on
+        seconds, self._timeout_ms = self._timeout_ms / 1000, 0.0  # told once
+        promised = f"{agreed.remote[0]}:{agreed.remote[1]}"
+        self.events.unheard(f"no RTP for {seconds:g} s: its SDP promised it from {promised}; {self.rtp}")
 
     # Sink
 
@@ -186,6 +206,7 @@ async def open_leg(
     leg.negotiate()
     leg.rtp = await open_session(media, ports, leg)
     leg.local = replace(leg.local, port=leg.rtp.port)
+    leg._timeout_ms = media.timeout_seconds * 1000
     leg.negotiate()
     return leg
 

@@ -27,7 +27,19 @@ from gateway.realtime import Client, Provider, SessionConfig
 from gateway.realtime import Event as AgentEvent
 from gateway.records import CallEvent, CallState, Party
 from gateway.rtp import MediaClock, MediaSettings, PortPool
-from gateway.sip import Confirmed, Ended, Event, Incoming, ReferProgress, Reoffered, Session, SipSettings, UserAgent
+from gateway.sip import (
+    Confirmed,
+    Digit,
+    Ended,
+    Event,
+    Incoming,
+    Reanswered,
+    ReferProgress,
+    Reoffered,
+    Session,
+    SipSettings,
+    UserAgent,
+)
 
 log = structlog.get_logger("gateway.calls")
 
@@ -140,6 +152,10 @@ class Switchboard:
                 self._confirmed(line, event.body)
             case Reoffered():
                 self._reoffered(line, event)
+            case Reanswered(body=body) if line.leg:
+                self._reanswered(line, line.leg, body)
+            case Digit(digit=digit):
+                line.feed(lambda call, now: call.digit(digit, now))
             case Ended():
                 line.feed(lambda call, now: call.leg_ended(event.cause, event.reason, now))
                 if line.call is None:  # the caller gave up before there was a call
@@ -196,6 +212,7 @@ class Switchboard:
         leg.events = LegEvents(
             digit=lambda digit: line.feed(lambda call, now: call.digit(digit, now)),
             drained=lambda: line.feed(Call.drained),
+            unheard=lambda problem: line.feed(lambda call, now: call.hang_up("media_timeout", now, problem=problem)),
         )
         line.feed(Call.start)
 
@@ -242,6 +259,12 @@ class Switchboard:
             line.log.warning("call.reoffer_refused", problem=str(error))
             status = 488 if reason.status >= 500 else reason.status
             self.user_agent.act(lambda now: event.session.refuse_reoffer(status, now, reason.headers))
+
+    def _reanswered(self, line: _Line, leg: SipLeg, body: bytes) -> None:
+        try:
+            leg.reanswered(body)
+        except GatewayError as error:  # the session stays as it was
+            line.log.warning("call.reoffer_refused", problem=str(error))
 
     def _facts_of(self, session: Session) -> CallFacts:
         request = session.request

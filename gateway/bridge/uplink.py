@@ -23,7 +23,7 @@ class Uplink:
         self._chunk = chunk_ms * 24
         self._pending: list[NDArray[np.int16]] = []
         self._samples = 0
-        self._since_audio_ms = 0
+        self.quiet_ms = 0  # since the last packet
         self._filled = 0  # samples of silence that were filled in before a gap explained them
         self.deaf = False
         self._codec = codec
@@ -36,7 +36,7 @@ class Uplink:
         self._codec = codec
 
     def audio(self, payload: bytes) -> None:
-        self._since_audio_ms = 0
+        self.quiet_ms = 0
         law = self._codec.law
         if self.deaf:
             self._push(np.zeros(len(payload), np.int16))
@@ -51,8 +51,8 @@ class Uplink:
 
     def tick(self) -> None:
         """Once in 20 ms."""
-        self._since_audio_ms += FRAME_MS
-        if self._since_audio_ms > QUIET_MS:
+        self.quiet_ms += FRAME_MS
+        if self.quiet_ms > QUIET_MS:
             samples = FRAME_MS * self._codec.rate_hz // 1000
             self._filled += samples
             self._push(np.zeros(samples, np.int16))

@@ -16,12 +16,16 @@ from gateway.rtp.send import Sender
 
 @dataclass(frozen=True, slots=True)
 class MediaSettings:
-    """`host` to bind to; RTP ports `first_port` to `last_port`; `reorder_ms` is how long a hole is waited for."""
+    """`host` to bind to; RTP ports `first_port` to `last_port`; `reorder_ms` is how long a hole is waited for.
+
+    A call of which nothing was heard for `timeout_seconds`, though it is not held, is over; 0 means never.
+    """
 
     host: str = "127.0.0.1"
     first_port: int = 20000
     last_port: int = 29999
     reorder_ms: int = 40
+    timeout_seconds: float = 60.0
 
 
 class Sink(Protocol):

@@ -13,17 +13,19 @@ from dataclasses import dataclass, replace
 
 from gateway.errors import SipParseError
 from gateway.machine import Timers
+from gateway.sip import session_timer
 from gateway.sip.client_tx import ClientTransaction
+from gateway.sip.events import Event, Incoming
 from gateway.sip.flow import Flow
-from gateway.sip.invite import Event, Incoming, Session
+from gateway.sip.invite import Session, sdp_of
 from gateway.sip.message import Request, Response, check, parse, parse_head
 from gateway.sip.server_tx import ServerTransaction
 from gateway.sip.timers import Timing
 from gateway.sip.uri import Uri
 
-ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, NOTIFY"
+ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, NOTIFY, UPDATE, PRACK, INFO"
 KNOWN_METHODS = frozenset(ALLOW.split(", "))
-SUPPORTED: frozenset[str] = frozenset()
+SUPPORTED = frozenset({"100rel", "timer"})
 """Option tags that a Require may name."""
 
 COOKIE = "z9hG4bK"
@@ -60,6 +62,7 @@ class Core:
         self.timing = timing or Timing()
         self.timers: Timers[tuple[object, str]] = Timers()
         self.allow = ALLOW
+        self.supported = ", ".join(sorted(SUPPORTED))
         self.draining = False
         self._user_agent = user_agent
         self._contact_user = contact_user
@@ -143,12 +146,23 @@ class Core:
         self.finish_response(response)
         return response
 
+    def too_short(self, request: Request) -> Response | None:
+        """422 where the session interval that is asked for is below the least (RFC 4028 section 6)."""
+        try:
+            session_timer.requested(request)
+        except session_timer.TooShort:
+            response = request.respond(422, to_tag=self._token())
+            response.headers.add("Min-SE", session_timer.MIN_SE)
+            self.finish_response(response)
+            return response
+        return None
+
     def options(self, request: Request) -> Response:
         """What a health check of a proxy or SBC asks for (section 11.2); 503 while draining."""
         response = request.respond(503 if self.draining else 200, to_tag=self._token())
         response.headers.add("Allow", self.allow)
         response.headers.add("Accept", "application/sdp")
-        response.headers.add("Supported", ", ".join(sorted(SUPPORTED)))
+        response.headers.add("Supported", self.supported)
         if self.draining:
             response.headers.add("Retry-After", 30)
         self.finish_response(response)
@@ -208,7 +222,7 @@ class Core:
 
     def _receive_out_of_dialog(self, transaction: ServerTransaction, flow: Flow, now: float) -> None:
         request = transaction.request
-        if request.method not in KNOWN_METHODS:
+        if request.method not in KNOWN_METHODS | {"SUBSCRIBE"}:
             transaction.respond(self.not_allowed(request), now)
         elif request.uri.scheme not in ("sip", "sips", "tel"):
             transaction.respond(request.respond(416, to_tag=self._token()), now)
@@ -218,6 +232,10 @@ class Core:
             transaction.respond(self.options(request), now)
         elif request.method == "INVITE":
             self._receive_invite(transaction, flow, now)
+        elif request.method == "SUBSCRIBE":
+            response = request.respond(489, to_tag=self._token())
+            response.headers.add("Allow-Events", "refer")
+            transaction.respond(response, now)
         else:
             transaction.respond(request.respond(481, to_tag=self._token()), now)
 
@@ -225,6 +243,14 @@ class Core:
         request = transaction.request
         if request.contact is None or not request.from_.tag:
             transaction.respond(request.respond(400, "Contact or From tag is missing", to_tag=self._token()), now)
+            return
+        if request.body and not (sdp_of(request) or request.content_type.startswith("multipart/")):
+            response = request.respond(415, to_tag=self._token())
+            response.headers.add("Accept", "application/sdp")
+            transaction.respond(response, now)
+            return
+        if refusal := self.too_short(request):
+            transaction.respond(refusal, now)
             return
         transaction.respond(request.respond(100), now)
         session = Session(self, transaction, flow, self._token(), self._contact(request, flow))

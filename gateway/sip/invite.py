@@ -1,5 +1,7 @@
 """A session made by INVITE: one call's signalling, from the callee's side (RFC 3261 sections 13 to 15).
 
+With reliable provisional responses (RFC 3262), UPDATE (RFC 3311) and session timers (RFC 4028).
+
 INCOMING --ring--> RINGING --answer--> ANSWERED --ACK--> CONFIRMED --BYE--> ENDED
     \\------- reject, CANCEL, or an answer that is never acknowledged -------/
 """
@@ -7,14 +9,17 @@ INCOMING --ring--> RINGING --answer--> ANSWERED --ACK--> CONFIRMED --BYE--> ENDE
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gateway.sip import info, reliable, session_timer
 from gateway.sip.dialog import Dialog
+from gateway.sip.events import Confirmed, Digit, Ended, Reanswered, ReferProgress, Reoffered
 from gateway.sip.flow import Flow
+from gateway.sip.grammar import parse_int
 from gateway.sip.message import Message, Request, Response
 from gateway.sip.refer import Referral
 from gateway.sip.server_tx import ServerTransaction
+from gateway.sip.session_timer import SessionTimer
 from gateway.sip.uri import Uri
 
 if TYPE_CHECKING:
@@ -27,48 +32,6 @@ class State(enum.Enum):
     ANSWERED = "answered"
     CONFIRMED = "confirmed"
     ENDED = "ended"
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """A new call. Its session waits for ring, answer or reject."""
-
-    session: Session
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmed:
-    """The ACK came; `body` is its SDP where the INVITE had none (section 13.2.1), else empty."""
-
-    session: Session
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Reoffered:
-    """A re-INVITE with or without an offer: answer it at once with `session.answer` or `session.refuse_reoffer`."""
-
-    session: Session
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The session is over. `cause` is one of cancelled, bye, no-ack, transport; `reason` the Reason header if any."""
-
-    session: Session
-    cause: str
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ReferProgress:
-    """The transfer moved on, or ended when `session.referral.done`."""
-
-    session: Session
-
-
-Event = Incoming | Confirmed | Reoffered | Ended | ReferProgress
 
 
 class Session:
@@ -85,6 +48,8 @@ class Session:
         self._last_2xx: Response | None = None
         self._interval = 0.0
         self._bye_after_ack = ""
+        self._provisional: reliable.Provisional | None = None
+        self._timer: SessionTimer | None = None
 
     def __str__(self) -> str:
         return f"{self.dialog.call_id} {self.state.value} {self.dialog.remote.uri} via {self.dialog.flow}"
@@ -97,17 +62,27 @@ class Session:
     # verbs
 
     def ring(self, now: float) -> None:
-        if self.state is State.INCOMING:
-            self.state = State.RINGING
+        if self.state is not State.INCOMING:
+            return
+        self.state = State.RINGING
+        if not reliable.required(self.request):
             self._respond(180, now)
+        elif self.offer:  # without an offer a reliable 180 would have to hold ours (RFC 3262 section 5)
+            interval = self._core.timing.t1
+            response = self._respond(180, now, headers={"Require": "100rel", "RSeq": "1"})
+            self._provisional = reliable.Provisional(response, 1, interval)
+            self._core.timers.set((self, "RESEND_1XX"), now + interval)
+            self._core.timers.set((self, "NO_PRACK"), now + self._core.timing.patience)
 
     def answer(self, body: bytes, now: float) -> None:
-        """200 with our SDP, to the INVITE or to the re-INVITE that waits for it; resent until the ACK comes."""
+        """200 with our SDP, to what waits for it: the INVITE, a re-INVITE, an UPDATE. Resent until the ACK comes."""
         if self.state is State.ENDED or self._offering.answered:
             return
         if self._offering is self._invite:
             self.state = State.ANSWERED
-        response = self._respond(200, now, body)
+        response = self._respond(200, now, body, headers=self._agree_on_timer(now))
+        if self._offering.request.method == "UPDATE":
+            return  # nobody acknowledges it
         self._last_2xx = response
         self._interval = self._core.timing.t1
         self._core.timers.set((self, "RESEND_2XX"), now + self._interval)
@@ -164,6 +139,9 @@ class Session:
             self._core.emit(Confirmed(self, sdp_of(request)))
             if self._bye_after_ack:
                 self.bye(now, "" if self._bye_after_ack == "SIP" else self._bye_after_ack)
+        elif request.body and not self._offering.request.body:
+            self._core.emit(Reanswered(self, sdp_of(request)))
+        self._last_2xx = None
 
     def receive_cancel(self, now: float) -> None:
         """Section 9.2: the INVITE gets 487; one that is answered already stays answered."""
@@ -180,8 +158,15 @@ class Session:
                 if not self._invite.answered:  # BYE on an early dialog (section 15.1.2)
                     self._respond(487, now)
                 self._end("bye", request.headers.get("Reason") or "")
-            case "INVITE":
-                self._receive_reinvite(transaction, now)
+            case "INVITE" | "UPDATE":
+                self._receive_offer(transaction, now)
+            case "PRACK":
+                known = self._provisional is not None and self._provisional.acknowledged_by(request)
+                transaction.respond(request.respond(200 if known else 481), now)
+                if known:
+                    self._stop_ringing()
+            case "INFO":
+                self._receive_info(transaction, now)
             case "NOTIFY":
                 known = self.referral is not None and self.referral.receive_notify(request)
                 transaction.respond(request.respond(200 if known else 481), now)
@@ -192,20 +177,84 @@ class Session:
             case _:
                 transaction.respond(self._core.not_allowed(request), now)
 
-    def _receive_reinvite(self, transaction: ServerTransaction, now: float) -> None:
+    def _receive_offer(self, transaction: ServerTransaction, now: float) -> None:
         request = transaction.request
-        if self.state is not State.CONFIRMED or not self._offering.answered:
+        refresh = request.method == "UPDATE" and not request.body
+        if not refresh and (self.state is not State.CONFIRMED or not self._offering.answered):
             response = request.respond(500)  # the last offer is not settled (section 14.2)
             response.headers.add("Retry-After", 1)
             transaction.respond(response, now)
             return
+        if refusal := self._core.too_short(request):
+            transaction.respond(refusal, now)
+            return
         if request.contact:
             self.dialog.remote_target = request.contact.uri
+        if refresh and not self._offering.answered:  # an early dialog: nothing to agree on yet
+            transaction.respond(request.respond(200), now)
+            return
         self._offering = transaction
-        self._core.emit(Reoffered(self, sdp_of(request)))
+        if refresh:
+            self.answer(b"", now)
+        else:
+            self._core.emit(Reoffered(self, sdp_of(request)))
+
+    def _receive_info(self, transaction: ServerTransaction, now: float) -> None:
+        request = transaction.request
+        digit = info.digit_of(request)
+        response = request.respond(200 if digit or not request.body else 415)
+        if response.status == 415:
+            response.headers.add("Accept", ", ".join(info.TYPES))
+        transaction.respond(response, now)
+        if digit:
+            self._core.emit(Digit(self, digit))
+
+    # session timer
+
+    def _agree_on_timer(self, now: float) -> dict[str, str]:
+        """The headers of a 2xx that say who refreshes and when; the clock starts anew."""
+        request = self._offering.request
+        self._keep_time(session_timer.requested(request), now)
+        if self._timer is None:
+            return {}
+        headers = {"Session-Expires": self._timer.header(we_ask=False)}
+        if session_timer.supports_timer(request):
+            headers["Require"] = "timer"
+        return headers
+
+    def _keep_time(self, timer: SessionTimer | None, now: float) -> None:
+        self._timer = timer
+        self._core.timers.cancel((self, "SESSION_END"))
+        if timer:
+            self._core.timers.set((self, "SESSION"), now + timer.due)
+        else:
+            self._core.timers.cancel((self, "SESSION"))
+
+    def _refresh(self, timer: SessionTimer, now: float) -> None:
+        """UPDATE without an offer (RFC 4028 section 7.4)."""
+        request, flow = self.dialog.request("UPDATE", self._core.branch())
+        request.headers.add("Supported", "timer")
+        request.headers.add("Session-Expires", timer.header(we_ask=True))
+        request.headers.add("Min-SE", session_timer.MIN_SE)
+        self._core.request(request, flow, self, now)
+        rest = timer.interval / 2 - min(32.0, timer.interval / 3)
+        self._core.timers.set((self, "SESSION_END"), now + max(1.0, rest))
+
+    def _refreshed(self, response: Response, now: float) -> None:
+        assert self._timer is not None
+        if 200 <= response.status < 300:
+            self._keep_time(session_timer.granted(response), now)
+        elif response.status == 422:
+            wanted = parse_int(response.headers.get("Min-SE") or "", "Min-SE", 2**31 - 1)
+            self._timer = SessionTimer(max(wanted, self._timer.interval), ours=True)
+            self._refresh(self._timer, now)
+        elif response.status in (405, 501):  # a peer that cannot be refreshed is one that needs no refresh
+            self._keep_time(None, now)
 
     def receive_response(self, request: Request, response: Response | None, now: float) -> None:
-        """What became of a BYE or a REFER of ours."""
+        """What became of a BYE, a REFER or an UPDATE of ours."""
+        if request.method == "UPDATE" and response and self._timer and self.state is not State.ENDED:
+            self._refreshed(response, now)
         if request.method == "REFER" and self.referral and self.referral.cseq == request.cseq.number:
             self.referral.receive_response(response)
             self._refer_moved()
@@ -227,6 +276,18 @@ class Session:
             case "REFER" if self.referral:
                 self.referral.give_up()
                 self._refer_moved()
+            case "RESEND_1XX" if self._provisional:
+                self._core.send(self._provisional.response.serialize(), self._invite.flow)
+                self._provisional.interval *= 2
+                self._core.timers.set((self, "RESEND_1XX"), now + self._provisional.interval)
+            case "NO_PRACK":  # RFC 3262 section 3
+                self._respond(504, now)
+                self._end("no-prack")
+            case "SESSION" if self._timer and self._timer.ours:
+                self._refresh(self._timer, now)
+            case "SESSION" | "SESSION_END":  # RFC 4028 section 10
+                self.bye(now, 'SIP;cause=408;text="session timer expired"')
+                self._core.emit(Ended(self, "session-expired"))
 
     def _refer_moved(self) -> None:
         if self.referral and self.referral.done:
@@ -243,6 +304,9 @@ class Session:
                 response.headers.add("Record-Route", route)
             response.headers.add("Contact", f"<{self.dialog.contact}>")
             response.headers.add("Allow", self._core.allow)
+            response.headers.add("Supported", self._core.supported)
+        if status >= 200:
+            self._stop_ringing()
         if body:
             response.headers.add("Content-Type", "application/sdp")
             response.body = body
@@ -251,6 +315,11 @@ class Session:
         self._core.finish_response(response)
         self._offering.respond(response, now)
         return response
+
+    def _stop_ringing(self) -> None:
+        self._provisional = None
+        self._core.timers.cancel((self, "RESEND_1XX"))
+        self._core.timers.cancel((self, "NO_PRACK"))
 
     def _stop_resending(self) -> None:
         self._core.timers.cancel((self, "RESEND_2XX"))
@@ -262,7 +331,9 @@ class Session:
             return
         self.state = State.ENDED
         self._stop_resending()
-        self._core.timers.cancel((self, "REFER"))
+        self._stop_ringing()
+        for timer in ("REFER", "SESSION", "SESSION_END"):
+            self._core.timers.cancel((self, timer))
         self._core.forget_session(self)
         if cause:
             self._core.emit(Ended(self, cause, reason))

@@ -9,8 +9,9 @@ import structlog
 
 from gateway.machine import Driver
 from gateway.sip.core import Core, Refused, Send
+from gateway.sip.events import Event
 from gateway.sip.flow import Flow
-from gateway.sip.invite import Event, Session
+from gateway.sip.invite import Session
 from gateway.sip.timers import Timing
 from gateway.sip.transport import Transports
 

@@ -112,11 +112,15 @@ def test_a_reinvite_moves_media_holds_it_and_counts_changes():
     assert leg.rtp.agreed == (8, 101, ("192.0.2.99", 4000), True)
 
 
-def test_a_reinvite_without_an_offer_gets_what_was_agreed():
+def test_a_reinvite_without_an_offer_gets_ours_and_its_ack_answers():
     leg = leg_for()
     leg.answer()
-    first = leg.agent.sent[0].body
-    assert reoffer(leg, b"") == first
+    offer = reoffer(leg, b"")
+    assert parse_sdp(offer).media[0].formats == ["0", "8", "101"]
+    assert b" 2 IN IP4" in offer
+    assert leg.rtp.agreed == (0, 101, ("192.0.2.10", 4000), True)
+    leg.reanswered(OFFER.replace(b"AVP 0 8", b"AVP 8").replace(b"192.0.2.10", b"192.0.2.77"))
+    assert leg.rtp.agreed == (8, 101, ("192.0.2.77", 4000), True)
 
 
 def test_a_reinvite_that_does_not_fit_changes_nothing():
@@ -165,7 +169,7 @@ def test_nothing_of_the_old_speech_leaks_into_the_new():
 
 def test_the_end_of_speech_is_told_once():
     leg, told = leg_for(), []
-    leg.events = LegEvents(digit=told.append, drained=lambda: told.append("drained"))
+    leg.events = LegEvents(digit=told.append, drained=lambda: told.append("drained"), unheard=told.append)
     leg.answer()
     leg.play("item", 0, bytes(960 * 3))
     assert not leg.silent
@@ -174,6 +178,23 @@ def test_the_end_of_speech_is_told_once():
     leg.digit("5")
     assert told == ["drained", "5"]
     assert leg.silent
+
+
+def test_a_line_that_went_dead_is_told_once_and_a_held_one_is_not():
+    leg, told = leg_for(), []
+    leg.events = LegEvents(digit=told.append, drained=lambda: None, unheard=told.append)
+    leg._timeout_ms = 1000
+    leg.answer()
+    reoffer(leg, OFFER + b"a=sendonly\r\n")
+    for _ in range(200):
+        render([leg])
+    assert told == []
+    leg.audio(b"\xff" * 160)
+    reoffer(leg, OFFER)
+    for _ in range(200):
+        render([leg])
+    assert len(told) == 1
+    assert "no RTP for 1 s: its SDP promised it from 192.0.2.10:4000" in told[0]
 
 
 def test_while_deaf_the_agent_hears_silence_and_hold_goes_on_in_time():

@@ -219,6 +219,17 @@ async def test_a_provider_that_is_lost_in_the_middle(tmp_path):
         assert 'text="provider lost"' in call.requests[-1]
 
 
+async def test_a_caller_whose_line_goes_dead(tmp_path):
+    settings = settings_for(tmp_path, {"bob": PLAIN}, media={"timeout_seconds": 0.6})
+    async with running(settings) as (gateway, events), Caller(gateway.sip_port) as call:
+        assert await call.invite() == 200
+        await call.silence(0.3)
+        await asyncio.wait_for(call.over.wait(), 5)
+        ended = await outcome(events)
+        assert ended["outcome"] == "media_timeout"
+        assert f"from 127.0.0.1:{call.rtp_port}" in ended["problem"]
+
+
 async def test_a_port_in_use_is_one_line(tmp_path):
     settings = settings_for(tmp_path, {"bob": PLAIN})
     async with running(settings) as (gateway, _):

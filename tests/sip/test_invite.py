@@ -162,3 +162,21 @@ def test_sdp_is_found_in_a_multipart_body():
     )  # fmt: skip
     data = request(body=body).replace(b"application/sdp\r\nContent-L", b'multipart/mixed;boundary="x"\r\nContent-L')
     assert sdp_of(parse(data)) == OFFER
+
+
+def test_the_answer_to_the_offer_of_a_reinvite_comes_with_its_ack():
+    wire = Wire()
+    incoming = answered(wire)
+    wire.receive(request(cseq=2, branch="z9hG4bKre", to_tag=tag(incoming)))
+    wire.act(lambda now: incoming.session.answer(b"v=0\r\n", now))
+    ack = request("ACK", cseq=2, branch="z9hG4bKack2", to_tag=tag(incoming), body=OFFER)
+    wire.receive(ack)
+    wire.receive(ack)  # the network may deliver it twice
+    assert kinds(wire).count("Reanswered") == 1
+    assert wire.events[-1].body == OFFER
+
+
+def test_a_body_that_is_no_session_description_is_415():
+    data = request(body=b"hello").replace(b"application/sdp", b"text/plain")
+    (answer,) = Wire().receive(data)
+    assert (answer.status, answer.headers.get("Accept")) == (415, "application/sdp")

@@ -1,0 +1,65 @@
+"""Reliable provisional responses on a fake clock (RFC 3262)."""
+
+from tests.wire import OFFER, Wire, request
+
+RELIABLE = "Require: 100rel\r\n"
+
+
+def ringing(body=OFFER):
+    wire = Wire()
+    wire.receive(request(body=body, extra=RELIABLE))
+    session = wire.events[0].session
+    sent = wire.act(session.ring)
+    return wire, session, sent
+
+
+def prack(session, rack, cseq=2):
+    tag = session.dialog.local.tag
+    return request("PRACK", cseq=cseq, branch=f"z9hG4bKp{cseq}", to_tag=tag, extra=f"RAck: {rack}\r\n")
+
+
+def test_it_is_resent_until_prack_comes():
+    wire, session, (ring,) = ringing()
+    assert (ring.headers.get("Require"), ring.headers.get("RSeq")) == ("100rel", "1")
+    wire.run(4)
+    assert wire.times(180) == [0, 0.5, 1.5, 3.5]
+    assert [one.status for one in wire.receive(prack(session, "1 1 INVITE"))] == [200]
+    wire.run(60)
+    assert wire.times(180) == [0, 0.5, 1.5, 3.5]
+    (ok,) = wire.act(lambda now: session.answer(b"v=0\r\n", now))
+    assert ok.status == 200
+
+
+def test_a_prack_for_something_else_is_481():
+    wire, session, _ = ringing()
+    for number, rack in enumerate(("2 1 INVITE", "1 9 INVITE", "1 1 BYE", "", "1 1"), 2):
+        assert wire.receive(prack(session, rack, number))[0].status == 481
+    assert wire.receive(prack(session, "1 1 INVITE", 9))[0].status == 200
+    assert wire.receive(prack(session, "1 1 INVITE", 10))[0].status == 481
+
+
+def test_a_caller_that_never_acknowledges_is_refused():
+    wire, session, _ = ringing()
+    wire.run(33)
+    assert 504 in [getattr(one.message, "status", 0) for one in wire.sent]
+    assert (wire.events[-1].session, wire.events[-1].cause) == (session, "no-prack")
+
+
+def test_an_answer_or_a_cancel_ends_the_resending():
+    wire, session, _ = ringing()
+    wire.act(lambda now: session.answer(b"v=0\r\n", now))
+    wire.receive(request("ACK", branch="z9hG4bKack", to_tag=session.dialog.local.tag))
+    wire.run(20)
+    assert wire.times(180) == [0]
+    wire, session, _ = ringing()
+    wire.receive(request("CANCEL"))
+    wire.run(60)
+    assert wire.times(180) == [0]
+    assert len(wire.core) == 0
+
+
+def test_without_an_offer_there_is_no_early_word():
+    wire, session, sent = ringing(body=b"")
+    assert sent == []
+    (ok,) = wire.act(lambda now: session.answer(b"v=0\r\n", now))
+    assert ok.status == 200
