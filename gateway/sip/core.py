@@ -241,8 +241,8 @@ class Core:
 
     def _receive_invite(self, transaction: ServerTransaction, flow: Flow, now: float) -> None:
         request = transaction.request
-        if request.contact is None or not request.from_.tag:
-            transaction.respond(request.respond(400, "Contact or From tag is missing", to_tag=self._token()), now)
+        if request.contact is None:
+            transaction.respond(request.respond(400, "Contact is missing", to_tag=self._token()), now)
             return
         if request.body and not (sdp_of(request) or request.content_type.startswith("multipart/")):
             response = request.respond(415, to_tag=self._token())
@@ -290,7 +290,7 @@ class Core:
             message = parse_head(_repair_start_line(data.lstrip(b"\r\n").partition(b"\r\n\r\n")[0]))
             if isinstance(message, Response) or message.method == "ACK":
                 return
-            _ = message.from_, message.to, message.call_id, message.need("CSeq")
+            _ = [message.need(name) for name in ("From", "To", "Call-ID", "CSeq")]
             self._respond_statelessly(message, _note_source(message, flow), error.status, _phrase(error))
         except SipParseError:
             return

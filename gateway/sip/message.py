@@ -160,11 +160,17 @@ class Request(Message):
             if name.lower() in ("via", "from", "call-id", "cseq"):
                 response.headers.add(name, value)
             elif name.lower() == "to":
-                tagged = to_tag and status > 100 and not self.to.tag
-                response.headers.add(name, self.to.with_tag(to_tag) if tagged else value)
+                response.headers.add(name, self._tagged(value, to_tag) if to_tag and status > 100 else value)
             elif name.lower() == "timestamp" and status == 100:
                 response.headers.add(name, value)
         return response
+
+    def _tagged(self, value: str, tag: str) -> str:
+        """The To header with our tag, where it has none; one that cannot be read gets it at its end."""
+        try:
+            return value if self.to.tag else str(self.to.with_tag(tag))
+        except SipParseError:
+            return f"{value};tag={tag}"
 
 
 @dataclass(slots=True)
