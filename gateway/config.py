@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,7 +21,7 @@ from gateway.document import load, read
 from gateway.errors import ConfigError
 from gateway.realtime import DIALECTS, Provider
 from gateway.rtp import MediaSettings
-from gateway.sip import SipSettings
+from gateway.sip import SipSettings, Trunk
 from gateway.store import StoreSettings
 
 PREFIX = "GATEWAY_"
@@ -88,6 +89,16 @@ class RealtimeProvider(_Section):
 class RouteRow(_Section):
     called: str = "*"
     agent: str
+    trunk: str = "*"
+
+
+class TrunkRow(_Section):
+    """A peer known by its address. Limits of 0 are none."""
+
+    name: str = Field(min_length=1)
+    peers: tuple[IPv4Network | IPv6Network, ...] = Field(min_length=1)
+    max_calls: int = Field(default=0, ge=0)
+    calls_per_second: float = Field(default=0.0, ge=0)
 
 
 class Log(_Section):
@@ -109,6 +120,7 @@ class _File(BaseSettings):
     redis: Redis = Redis()
     agents: Annotated[Path | None, BeforeValidator(lambda value: value or None)] = None
     providers: dict[str, RealtimeProvider] = {}
+    trunks: tuple[TrunkRow, ...] = ()
     routes: tuple[RouteRow, ...] = ()
     log: Log = Log()
     drain_seconds: float = Field(default=60.0, ge=0)
@@ -199,6 +211,9 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
             known = ", ".join([EMBEDDED, *providers])
             problem = f"there is no provider {agent.definition.provider!r}; these are: {known}"
             raise ConfigError(agent.source, problem, key="provider")
+    names = [trunk.name for trunk in file.trunks]
+    if len(set(names)) < len(names):
+        raise ConfigError(source, "two trunks have the same name", key="trunks")
     for number, row in enumerate(file.routes):
         if row.agent not in agents:
             problem = f"there is no agent {row.agent!r}; these are: {', '.join(agents)}"
@@ -207,13 +222,20 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
         raise ConfigError(source, "is empty: no call would be answered", key="routes")
     media = file.media
     return Settings(
-        sip=SipSettings(file.sip.host, file.sip.port, file.sip.public_host),
+        sip=SipSettings(
+            file.sip.host,
+            file.sip.port,
+            file.sip.public_host,
+            trunks=tuple(Trunk(row.name, row.peers, row.max_calls, row.calls_per_second) for row in file.trunks),
+        ),
         http=file.http,
         media=MediaSettings(
             media.host or file.sip.host, media.first_port, media.last_port, media.reorder_ms, media.timeout_seconds
         ),
         store=StoreSettings(file.redis.url, file.redis.keep_seconds),
-        bridge=BridgeSettings(tuple(Route(row.called, row.agent) for row in file.routes), media.codecs, media.chunk_ms),
+        bridge=BridgeSettings(
+            tuple(Route(row.called, row.agent, row.trunk) for row in file.routes), media.codecs, media.chunk_ms
+        ),
         agents=agents,
         providers=providers,
         log=file.log,

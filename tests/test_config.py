@@ -67,6 +67,17 @@ def test_the_environment_is_above_the_file_and_the_command_line_above_both(folde
         ("agents: agents", "", r"agents: is missing"),
         ('routes:\n  - called: "1*"\n    agent: bob', "", r"routes: is empty"),
         ("agents: agents", "agents: agents\nmedia: {codecs: [G729]}", r"gateway.yaml:6: media: there is no codec G729"),
+        (
+            "agents: agents",
+            "agents: agents\ntrunks: [{name: a, peers: [10.0.0.300]}]",
+            r"gateway.yaml:6: trunks.0.peers",
+        ),
+        ("agents: agents", "agents: agents\ntrunks: [{name: a, peers: []}]", r"gateway.yaml:6: trunks.0.peers"),
+        (
+            "agents: agents",
+            "agents: agents\ntrunks: [{name: a, peers: [10.0.0.1]}, {name: a, peers: [10.0.0.2]}]",
+            r"trunks: two trunks have the same name",
+        ),
         ("agents: agents", "agents: agents\nmedia: {first_port: 9, last_port: 8}", r"last_port is below"),
     ],
 )

@@ -51,6 +51,15 @@ class Metrics:
         yield CounterMetricFamily(
             "gateway_sip_refused_messages", "SIP that could not be read", value=switchboard.user_agent.refused
         )
+        trunks = switchboard.user_agent.core.trunks
+        live = GaugeMetricFamily("gateway_trunk_calls_live", "Calls in progress by trunk", labels=["trunk"])
+        for trunk in trunks.trunks:
+            live.add_metric([trunk.name], trunks.calls(trunk))
+        yield live
+        strangers = CounterMetricFamily("gateway_sip_strangers", "Requests from addresses of no trunk", labels=["what"])
+        strangers.add_metric(["refused"], trunks.refused)
+        strangers.add_metric(["dropped"], trunks.dropped)
+        yield strangers
         yield CounterMetricFamily("gateway_media_ticks", "Ticks of the media clock", value=clock.ticks)
         yield CounterMetricFamily("gateway_media_late_ticks", "Ticks that came over 5 ms late", value=clock.late)
         yield GaugeMetricFamily("gateway_media_worst_tick_seconds", "The latest tick so far", value=clock.worst)

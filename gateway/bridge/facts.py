@@ -21,6 +21,7 @@ class CallFacts:
     called_host: str
     headers: Mapping[str, str]
     node: str = ""
+    trunk: str = ""
 
     def variables(self, agent: str) -> dict[str, str]:
         """What agents may name in double braces."""
@@ -42,6 +43,7 @@ class CallFacts:
             "sip_call_id": self.sip_call_id,
             "direction": "inbound",
             "node": self.node,
+            "trunk": self.trunk,
             "caller": self.caller.uri,
             "caller_name": self.caller.name,
             "called": self.called.uri,

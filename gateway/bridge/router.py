@@ -1,4 +1,4 @@
-"""Who answers: the first route whose pattern fits the called number."""
+"""Who answers: the first route whose patterns fit the trunk and the called number."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from gateway.errors import NoRoute
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`called` is a shell pattern (`*`, `?`, `[0-9]`) on the user part of the Request-URI; `agent` answers."""
+    """Shell patterns (`*`, `?`, `[0-9]`): `called` on the user part of the Request-URI, `trunk` on the trunk's name."""
 
     called: str
     agent: str
+    trunk: str = "*"
 
 
 class Router:
@@ -22,10 +23,14 @@ class Router:
     def __init__(self, routes: tuple[Route, ...]) -> None:
         self._routes = routes
 
-    def agent_for(self, called: str) -> str:
+    def agent_for(self, called: str, trunk: str = "") -> str:
         """Raises NoRoute, which names every route and why it does not fit."""
+        tried = []
         for route in self._routes:
-            if fnmatchcase(called.lower(), route.called.lower()):
+            if not fnmatchcase(trunk.lower(), route.trunk.lower()):
+                tried.append(f"{route.called!r} ({route.agent}) is for the trunk {route.trunk!r}, not {trunk!r}")
+            elif not fnmatchcase(called.lower(), route.called.lower()):
+                tried.append(f"{route.called!r} ({route.agent}) does not match")
+            else:
                 return route.agent
-        tried = [f"{route.called!r} ({route.agent}) does not match" for route in self._routes]
         raise NoRoute(called, tried)

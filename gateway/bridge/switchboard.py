@@ -176,7 +176,7 @@ class Switchboard:
         try:
             if self.draining:
                 raise Draining
-            agent = self._agents[self._router.agent_for(line.facts.called.user)]
+            agent = self._agents[self._router.agent_for(line.facts.called.user, line.facts.trunk)]
             client = self._client(line, agent)
             uplink = Uplink(self._codecs[0], self._settings.chunk_ms, client.append)
             line.leg = await open_leg(self.user_agent, line.session, self._codecs, uplink, self._media, self.ports)
@@ -282,6 +282,7 @@ class Switchboard:
             called_host=host,
             headers=headers,
             node=self._settings.node,
+            trunk=session.trunk.name if session.trunk else "",
         )
 
     # from the agent

@@ -4,6 +4,7 @@ from gateway.sip.events import Confirmed, Digit, Ended, Event, Incoming, Reanswe
 from gateway.sip.invite import Session
 from gateway.sip.offer import Agreed, AudioFormat, LocalMedia, accept_answer, make_answer, make_offer
 from gateway.sip.sdp import parse as parse_sdp
+from gateway.sip.trunks import Trunk
 from gateway.sip.user_agent import SipSettings, UserAgent
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Reoffered",
     "Session",
     "SipSettings",
+    "Trunk",
     "UserAgent",
     "accept_answer",
     "make_answer",

@@ -21,6 +21,7 @@ from gateway.sip.invite import Session, sdp_of
 from gateway.sip.message import Request, Response, check, parse, parse_head
 from gateway.sip.server_tx import ServerTransaction
 from gateway.sip.timers import Timing
+from gateway.sip.trunks import Trunk, Trunks
 from gateway.sip.uri import Uri
 
 ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, NOTIFY, UPDATE, PRACK, INFO"
@@ -58,12 +59,14 @@ class Core:
         contact_user: str = "gateway",
         timing: Timing | None = None,
         token: Callable[[], str] = lambda: secrets.token_hex(8),
+        trunks: tuple[Trunk, ...] = (),
     ) -> None:
         self.timing = timing or Timing()
         self.timers: Timers[tuple[object, str]] = Timers()
         self.allow = ALLOW
         self.supported = ", ".join(sorted(SUPPORTED))
         self.draining = False
+        self.trunks = Trunks(trunks)
         self._user_agent = user_agent
         self._contact_user = contact_user
         self._token = token
@@ -91,6 +94,8 @@ class Core:
 
     def receive(self, data: bytes, flow: Flow, now: float) -> None:
         """One message. What cannot be read is answered where that is possible, and is reported once."""
+        if self.trunks.banned(flow.remote[0], now):
+            return
         try:
             message = parse(data)
             check(message)
@@ -135,7 +140,8 @@ class Core:
             self._invites.pop(transaction.key, None)
 
     def forget_session(self, session: Session) -> None:
-        self._dialogs.pop(session.dialog.id, None)
+        if self._dialogs.pop(session.dialog.id, None) and session.trunk:
+            self.trunks.release(session.trunk)
 
     def finish_response(self, response: Response) -> None:
         response.headers.add("Server", self._user_agent)
@@ -187,6 +193,11 @@ class Core:
             return
         if transaction:
             transaction.receive(request, now)
+            return
+        if request.to.tag == "" and request.method != "CANCEL" and not self.trunks.knows(flow.remote[0]):
+            self.trunks.strike(flow.remote[0], now)
+            self._actions.append(Refused(f"{request.method} from an address of no trunk", flow))
+            self._respond_statelessly(request, back, 403)  # a flood of them leaves nothing behind
             return
         if request.to.tag == "" and self._first_seen.get(_merge_key(request), key) != key:
             self._respond_statelessly(request, back, 482)
@@ -252,8 +263,16 @@ class Core:
         if refusal := self.too_short(request):
             transaction.respond(refusal, now)
             return
+        trunk = self.trunks.find(flow.remote[0])
+        if trunk and (limit := self.trunks.admit(trunk, now)):
+            response = request.respond(limit.status, to_tag=self._token())
+            response.headers.add("Retry-After", limit.retry_after)
+            transaction.respond(response, now)
+            self._actions.append(Refused(f"INVITE over the limits of the trunk {trunk.name}", flow))
+            return
         transaction.respond(request.respond(100), now)
         session = Session(self, transaction, flow, self._token(), self._contact(request, flow))
+        session.trunk = trunk
         self._dialogs[session.dialog.id] = session
         self._invites[transaction.key] = session
         self.emit(Incoming(session))

@@ -20,6 +20,7 @@ from gateway.sip.message import Message, Request, Response
 from gateway.sip.refer import Referral
 from gateway.sip.server_tx import ServerTransaction
 from gateway.sip.session_timer import SessionTimer
+from gateway.sip.trunks import Trunk
 from gateway.sip.uri import Uri
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Session:
         self._last_2xx: Response | None = None
         self._interval = 0.0
         self._bye_after_ack = ""
+        self.trunk: Trunk | None = None  # whose call it is
         self._provisional: reliable.Provisional | None = None
         self._timer: SessionTimer | None = None
 

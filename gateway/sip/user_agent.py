@@ -14,19 +14,24 @@ from gateway.sip.flow import Flow
 from gateway.sip.invite import Session
 from gateway.sip.timers import Timing
 from gateway.sip.transport import Transports
+from gateway.sip.trunks import Trunk
 
 log = structlog.get_logger("gateway.sip")
 
 
 @dataclass(frozen=True, slots=True)
 class SipSettings:
-    """`host` is the address to listen on for UDP and TCP, `public_host` the one to tell peers (empty: the same)."""
+    """`host` is the address to listen on for UDP and TCP, `public_host` the one to tell peers (empty: the same).
+
+    With `trunks`, nobody else may call.
+    """
 
     host: str = "127.0.0.1"
     port: int = 5060
     public_host: str = ""
     user_agent: str = "voice-agent-gateway"
     timing: Timing = field(default_factory=Timing)
+    trunks: tuple[Trunk, ...] = ()
 
 
 class UserAgent:
@@ -35,7 +40,7 @@ class UserAgent:
     def __init__(self, settings: SipSettings, on_event: Callable[[Event], None]) -> None:
         self._settings = settings
         self._on_event = on_event
-        self.core = Core(user_agent=settings.user_agent, timing=settings.timing)
+        self.core = Core(user_agent=settings.user_agent, timing=settings.timing, trunks=settings.trunks)
         self.refused = 0  # messages that could not be read
         self._transports = Transports(self._received, self._failed, settings.public_host)
         self._driver: Driver[Send | Event | Refused] | None = None

@@ -1,0 +1,82 @@
+from dataclasses import replace
+from ipaddress import ip_network
+
+from gateway.sip.core import Core
+from gateway.sip.trunks import BAN_SECONDS, MAX_SOURCES, STRIKE_SECONDS, STRIKES, Refusal, Trunk, Trunks
+from tests.wire import OFFER, UDP, Wire, answered, request
+
+ACME = Trunk("acme", (ip_network("192.0.2.0/28"), ip_network("2001:db8::/32")))
+
+
+class TrunkWire(Wire):
+    def __init__(self, *trunks, **fields):
+        super().__init__(**fields)
+        self.core = Core(user_agent="test", trunks=trunks)
+
+
+def test_peers_are_known_by_their_address():
+    trunks = Trunks((ACME, Trunk("all", (ip_network("0.0.0.0/0"),))))
+    assert [trunks.find(host).name for host in ("192.0.2.10", "2001:db8::7", "203.0.113.1")] == ["acme", "acme", "all"]
+    assert Trunks((ACME,)).find("203.0.113.1") is None
+    assert Trunks((ACME,)).find("not an address") is None
+    assert Trunks().knows("203.0.113.1")
+
+
+def test_a_stranger_gets_403_and_no_session_and_then_nothing():
+    stranger = replace(UDP, remote=("203.0.113.9", 5060))
+    wire = TrunkWire(ACME, flow=stranger)
+    for number in range(STRIKES):
+        (answer,) = wire.receive(request(body=OFFER, branch=f"z9hG4bK{number}").replace(b"one@", b"%d@" % number))
+        assert answer.status == 403
+    assert wire.receive(request(body=OFFER, branch="z9hG4bKmore")) == []
+    assert wire.receive(b"garbage") == []
+    assert (wire.core.trunks.refused, wire.core.trunks.dropped) == (STRIKES, 2)
+    assert wire.events == []
+    assert len(wire.core) == 0
+    wire.run(BAN_SECONDS + 1)
+    assert [one.status for one in wire.receive(request("OPTIONS", branch="z9hG4bKlater"))] == [403]
+    wire.run(100)
+    assert len(wire.core) == 0
+
+
+def test_a_stranger_who_asks_seldom_is_answered_for_ever():
+    trunks = Trunks((ACME,))
+    for number in range(200):
+        now = number * STRIKE_SECONDS / (STRIKES - 2)
+        assert not trunks.banned("203.0.113.9", now)
+        trunks.strike("203.0.113.9", now)
+
+
+def test_many_strangers_are_not_remembered_for_ever():
+    trunks = Trunks((ACME,))
+    for number in range(MAX_SOURCES + 500):
+        trunks.strike(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 0.0)
+    assert len(trunks._sources) == MAX_SOURCES
+
+
+def test_calls_at_once_and_calls_per_second():
+    trunk = replace(ACME, max_calls=3, calls_per_second=2.0)
+    trunks = Trunks((trunk,))
+    assert [trunks.admit(trunk, 10.0) for _ in range(2)] == [None, Refusal(503, 1)]
+    assert [trunks.admit(trunk, 12.0) for _ in range(3)] == [None, None, Refusal(503, 5)]
+    trunks.release(trunk)
+    assert trunks.calls(trunk) == 2
+    assert trunks.admit(trunk, 13.0) is None
+
+
+def test_a_full_trunk_says_503_until_a_call_ends():
+    wire = TrunkWire(replace(ACME, max_calls=1))
+    session = answered(wire).session
+    second = request(body=OFFER, branch="z9hG4bKtwo").replace(b"one@", b"two@")
+    (full,) = wire.receive(second)
+    assert (full.status, full.headers.get("Retry-After")) == (503, "5")
+    wire.receive(request("BYE", cseq=2, branch="z9hG4bKbye", to_tag=session.dialog.local.tag))
+    third = request(body=OFFER, branch="z9hG4bKthree").replace(b"one@", b"three@")
+    assert [one.status for one in wire.receive(third)] == [100]
+    assert wire.core.trunks.calls(wire.core.trunks.trunks[0]) == 1
+
+
+def test_options_of_a_peer_is_no_call():
+    wire = TrunkWire(replace(ACME, max_calls=1))
+    for number in range(3):
+        assert [one.status for one in wire.receive(request("OPTIONS", branch=f"z9hG4bK{number}", cseq=number))] == [200]
