@@ -11,6 +11,7 @@ import structlog
 
 from gateway.bridge import Switchboard
 from gateway.config import EMBEDDED, Settings
+from gateway.errors import ConfigError
 from gateway.local import LocalProcess, LocalSettings, Script
 from gateway.realtime import Provider
 from gateway.records import CallEvent
@@ -61,6 +62,14 @@ class Gateway:
         if not self.store.available:
             found.append(f"Redis at {self.store.url} does not answer; {len(self.store.writer)} writes wait")
         return found
+
+    def reload(self) -> None:
+        """Take up a renewed TLS certificate; one that cannot be used leaves the old one, and is logged."""
+        try:
+            self.switchboard.user_agent.reload()
+            log.info("gateway.reloaded")
+        except ConfigError as error:
+            log.error("gateway.not_reloaded", problem=str(error))
 
     async def drain(self) -> None:
         """Let the calls in progress end; none is taken any more."""

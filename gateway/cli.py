@@ -85,13 +85,18 @@ def phone(
     ] = None,
     refuse_transfer: Annotated[bool, typer.Option(help="Answer a REFER by 603.")] = False,
     tcp: Annotated[bool, typer.Option(help="Call over TCP.")] = False,
+    tls: Annotated[bool, typer.Option(help="Call over TLS, whatever the certificate.")] = False,
     caller: Annotated[str, typer.Option(help="The user part of who calls.")] = "phone",
     trace: Annotated[bool, typer.Option(help="Print every SIP message.")] = False,
 ) -> None:
     """A SIP telephone in the terminal, on a SIP stack of its own."""
     from gateway.phone import Errand, call
 
-    errand = Errand(target, tuple(say or ()), wav, dtmf, record, seconds, after, refuse_transfer, tcp, caller, trace)
+    transport = "tls" if tls else "tcp" if tcp else "udp"
+
+    errand = Errand(
+        target, tuple(say or ()), wav, dtmf, record, seconds, after, refuse_transfer, transport, caller, trace
+    )
     sys.exit(0 if call(errand, lambda line: out.print(line, highlight=False, markup=False)) else 1)
 
 
@@ -124,6 +129,7 @@ async def _serve(settings: Settings, announce: Any) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, signalled)
     async with Gateway(settings) as gateway, api.serve(gateway) as http_port:
+        loop.add_signal_handler(signal.SIGHUP, gateway.reload)
         if announce:
             announce(gateway, http_port)
         await stop.wait()

@@ -21,7 +21,7 @@ from gateway.document import load, read
 from gateway.errors import ConfigError
 from gateway.realtime import DIALECTS, Provider
 from gateway.rtp import MediaSettings
-from gateway.sip import SipSettings, Trunk
+from gateway.sip import SipSettings, TlsSettings, Trunk
 from gateway.store import StoreSettings
 
 PREFIX = "GATEWAY_"
@@ -35,12 +35,21 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Tls(_Section):
+    """PEM files, named as seen from the gateway's file."""
+
+    certificate: Path
+    key: Path
+    port: Port = 5061
+
+
 class Sip(_Section):
     """Where SIP is listened to, on UDP and TCP. `public_host` is the address that peers reach us at, behind NAT."""
 
     host: str = "127.0.0.1"
     port: Port = 5060
     public_host: str = ""
+    tls: Tls | None = None
 
 
 class Http(_Section):
@@ -226,6 +235,7 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
             file.sip.host,
             file.sip.port,
             file.sip.public_host,
+            tls=_tls(file.sip.tls, folder) if file.sip.tls else None,
             trunks=tuple(Trunk(row.name, row.peers, row.max_calls, row.calls_per_second) for row in file.trunks),
         ),
         http=file.http,
@@ -241,6 +251,12 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
         log=file.log,
         drain_seconds=file.drain_seconds,
     )
+
+
+def _tls(row: Tls, folder: Path) -> TlsSettings:
+    settings = TlsSettings(str(folder / row.certificate), str(folder / row.key), row.port)
+    settings.context()  # tells what is wrong with the files
+    return settings
 
 
 def _provider(name: str, row: RealtimeProvider, source: str) -> Provider:

@@ -40,7 +40,7 @@ class Errand:
     seconds: float = 60.0
     after: float | None = None
     refuse_transfer: bool = False
-    tcp: bool = False
+    transport: str = "udp"  # udp, tcp, tls
     caller: str = "phone"
     trace: bool = False
 
@@ -104,7 +104,7 @@ class _Phone:
         settings.medConfig.ecTailLen = 0
         endpoint.libInit(settings)
         try:
-            kind = pj.PJSIP_TRANSPORT_TCP if self.errand.tcp else pj.PJSIP_TRANSPORT_UDP
+            kind = getattr(pj, f"PJSIP_TRANSPORT_{self.errand.transport.upper()}")
             transport = pj.TransportConfig()
             host = "127.0.0.1" if re.search(r"@?(127\.|localhost)", self.errand.target) else ""
             transport.boundAddress = host
@@ -138,8 +138,8 @@ class _Phone:
 
     def _dial(self, account: Any) -> None:
         target = self.errand.target
-        if self.errand.tcp and "transport=" not in target:
-            target += ";transport=tcp"
+        if self.errand.transport != "udp" and "transport=" not in target:
+            target += f";transport={self.errand.transport}"
         first = _call_class(self.pj)(account, self)
         self._calls.append(first)
         self.say(f"calling {target}")

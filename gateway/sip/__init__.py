@@ -4,6 +4,7 @@ from gateway.sip.events import Confirmed, Digit, Ended, Event, Incoming, Reanswe
 from gateway.sip.invite import Session
 from gateway.sip.offer import Agreed, AudioFormat, LocalMedia, accept_answer, make_answer, make_offer
 from gateway.sip.sdp import parse as parse_sdp
+from gateway.sip.transport import TlsSettings
 from gateway.sip.trunks import Trunk
 from gateway.sip.user_agent import SipSettings, UserAgent
 
@@ -21,6 +22,7 @@ __all__ = [
     "Reoffered",
     "Session",
     "SipSettings",
+    "TlsSettings",
     "Trunk",
     "UserAgent",
     "accept_answer",

@@ -279,7 +279,8 @@ class Core:
 
     def _contact(self, request: Request, flow: Flow) -> Uri:
         params = {} if flow.transport == "udp" else {"transport": flow.transport}
-        return Uri("sip", request.uri.user or self._contact_user, flow.local[0], flow.local[1], params)
+        scheme = "sips" if request.uri.scheme == "sips" else "sip"
+        return Uri(scheme, request.uri.user or self._contact_user, flow.local[0], flow.local[1], params)
 
     def _unsupported(self, request: Request) -> Response | None:
         tags = [tag for tag in request.headers.all("Require") if tag.lower() not in SUPPORTED]

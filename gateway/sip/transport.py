@@ -1,4 +1,4 @@
-"""The sockets under SIP: UDP and TCP listeners, connections that are used again, names that are looked up.
+"""The sockets under SIP: UDP, TCP and TLS listeners, connections that are used again, names that are looked up.
 
 Requests that come in are handed up as bytes with the flow they came on; nothing here knows what a message means.
 """
@@ -8,52 +8,105 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
+import ssl
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import structlog
 
-from gateway.errors import PortInUse, SipParseError
+from gateway.errors import ConfigError, PortInUse, SipParseError
 from gateway.sip.flow import Address, Flow
 from gateway.sip.framing import PING, PONG, StreamFramer
 
 log = structlog.get_logger("gateway.sip")
 
+MAX_CONNECTIONS = 2000
+"""Connections at once; further ones are closed at once."""
+
+FIRST_MESSAGE_SECONDS = 32.0
+"""A connection that has not brought one whole message by then is closed (64 * T1: nobody waits longer)."""
+
 Receive = Callable[[bytes, Flow], None]
 Fail = Callable[[object], None]
 
 
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """PEM files: the `certificate` with its chain, and its `key`."""
+
+    certificate: str
+    key: str
+    port: int = 5061
+
+    def context(self) -> ssl.SSLContext:
+        """For the server's side. Raises ConfigError."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self.load(context)
+        return context
+
+    def load(self, context: ssl.SSLContext) -> None:
+        """Read the files, again; handshakes from now on use them. Raises ConfigError."""
+        try:
+            context.load_cert_chain(self.certificate, self.key)
+        except (OSError, ssl.SSLError) as error:
+            problem = f"the certificate {self.certificate} with the key {self.key} cannot be used: {error}"
+            raise ConfigError("sip.tls", problem) from error
+
+
 class Transports:
-    """UDP and TCP on one host and port. `public_host` is what peers are told to send to, where it is not `host`."""
+    """UDP and TCP on one host and port, TLS on another. `public_host` is what peers are told, if not `host`."""
 
     def __init__(self, receive: Receive, failed: Fail, public_host: str = "") -> None:
         self._receive = receive
         self._failed = failed
         self._public_host = public_host
         self._udp: asyncio.DatagramTransport | None = None
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
+        self._tls: tuple[TlsSettings, ssl.SSLContext] | None = None
         self._connections: dict[int, _Connection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._serial = itertools.count(1)
-        self._host, self.port = "", 0
+        self._host, self.port, self.tls_port = "", 0, 0
 
-    async def listen(self, host: str, port: int) -> None:
-        """Raises PortInUse. Port 0 takes a free one, the same for both."""
+    async def listen(self, host: str, port: int, tls: TlsSettings | None = None) -> None:
+        """Raises PortInUse, ConfigError. Port 0 takes a free one, the same for UDP and TCP."""
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(lambda: _Connection(self), host, port)
-            port = self._server.sockets[0].getsockname()[1]
-            udp, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), (host, port))
+            server = await loop.create_server(lambda: _Connection(self, "tcp"), host, port)
+            self._servers.append(server)
+            port = server.sockets[0].getsockname()[1]
+            self._udp, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), (host, port))
         except OSError as error:
             await self.close()
             raise PortInUse("SIP", host, port, "--sip-port or GATEWAY_SIP_PORT") from error
-        self._udp = udp
         self._host, self.port = host, port
+        if tls:
+            await self._listen_tls(host, tls)
 
-    def local(self, remote: Address) -> Address:
+    async def _listen_tls(self, host: str, tls: TlsSettings) -> None:
+        context = tls.context()
+        try:
+            server = await asyncio.get_running_loop().create_server(
+                lambda: _Connection(self, "tls"), host, tls.port, ssl=context
+            )
+        except OSError as error:
+            await self.close()
+            raise PortInUse("SIP over TLS", host, tls.port, "sip.tls.port") from error
+        self._servers.append(server)
+        self._tls, self.tls_port = (tls, context), server.sockets[0].getsockname()[1]
+
+    def reload(self) -> None:
+        """Read the certificate again; connections that are open keep the old one. Raises ConfigError."""
+        if self._tls:
+            settings, context = self._tls
+            settings.context()  # a bad file leaves the one in use alone
+            settings.load(context)
+
+    def local(self, remote: Address, transport: str) -> Address:
         """The address that `remote` reaches us at."""
-        return self._public_host or local_host_for(self._host, remote[0]), self.port
+        host = self._public_host or local_host_for(self._host, remote[0])
+        return host, self.tls_port if transport == "tls" else self.port
 
     def send(self, data: bytes, flow: Flow, client: object = None) -> None:
         """Put a message on the wire; where that fails `failed(client)` is called, at once or later."""
@@ -68,7 +121,7 @@ class Transports:
         )
         if connection:
             connection.write(data)
-        elif flow.transport == "tcp":
+        elif flow.transport in ("tcp", "tls"):
             self._spawn(self._connect_and_send(data, flow, client))
         else:
             self._failed(client)
@@ -95,13 +148,14 @@ class Transports:
 
     async def _connect_and_send(self, data: bytes, flow: Flow, client: object) -> None:
         try:
+            secure = ssl.create_default_context() if flow.transport == "tls" else None
             async with asyncio.timeout(10):
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: _Connection(self), *flow.remote
+                    lambda: _Connection(self, flow.transport), *flow.remote, ssl=secure
                 )
             connection.remote = flow.remote
             connection.write(data)
-        except OSError as error:  # TimeoutError is one
+        except OSError as error:  # TimeoutError and ssl.SSLError are ones
             log.warning("sip.connect_failed", remote=flow.remote, problem=str(error))
             self._failed(client)
 
@@ -113,8 +167,8 @@ class Transports:
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
-        if self._server:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         for connection in list(self._connections.values()):
             connection.close()
         if self._udp:
@@ -123,9 +177,12 @@ class Transports:
     # from the protocols
 
     def received(self, data: bytes, flow: Flow) -> None:
-        self._receive(data, replace(flow, local=self.local(flow.remote)))
+        self._receive(data, replace(flow, local=self.local(flow.remote, flow.transport)))
 
     def opened(self, connection: _Connection) -> int:
+        """Its number; 0 where there are too many already."""
+        if len(self._connections) >= MAX_CONNECTIONS:
+            return 0
         number = next(self._serial)
         self._connections[number] = connection
         return number
@@ -147,10 +204,11 @@ class _Datagrams(asyncio.DatagramProtocol):
 
 
 class _Connection(asyncio.Protocol):
-    """One TCP connection, either way round."""
+    """One TCP or TLS connection, either way round."""
 
-    def __init__(self, transports: Transports) -> None:
-        self._transports = transports
+    def __init__(self, transports: Transports, kind: str) -> None:
+        self._transports, self._kind = transports, kind
+        self._patience: asyncio.TimerHandle | None = None
         self._framer = StreamFramer()
         self._transport: asyncio.Transport | None = None
         self._number = 0
@@ -160,15 +218,21 @@ class _Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self.remote = transport.get_extra_info("peername")[:2]
         self._number = self._transports.opened(self)
+        if self._number:
+            self._patience = asyncio.get_running_loop().call_later(FIRST_MESSAGE_SECONDS, self.close)
+        else:
+            transport.abort()  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
-        flow = Flow("tcp", self.remote, ("", 0), self._number)
+        flow = Flow(self._kind, self.remote, ("", 0), self._number)
         try:
             messages = self._framer.feed(data)
         except SipParseError as error:
             log.warning("sip.stream_unreadable", remote=self.remote, problem=error.problem)
             self.close()
             return
+        if messages and self._patience:
+            self._patience.cancel()
         for message in messages:
             if message == PING:
                 self.write(PONG)
@@ -176,6 +240,8 @@ class _Connection(asyncio.Protocol):
                 self._transports.received(message, flow)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._patience:
+            self._patience.cancel()
         self._transports.closed(self._number)
 
     def write(self, data: bytes) -> None:

@@ -13,7 +13,7 @@ from gateway.sip.events import Event
 from gateway.sip.flow import Flow
 from gateway.sip.invite import Session
 from gateway.sip.timers import Timing
-from gateway.sip.transport import Transports
+from gateway.sip.transport import TlsSettings, Transports
 from gateway.sip.trunks import Trunk
 
 log = structlog.get_logger("gateway.sip")
@@ -32,6 +32,7 @@ class SipSettings:
     user_agent: str = "voice-agent-gateway"
     timing: Timing = field(default_factory=Timing)
     trunks: tuple[Trunk, ...] = ()
+    tls: TlsSettings | None = None
 
 
 class UserAgent:
@@ -49,10 +50,19 @@ class UserAgent:
     def port(self) -> int:
         return self._transports.port
 
+    @property
+    def tls_port(self) -> int:
+        """0 where TLS is not listened to."""
+        return self._transports.tls_port
+
     async def listen(self) -> None:
-        """Raises PortInUse."""
+        """Raises PortInUse, ConfigError."""
         self._driver = Driver(self.core, self._perform)
-        await self._transports.listen(self._settings.host, self._settings.port)
+        await self._transports.listen(self._settings.host, self._settings.port, self._settings.tls)
+
+    def reload(self) -> None:
+        """Read the TLS certificate again, for connections to come. Raises ConfigError."""
+        self._transports.reload()
 
     def act(self, verb: Callable[[float], object]) -> None:
         """Run one verb of a session, such as `lambda now: session.bye(now)`, and send what it wants sent."""

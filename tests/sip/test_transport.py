@@ -1,13 +1,18 @@
 """The sockets, for real, on loopback."""
 
 import asyncio
+import contextlib
 import socket
+import ssl
 
 import pytest
+from cryptography import x509
 
-from gateway.errors import PortInUse
+from gateway.errors import ConfigError, PortInUse
+from gateway.sip import transport as module
 from gateway.sip.flow import Flow
-from gateway.sip.transport import Transports, local_host_for
+from gateway.sip.transport import TlsSettings, Transports, local_host_for
+from tests.certificates import make_certificate
 from tests.wire import request
 
 
@@ -56,17 +61,74 @@ async def test_tcp_answers_on_the_same_connection_and_pongs(pair):
     writer.close()
 
 
+async def until(condition):
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
 async def test_a_peer_that_cannot_be_reached_is_told(pair):
     ear, transports = pair
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        transports.send(b"x", Flow("tcp", closed.getsockname(), ("127.0.0.1", 1)), client="bye")
-        for _ in range(100):
-            await asyncio.sleep(0.02)
-            if ear.failed:
-                break
-    transports.send(b"x", Flow("tls", ("127.0.0.1", 1), ("127.0.0.1", 1)), client="tls")
-    assert ear.failed == ["bye", "tls"]
+        for kind in ("tcp", "tls"):
+            transports.send(b"x", Flow(kind, closed.getsockname(), ("127.0.0.1", 1)), client=kind)
+        await until(lambda: len(ear.failed) == 2)
+    transports.send(b"x", Flow("sctp", ("127.0.0.1", 1), ("127.0.0.1", 1)), client="sctp")
+    assert ear.failed[2] == "sctp"
+
+
+async def test_connections_that_bring_nothing_are_closed_and_there_is_a_limit(pair, monkeypatch):
+    _, transports = pair
+    monkeypatch.setattr(module, "FIRST_MESSAGE_SECONDS", 0.2)
+    monkeypatch.setattr(module, "MAX_CONNECTIONS", 3)
+    opened = [await asyncio.open_connection("127.0.0.1", transports.port) for _ in range(5)]
+    opened[0][1].write(request("OPTIONS", transport="TCP"))
+    opened[1][1].write(request("OPTIONS", transport="TCP")[:50])
+    for reader, _ in opened[1:]:
+        with contextlib.suppress(ConnectionResetError):
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+    assert len(transports._connections) == 1
+    for _, writer in opened:
+        writer.close()
+
+
+async def shown(port):
+    """The serial number of the certificate that is shown to a client, and its connection."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    data = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    return x509.load_der_x509_certificate(data).serial_number, reader, writer
+
+
+async def test_tls_and_a_certificate_that_is_renewed_in_mid_call(tmp_path):
+    ear = Ear()
+    transports = Transports(ear.receive, ear.failed.append)
+    pem, key, serial = make_certificate(tmp_path, "first")
+    await transports.listen("127.0.0.1", 0, TlsSettings(pem, key, 0))
+    try:
+        number, reader, writer = await shown(transports.tls_port)
+        assert number == serial
+        writer.write(request("OPTIONS", transport="TLS"))
+        data, flow = await asyncio.wait_for(ear.got.get(), 5)
+        assert data == request("OPTIONS", transport="TLS")
+        assert (flow.transport, flow.local) == ("tls", ("127.0.0.1", transports.tls_port))
+        *_, renewed = make_certificate(tmp_path, "second")
+        transports.reload()
+        second, _, other = await shown(transports.tls_port)
+        assert second == renewed
+        transports.send(b"answer", flow)  # the old connection goes on
+        assert await asyncio.wait_for(reader.readexactly(6), 5) == b"answer"
+        (tmp_path / "key.pem").write_text("no key")
+        with pytest.raises(ConfigError, match=r"sip\.tls: the certificate .* cannot be used"):
+            transports.reload()
+        third, _, last = await shown(transports.tls_port)
+        assert third == renewed
+        for one in (writer, other, last):
+            one.close()
+    finally:
+        await transports.close()
 
 
 async def test_a_port_that_is_taken(pair):

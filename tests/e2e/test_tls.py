@@ -1,0 +1,56 @@
+"""A call over TLS with PJSIP at the other end, and over IPv6."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+from tests.certificates import make_certificate
+from tests.e2e.conftest import GATEWAY
+from tests.gatewayd import running, settings_for
+from tests.wire import request
+
+pytestmark = pytest.mark.e2e
+
+AGENT = 'greeting: "Good day."\ntranscription: {model: local}\n'
+
+
+async def test_a_call_over_tls_and_bye_on_the_same_connection(tmp_path):
+    pytest.importorskip("pjsua2", reason="pjsua2-python has no wheel for this Python")
+    certificate, key, _ = make_certificate(tmp_path, "gateway")
+    sip = {"port": 0, "tls": {"certificate": certificate, "key": key, "port": 0}}
+    async with running(settings_for(tmp_path, {"bob": AGENT}, sip=sip)) as (gateway, events):
+        target = f"sip:bob@127.0.0.1:{gateway.switchboard.user_agent.tls_port}"
+        phone = await asyncio.create_subprocess_exec(
+            GATEWAY, "phone", target, "--tls", "--seconds", "30", stdout=asyncio.subprocess.PIPE
+        )
+        printed, _ = await asyncio.wait_for(phone.communicate(), 60)
+        assert phone.returncode == 0
+        assert b"confirmed: 200 OK" in printed
+        async with asyncio.timeout(5):
+            while not (ended := [data for kind, data in events if kind == "ended"]):
+                await asyncio.sleep(0.05)
+        assert ended[0]["outcome"] == "caller_hung_up"
+        assert [data["text"] for kind, data in events if kind == "transcript"] == ["Good day."]
+
+
+async def test_over_ipv6(tmp_path):
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    async with running(settings_for(tmp_path, {"bob": AGENT}, sip={"host": "::1", "port": 0})) as (gateway, _):
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as peer:
+            peer.bind(("::1", 0))
+            peer.settimeout(5)
+            port = peer.getsockname()[1]
+            offer = f"v=0\r\no=- 1 1 IN IP6 ::1\r\ns=-\r\nc=IN IP6 ::1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n"
+            invite = request(body=offer.encode()).replace(b"192.0.2.10:5060", b"[::1]:%d" % port)
+            peer.sendto(invite, ("::1", gateway.sip_port))
+            answers = [await asyncio.to_thread(peer.recv, 65535) for _ in range(3)]
+    assert [answer.split()[1] for answer in answers] == [b"100", b"180", b"200"]
+    assert b"Contact: <sip:reception@[::1]:%d>" % gateway.sip_port in answers[2]
+    assert b"c=IN IP6 ::1" in answers[2]
