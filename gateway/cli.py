@@ -86,6 +86,7 @@ def phone(
     refuse_transfer: Annotated[bool, typer.Option(help="Answer a REFER by 603.")] = False,
     tcp: Annotated[bool, typer.Option(help="Call over TCP.")] = False,
     tls: Annotated[bool, typer.Option(help="Call over TLS, whatever the certificate.")] = False,
+    srtp: Annotated[bool, typer.Option(help="Encrypt the media.")] = False,
     caller: Annotated[str, typer.Option(help="The user part of who calls.")] = "phone",
     trace: Annotated[bool, typer.Option(help="Print every SIP message.")] = False,
 ) -> None:
@@ -93,10 +94,9 @@ def phone(
     from gateway.phone import Errand, call
 
     transport = "tls" if tls else "tcp" if tcp else "udp"
+    words = tuple(say or ())
 
-    errand = Errand(
-        target, tuple(say or ()), wav, dtmf, record, seconds, after, refuse_transfer, transport, caller, trace
-    )
+    errand = Errand(target, words, wav, dtmf, record, seconds, after, refuse_transfer, transport, srtp, caller, trace)
     sys.exit(0 if call(errand, lambda line: out.print(line, highlight=False, markup=False)) else 1)
 
 

@@ -67,6 +67,7 @@ class Media(_Section):
     timeout_seconds: float = Field(default=60.0, ge=0)
     chunk_ms: int = Field(default=20, ge=20, le=100)
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
+    srtp: Literal["off", "optional", "required"] = "optional"
 
     @model_validator(mode="after")
     def _check(self) -> Media:
@@ -244,7 +245,10 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
         ),
         store=StoreSettings(file.redis.url, file.redis.keep_seconds),
         bridge=BridgeSettings(
-            tuple(Route(row.called, row.agent, row.trunk) for row in file.routes), media.codecs, media.chunk_ms
+            tuple(Route(row.called, row.agent, row.trunk) for row in file.routes),
+            media.codecs,
+            media.chunk_ms,
+            media.srtp,
         ),
         agents=agents,
         providers=providers,

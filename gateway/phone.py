@@ -41,6 +41,7 @@ class Errand:
     after: float | None = None
     refuse_transfer: bool = False
     transport: str = "udp"  # udp, tcp, tls
+    srtp: bool = False
     caller: str = "phone"
     trace: bool = False
 
@@ -115,6 +116,9 @@ class _Phone:
             account_settings.idUri = f"sip:{self.errand.caller}@{host or 'phone.invalid'}"
             account_settings.sipConfig.transportId = identity
             account_settings.mediaConfig.transportConfig.boundAddress = host
+            if self.errand.srtp:
+                account_settings.mediaConfig.srtpUse = pj.PJMEDIA_SRTP_MANDATORY
+                account_settings.mediaConfig.srtpSecureSignaling = 0  # also where the signalling is not encrypted
             account = pj.Account()
             account.create(account_settings)
             self._recorder = pj.AudioMediaRecorder()  # always: only what is listened to has a level

@@ -16,7 +16,7 @@ from gateway.bridge.uplink import Uplink
 from gateway.codecs import CODECS, DOWN, Codec, g711
 from gateway.errors import SdpError
 from gateway.realtime import Heard
-from gateway.rtp import Gap, MediaSettings, PortPool, RtpSession, open_session
+from gateway.rtp import Gap, MediaSettings, PortPool, RtpSession, Srtp, open_session
 from gateway.sip import (
     Agreed,
     AudioFormat,
@@ -46,7 +46,9 @@ class LegEvents:
 class SipLeg:
     """Made by `open_leg`; implements `gateway.bridge.leg.Leg`, and the RTP session's `Sink`."""
 
-    def __init__(self, user_agent: UserAgent, session: Session, codecs: tuple[Codec, ...], uplink: Uplink) -> None:
+    def __init__(
+        self, user_agent: UserAgent, session: Session, codecs: tuple[Codec, ...], uplink: Uplink, srtp: str = "off"
+    ) -> None:
         self._user_agent, self._session = user_agent, session
         self._uplink = uplink
         self._answer = b""
@@ -63,6 +65,8 @@ class SipLeg:
             port=9,
             formats=tuple(AudioFormat(one.name, one.clock_hz, one.payload_type) for one in codecs),
             session_id=secrets.randbits(31),
+            srtp=srtp,
+            srtp_key=secrets.token_bytes(30),
         )
 
     def __str__(self) -> str:
@@ -112,7 +116,18 @@ class SipLeg:
         self.law = codec.law
         self._uplink.use(codec)
         if self.rtp:
-            self.rtp.update(agreed.format.payload_type, agreed.dtmf_payload_type, agreed.remote, agreed.send)
+            self.rtp.update(
+                agreed.format.payload_type, agreed.dtmf_payload_type, agreed.remote, agreed.send, self._srtp(agreed)
+            )
+
+    def _srtp(self, agreed: Agreed) -> Srtp | None:
+        """The one in use as long as the peer's key stays: its counters must not start anew."""
+        crypto, current = agreed.crypto, self.rtp.srtp if self.rtp else None
+        if crypto is None:
+            return None
+        if current and (current.suite, current.remote_key) == (crypto.suite, crypto.key):
+            return current
+        return Srtp(crypto.suite, self.local.srtp_key, crypto.key)
 
     # Leg
 
@@ -200,9 +215,10 @@ async def open_leg(
     uplink: Uplink,
     media: MediaSettings,
     ports: PortPool,
+    srtp: str,
 ) -> SipLeg:
     """Raises SdpError and NoCommonCodec, which cost no port, and NoMediaPort."""
-    leg = SipLeg(user_agent, session, codecs, uplink)
+    leg = SipLeg(user_agent, session, codecs, uplink, srtp)
     leg.negotiate()
     leg.rtp = await open_session(media, ports, leg)
     leg.local = replace(leg.local, port=leg.rtp.port)

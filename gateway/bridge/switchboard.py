@@ -48,11 +48,15 @@ Sink = Callable[[CallEvent, dict[str, Any]], None]
 
 @dataclass(frozen=True, slots=True)
 class BridgeSettings:
-    """`codecs` in order of preference; the caller's audio goes to the provider in pieces of `chunk_ms`."""
+    """`codecs` in order of preference; the caller's audio goes to the provider in pieces of `chunk_ms`.
+
+    `srtp` is off, optional (where the caller offers it) or required.
+    """
 
     routes: tuple[Route, ...] = ()
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
     chunk_ms: int = 20
+    srtp: str = "optional"
     node: str = field(default_factory=socket.gethostname)
 
 
@@ -179,7 +183,9 @@ class Switchboard:
             agent = self._agents[self._router.agent_for(line.facts.called.user, line.facts.trunk)]
             client = self._client(line, agent)
             uplink = Uplink(self._codecs[0], self._settings.chunk_ms, client.append)
-            line.leg = await open_leg(self.user_agent, line.session, self._codecs, uplink, self._media, self.ports)
+            line.leg = await open_leg(
+                self.user_agent, line.session, self._codecs, uplink, self._media, self.ports, self._settings.srtp
+            )
             self._begin(line, agent, line.leg, client)
             await client.open()
             line.feed(Call.agent_ready)

@@ -12,6 +12,7 @@ from gateway.rtp.ports import PortPool
 from gateway.rtp.receive import Address, Receiver
 from gateway.rtp.reorder import Gap
 from gateway.rtp.send import Sender
+from gateway.rtp.srtp import Srtp
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class RtpSession(asyncio.DatagramProtocol):
         self._close: Callable[[], None] = lambda: None
         self.port = 0
         self.sending = True
+        self.srtp: Srtp | None = None
         self.receiver = Receiver(0, None, 8000, window)
         self.sender = Sender(0, None)
 
@@ -59,8 +61,16 @@ class RtpSession(asyncio.DatagramProtocol):
         heard = self.receiver.source or ("nobody", 0)
         return f"udp:{self.port} from {heard[0]}:{heard[1]} payload type {self.receiver.payload_type}"
 
-    def update(self, payload_type: int, dtmf_payload_type: int | None, remote: Address, sending: bool) -> None:
+    def update(
+        self,
+        payload_type: int,
+        dtmf_payload_type: int | None,
+        remote: Address,
+        sending: bool,
+        srtp: Srtp | None = None,
+    ) -> None:
         """What offer and answer agreed on; may change in mid-call."""
+        self.srtp = srtp
         self.receiver.payload_type = self.sender.payload_type = payload_type
         self.receiver.dtmf_payload_type = self.sender.dtmf_payload_type = dtmf_payload_type
         self.sending = sending
@@ -73,7 +83,8 @@ class RtpSession(asyncio.DatagramProtocol):
         if not self.sending or self._remote is None or self._transport is None:
             return
         for packet in self.sender.frame(payload, talking):
-            self._transport.sendto(packet, self.receiver.source or self._remote)
+            data = self.srtp.protect(packet) if self.srtp else packet
+            self._transport.sendto(data, self.receiver.source or self._remote)
 
     def send_dtmf(self, digits: str) -> None:
         self.sender.queue_digits(digits)
@@ -92,6 +103,7 @@ class RtpSession(asyncio.DatagramProtocol):
             "late": reorder.late,
             "duplicate": reorder.duplicate,
             "sent_packets": self.sender.packets,
+            "srtp": self.srtp.suite if self.srtp else "",
         }
 
     def close(self) -> None:
@@ -104,6 +116,12 @@ class RtpSession(asyncio.DatagramProtocol):
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        if self.srtp:
+            plain = self.srtp.unprotect(data)
+            if plain is None:
+                self.receiver.stats.garbage += 1
+                return
+            data = plain
         self._deliver(self.receiver.push(data, (addr[0], addr[1]), self._now()))
         if self.receiver.digits:
             digits, self.receiver.digits = self.receiver.digits, []

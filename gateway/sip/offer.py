@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from binascii import Error as Base64Error
+from binascii import a2b_base64, b2a_base64
 from dataclasses import dataclass, replace
 
 from gateway.errors import NoCommonCodec, SdpError
@@ -10,6 +12,11 @@ from gateway.sip.sdp import Media, SessionDescription, serialize
 
 DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 TELEPHONE_EVENT = "telephone-event"
+
+SUITES = ("AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32")
+"""Of SRTP, in order of preference (RFC 4568 section 6.2)."""
+
+PLAIN, SECURE = ("RTP/AVP", "RTP/AVPF"), ("RTP/SAVP", "RTP/SAVPF")
 
 STATIC = {"0": ("PCMU", 8000), "8": ("PCMA", 8000)}
 """Payload types that need no rtpmap (RFC 3551 table 4)."""
@@ -25,8 +32,23 @@ class AudioFormat:
 
 
 @dataclass(frozen=True, slots=True)
+class Crypto:
+    """A line of SDES (RFC 4568): `key` is the master key with its salt, 30 bytes, of the side that wrote it."""
+
+    tag: str
+    suite: str
+    key: bytes
+
+    def line(self) -> str:
+        return f"{self.tag} {self.suite} inline:{b2a_base64(self.key, newline=False).decode()}"
+
+
+@dataclass(frozen=True, slots=True)
 class LocalMedia:
-    """Our end of the stream. `formats` in order of preference; telephone-event (RFC 4733) is offered besides."""
+    """Our end of the stream. `formats` in order of preference; telephone-event (RFC 4733) is offered besides.
+
+    `srtp` is off, optional or required; `srtp_key` is ours, 30 bytes.
+    """
 
     host: str
     port: int
@@ -35,6 +57,8 @@ class LocalMedia:
     version: int = 1
     ptime_ms: int = 20
     dtmf_payload_type: int = 101
+    srtp: str = "off"
+    srtp_key: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +70,7 @@ class Agreed:
     remote: Address
     send: bool
     receive: bool
+    crypto: Crypto | None = None  # the peer's, where the media is encrypted
 
 
 def make_answer(offer: SessionDescription, local: LocalMedia) -> tuple[bytes, Agreed]:
@@ -58,12 +83,16 @@ def make_answer(offer: SessionDescription, local: LocalMedia) -> tuple[bytes, Ag
     offered: list[str] = []
     for media in offer.media:
         found = None if agreed else _choose(media, offer, local)
-        offered += [f"{name}/{clock}" for name, clock in _formats(media).values() if media.kind == "audio"]
+        plain = " without SRTP" if local.srtp == "required" and media.protocol in PLAIN else ""
+        offered += [f"{name}/{clock}{plain}" for name, clock in _formats(media).values() if media.kind == "audio"]
         if found is None:
             sections.append(Media(media.kind, 0, media.protocol, media.formats))
             continue
         agreed = found
-        sections.append(_section(local, (agreed.format,), agreed.dtmf_payload_type, _direction(agreed)))
+        ours = replace(agreed.crypto, key=local.srtp_key) if agreed.crypto else None
+        section = _section(local, (agreed.format,), agreed.dtmf_payload_type, _direction(agreed), ours)
+        section.protocol = media.protocol
+        sections.append(section)
     if agreed is None:
         raise NoCommonCodec(offered, [one.name for one in local.formats])
     return _description(local, sections), agreed
@@ -71,7 +100,8 @@ def make_answer(offer: SessionDescription, local: LocalMedia) -> tuple[bytes, Ag
 
 def make_offer(local: LocalMedia) -> bytes:
     """Our own offer, for an INVITE that came without one."""
-    return _description(local, [_section(local, local.formats, local.dtmf_payload_type, "sendrecv")])
+    crypto = Crypto("1", SUITES[0], local.srtp_key) if local.srtp == "required" else None
+    return _description(local, [_section(local, local.formats, local.dtmf_payload_type, "sendrecv", crypto)])
 
 
 def accept_answer(answer: SessionDescription, local: LocalMedia) -> Agreed:
@@ -83,7 +113,10 @@ def accept_answer(answer: SessionDescription, local: LocalMedia) -> Agreed:
 
 
 def _choose(media: Media, session: SessionDescription, local: LocalMedia) -> Agreed | None:
-    if media.kind != "audio" or media.port == 0 or media.protocol not in ("RTP/AVP", "RTP/AVPF"):
+    if media.kind != "audio" or media.port == 0:
+        return None
+    crypto = _crypto(media) if media.protocol in SECURE and local.srtp != "off" else None
+    if crypto is None and (media.protocol not in PLAIN or local.srtp == "required"):
         return None
     formats = _formats(media)
     ours = {(one.name, one.clock_hz): one for one in local.formats}
@@ -105,7 +138,26 @@ def _choose(media: Media, session: SessionDescription, local: LocalMedia) -> Agr
             remote=(host, media.port),
             send=direction in ("sendrecv", "recvonly") and not on_hold,
             receive=direction in ("sendrecv", "sendonly"),
+            crypto=crypto,
         )
+    return None
+
+
+def _crypto(media: Media) -> Crypto | None:
+    """The first line with a suite that is spoken here and a key without an MKI."""
+    for value in media.values("crypto"):
+        tag, _, rest = value.partition(" ")
+        suite, _, parameters = rest.strip().partition(" ")
+        method, _, material = parameters.partition(" ")[0].partition(":")
+        key, *rest_of_key = material.split("|")
+        if suite not in SUITES or method != "inline" or any(":" in one for one in rest_of_key):
+            continue
+        try:
+            decoded = a2b_base64(key)
+        except Base64Error:
+            continue
+        if len(decoded) == 30:
+            return Crypto(tag, suite, decoded)
     return None
 
 
@@ -128,12 +180,17 @@ def _direction(agreed: Agreed) -> str:
     )
 
 
-def _section(local: LocalMedia, formats: tuple[AudioFormat, ...], dtmf: int | None, direction: str) -> Media:
-    media = Media("audio", local.port, "RTP/AVP", [str(one.payload_type) for one in formats])
+def _section(
+    local: LocalMedia, formats: tuple[AudioFormat, ...], dtmf: int | None, direction: str, crypto: Crypto | None
+) -> Media:
+    protocol = SECURE[0] if crypto else PLAIN[0]
+    media = Media("audio", local.port, protocol, [str(one.payload_type) for one in formats])
     media.attributes = [("rtpmap", f"{one.payload_type} {one.name}/{one.clock_hz}") for one in formats]
     if dtmf is not None:
         media.formats.append(str(dtmf))
         media.attributes += [("rtpmap", f"{dtmf} {TELEPHONE_EVENT}/{formats[0].clock_hz}"), ("fmtp", f"{dtmf} 0-15")]
+    if crypto:
+        media.attributes.append(("crypto", crypto.line()))
     media.attributes += [("ptime", str(local.ptime_ms)), (direction, "")]
     return media
 

@@ -19,7 +19,10 @@ class Rtp:
     def __init__(self):
         self.frames, self.agreed = [], None
 
-    def update(self, payload_type, dtmf, remote, sending):
+    srtp = None
+
+    def update(self, payload_type, dtmf, remote, sending, srtp):
+        self.srtp = srtp
         self.agreed = (payload_type, dtmf, remote, sending)
 
     def send(self, payload, talking):

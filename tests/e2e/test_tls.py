@@ -1,4 +1,4 @@
-"""A call over TLS with PJSIP at the other end, and over IPv6."""
+"""A call over TLS with encrypted media, PJSIP at the other end; and one over IPv6."""
 
 from __future__ import annotations
 
@@ -17,14 +17,26 @@ pytestmark = pytest.mark.e2e
 AGENT = 'greeting: "Good day."\ntranscription: {model: local}\n'
 
 
-async def test_a_call_over_tls_and_bye_on_the_same_connection(tmp_path):
+async def test_a_call_over_tls_with_srtp_and_bye_on_the_same_connection(tmp_path):
     pytest.importorskip("pjsua2", reason="pjsua2-python has no wheel for this Python")
     certificate, key, _ = make_certificate(tmp_path, "gateway")
     sip = {"port": 0, "tls": {"certificate": certificate, "key": key, "port": 0}}
-    async with running(settings_for(tmp_path, {"bob": AGENT}, sip=sip)) as (gateway, events):
+    settings = settings_for(tmp_path, {"bob": AGENT}, sip=sip, media={"srtp": "required"})
+    async with running(settings) as (gateway, events):
+        media = []
+        gateway.sinks.append(lambda event, record: media.append(record.get("media")))
         target = f"sip:bob@127.0.0.1:{gateway.switchboard.user_agent.tls_port}"
         phone = await asyncio.create_subprocess_exec(
-            GATEWAY, "phone", target, "--tls", "--seconds", "30", stdout=asyncio.subprocess.PIPE
+            GATEWAY,
+            "phone",
+            target,
+            "--tls",
+            "--srtp",
+            "--say",
+            "hello",
+            "--seconds",
+            "30",
+            stdout=asyncio.subprocess.PIPE,
         )
         printed, _ = await asyncio.wait_for(phone.communicate(), 60)
         assert phone.returncode == 0
@@ -33,7 +45,11 @@ async def test_a_call_over_tls_and_bye_on_the_same_connection(tmp_path):
             while not (ended := [data for kind, data in events if kind == "ended"]):
                 await asyncio.sleep(0.05)
         assert ended[0]["outcome"] == "caller_hung_up"
-        assert [data["text"] for kind, data in events if kind == "transcript"] == ["Good day."]
+        assert next(data["text"] for kind, data in events if kind == "transcript") == "Good day."
+        assert "speech_started" in [kind for kind, _ in events]  # what came through was understood as speech
+        assert media[-1]["srtp"] == "AES_CM_128_HMAC_SHA1_80"
+        assert media[-1]["received_garbage"] == 0
+        assert media[-1]["received_packets"] > 100
 
 
 async def test_over_ipv6(tmp_path):

@@ -1,3 +1,6 @@
+from binascii import b2a_base64
+from dataclasses import replace
+
 import pytest
 
 from gateway.errors import NoCommonCodec, SdpError
@@ -80,3 +83,48 @@ def test_our_offer_and_its_answer():
     assert accept_answer(parse(OFFER), LOCAL).format == PCMU
     with pytest.raises(NoCommonCodec):
         accept_answer(offer(b"m=audio 0 RTP/AVP 0\r\n"), LOCAL)
+
+
+KEY = bytes(range(30))
+LINE = b2a_base64(KEY, newline=False).decode()
+SECURE = replace(LOCAL, srtp="optional", srtp_key=bytes(30))
+
+
+def secured(*lines):
+    attributes = "".join(f"a=crypto:{line}\r\n" for line in lines)
+    return offer(f"m=audio 4000 RTP/SAVP 0\r\n{attributes}".encode())
+
+
+def test_srtp_takes_the_first_suite_that_is_spoken_here_and_answers_with_a_key_of_its_own():
+    lines = (f"1 AEAD_AES_256_GCM inline:{LINE}", f"2 AES_CM_128_HMAC_SHA1_32 inline:{LINE}|2^31 UNENCRYPTED_SRTCP")
+    body, agreed = make_answer(secured(*lines), SECURE)
+    assert (agreed.crypto.tag, agreed.crypto.suite, agreed.crypto.key) == ("2", "AES_CM_128_HMAC_SHA1_32", KEY)
+    media = parse(body).media[0]
+    assert media.protocol == "RTP/SAVP"
+    assert media.values("crypto") == [
+        f"2 AES_CM_128_HMAC_SHA1_32 inline:{b2a_base64(bytes(30), newline=False).decode()}"
+    ]
+
+
+@pytest.mark.parametrize(
+    "line", ["", "1 NO_SUCH_SUITE inline:x", f"1 AES_CM_128_HMAC_SHA1_80 inline:{LINE}|2^20|1:4",
+             "1 AES_CM_128_HMAC_SHA1_80 inline:AAAA",
+             "1 AES_CM_128_HMAC_SHA1_80 inline:A", f"1 AES_CM_128_HMAC_SHA1_80 {LINE}"]
+)  # fmt: skip
+def test_keys_that_are_of_no_use(line):
+    with pytest.raises(NoCommonCodec):
+        make_answer(secured(line), SECURE)
+
+
+def test_off_and_required():
+    line = f"1 AES_CM_128_HMAC_SHA1_80 inline:{LINE}"
+    with pytest.raises(NoCommonCodec):
+        make_answer(secured(line), LOCAL)
+    required = replace(SECURE, srtp="required")
+    assert make_answer(secured(line), required)[1].crypto is not None
+    with pytest.raises(NoCommonCodec, match="PCMU/8000 without SRTP"):
+        make_answer(parse(OFFER), required)
+    assert make_answer(parse(OFFER), SECURE)[1].crypto is None
+    ours = parse(make_offer(required)).media[0]
+    assert (ours.protocol, len(ours.values("crypto"))) == ("RTP/SAVP", 1)
+    assert accept_answer(secured(line), required).crypto.key == KEY

@@ -1,0 +1,73 @@
+import asyncio
+
+import pytest
+from aiortc.rtp import RtpPacket
+
+from gateway.rtp import MediaSettings, PortPool, open_session
+from gateway.rtp.srtp import KEY_BYTES, PROFILES, Srtp
+
+ONE, TWO = bytes(range(KEY_BYTES)), bytes(range(100, 100 + KEY_BYTES))
+
+
+def packet(number, payload=b"x" * 160):
+    return RtpPacket(
+        payload_type=0, sequence_number=number, timestamp=number * 160, ssrc=7, payload=payload
+    ).serialize()
+
+
+@pytest.mark.parametrize(("suite", "longer"), [("AES_CM_128_HMAC_SHA1_80", 10), ("AES_CM_128_HMAC_SHA1_32", 4)])
+def test_what_one_side_protects_the_other_reads(suite, longer):
+    assert suite in PROFILES
+    a, b = Srtp(suite, ONE, TWO), Srtp(suite, TWO, ONE)
+    for number in range(5):
+        hidden = a.protect(packet(number))
+        assert len(hidden) == len(packet(number)) + longer
+        assert b"x" * 16 not in hidden
+        assert b.unprotect(hidden) == packet(number)
+
+
+def test_what_was_changed_repeated_or_never_encrypted_is_nothing():
+    a, b = (Srtp("AES_CM_128_HMAC_SHA1_80", *keys) for keys in ((ONE, TWO), (TWO, ONE)))
+    hidden = a.protect(packet(1))
+    assert b.unprotect(hidden[:-1] + bytes([hidden[-1] ^ 1])) is None
+    assert b.unprotect(packet(1)) is None
+    assert b.unprotect(b"") is None
+    assert b.unprotect(b"\x80" * 40) is None
+    assert b.unprotect(hidden) == packet(1)
+    assert b.unprotect(hidden) is None
+
+
+class Ear:
+    def __init__(self):
+        self.heard = []
+
+    def audio(self, payload):
+        self.heard.append(payload)
+
+    def gap(self, gap):
+        pass
+
+    def digit(self, digit):
+        pass
+
+
+async def test_a_session_with_keys_hears_nobody_without():
+    ports = PortPool(31200, 31299, asyncio.get_running_loop().time)
+    ear = Ear()
+    sender, plain, receiver = [await open_session(MediaSettings(), ports, ear) for _ in range(3)]
+    to = ("127.0.0.1", receiver.port)
+    receiver.update(0, None, ("127.0.0.1", sender.port), True, Srtp("AES_CM_128_HMAC_SHA1_80", TWO, ONE))
+    sender.update(0, None, to, True, Srtp("AES_CM_128_HMAC_SHA1_80", ONE, TWO))
+    plain.update(0, None, to, True)
+    for _ in range(10):
+        plain.send(b"p" * 160, True)
+    for _ in range(3):
+        sender.send(b"s" * 160, True)
+    async with asyncio.timeout(5):
+        while len(ear.heard) < 3:
+            await asyncio.sleep(0.01)
+    assert ear.heard == [b"s" * 160] * 3
+    assert receiver.stats()["received_garbage"] == 10
+    assert receiver.stats()["srtp"] == "AES_CM_128_HMAC_SHA1_80"
+    for one in (sender, plain, receiver):
+        one.close()
