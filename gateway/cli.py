@@ -24,6 +24,7 @@ SipHost = Annotated[str | None, typer.Option("--sip-host", help="Address for SIP
 SipPort = Annotated[int | None, typer.Option("--sip-port", help="Port for SIP, UDP and TCP. [GATEWAY_SIP_PORT]")]
 HttpHost = Annotated[str | None, typer.Option("--http-host", help="Address for HTTP. [GATEWAY_HTTP_HOST]")]
 HttpPort = Annotated[int | None, typer.Option("--http-port", help="Port for HTTP. [GATEWAY_HTTP_PORT]")]
+SipTrace = Annotated[bool, typer.Option("--sip-trace", help="Log every SIP message, without credentials.")]
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The gateway's file.")]
 
 
@@ -46,10 +47,14 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 @cli.command()
 def demo(
-    sip_host: SipHost = None, sip_port: SipPort = None, http_host: HttpHost = None, http_port: HttpPort = None
+    sip_host: SipHost = None,
+    sip_port: SipPort = None,
+    http_host: HttpHost = None,
+    http_port: HttpPort = None,
+    sip_trace: SipTrace = False,
 ) -> None:
     """A receptionist who answers the telephone on this machine. Needs no account, no key and no network."""
-    _run(config.from_values(config.DEMO, _overrides(sip_host, sip_port, http_host, http_port)), _print_demo)
+    _run(config.from_values(config.DEMO, _overrides(sip_host, sip_port, http_host, http_port, sip_trace)), _print_demo)
 
 
 @cli.command()
@@ -59,9 +64,10 @@ def serve(
     sip_port: SipPort = None,
     http_host: HttpHost = None,
     http_port: HttpPort = None,
+    sip_trace: SipTrace = False,
 ) -> None:
     """Answer calls as the file says."""
-    _run(config.from_file(file, _overrides(sip_host, sip_port, http_host, http_port)))
+    _run(config.from_file(file, _overrides(sip_host, sip_port, http_host, http_port, sip_trace)))
 
 
 @cli.command()
@@ -101,9 +107,9 @@ def phone(
 
 
 def _overrides(
-    sip_host: str | None, sip_port: int | None, http_host: str | None, http_port: int | None
+    sip_host: str | None, sip_port: int | None, http_host: str | None, http_port: int | None, sip_trace: bool
 ) -> dict[str, Any]:
-    sip = {"host": sip_host, "port": sip_port}
+    sip = {"host": sip_host, "port": sip_port, "trace": sip_trace or None}
     http = {"host": http_host, "port": http_port}
     given = {
         name: {key: value for key, value in row.items() if value is not None}

@@ -50,6 +50,7 @@ class Sip(_Section):
     port: Port = 5060
     public_host: str = ""
     tls: Tls | None = None
+    trace: bool = False
 
 
 class Http(_Section):
@@ -236,6 +237,7 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
             file.sip.host,
             file.sip.port,
             file.sip.public_host,
+            trace=file.sip.trace,
             tls=_tls(file.sip.tls, folder) if file.sip.tls else None,
             trunks=tuple(Trunk(row.name, row.peers, row.max_calls, row.calls_per_second) for row in file.trunks),
         ),

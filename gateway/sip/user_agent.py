@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -33,6 +34,7 @@ class SipSettings:
     timing: Timing = field(default_factory=Timing)
     trunks: tuple[Trunk, ...] = ()
     tls: TlsSettings | None = None
+    trace: bool = False  # every message into the log, without credentials
 
 
 class UserAgent:
@@ -80,6 +82,8 @@ class UserAgent:
         return session.dialog.flow.local[0]
 
     def _received(self, data: bytes, flow: Flow) -> None:
+        if self._settings.trace:
+            _trace("received", data, flow)
         try:
             self.act(lambda now: self.core.receive(data, flow, now))
         except Exception:  # the door: a fault in one message touches no other
@@ -91,9 +95,19 @@ class UserAgent:
     def _perform(self, action: Send | Event | Refused) -> None:
         match action:
             case Send():
+                if self._settings.trace:
+                    _trace("sent", action.data, action.flow)
                 self._transports.send(action.data, action.flow, action.client)
             case Refused():
                 self.refused += 1
                 log.warning("sip.message_refused", source=str(action.flow), problem=action.problem)
             case _:
                 self._on_event(action)
+
+
+_SECRET = re.compile(rb"^((?:proxy-)?authorization|a=crypto)([ \t]*:)[^\r\n]*", re.IGNORECASE | re.MULTILINE)
+
+
+def _trace(what: str, data: bytes, flow: Flow) -> None:
+    text = _SECRET.sub(rb"\1\2 ***", data).decode("utf-8", "replace")
+    log.info("sip.trace", what=what, peer=str(flow), message=text)

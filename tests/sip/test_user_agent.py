@@ -7,6 +7,21 @@ from gateway.sip import Incoming, SipSettings, UserAgent
 from tests.wire import OFFER, request
 
 
+async def test_a_trace_shows_messages_and_no_secrets(capsys):
+    agent = UserAgent(SipSettings(port=0, trace=True), lambda _: None)
+    await agent.listen()
+    try:
+        secret = "Authorization: Digest response=hush\r\nProxy-authorization : Digest hush\r\n"
+        await ask(agent, request("OPTIONS", extra=secret, body=b"v=0\r\na=crypto:1 X inline:hush\r\n"))
+    finally:
+        await agent.close()
+    shown = capsys.readouterr().out
+    assert "OPTIONS sip:reception" in shown
+    assert "SIP/2.0 200 OK" in shown
+    assert shown.count("***") == 3
+    assert "hush" not in shown
+
+
 async def ask(agent, data):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
         peer.bind(("127.0.0.1", 0))
