@@ -85,14 +85,19 @@ class LocalServer:
         given = request.headers.get("Authorization", "").partition(" ")[2] or request.headers.get("api-key", "")
         if self._settings.key and given != self._settings.key:
             return connection.respond(http.HTTPStatus.UNAUTHORIZED, "Incorrect API key provided\n")
-        if _model(request.path) not in self._parts:
+        if self._model(request.path) not in self._parts:
             known = ", ".join(self._parts)
             return connection.respond(http.HTTPStatus.NOT_FOUND, f"no such model; these are served: {known}\n")
         return None
 
+    def _model(self, path: str) -> str:
+        """What `?model=` asks for; where nothing is asked for and there is only one, that."""
+        alone = next(iter(self._parts)) if len(self._parts) == 1 else ""
+        return parse_qs(urlsplit(path).query).get("model", [alone])[0]
+
     async def _serve(self, connection: ServerConnection) -> None:
         assert connection.request is not None
-        model = _model(connection.request.path)
+        model = self._model(connection.request.path)
         session, wake = Session(model, self._parts[model]), asyncio.Event()
         loop = asyncio.get_running_loop()
         speaker = loop.create_task(_speak(connection, session, wake))
@@ -123,10 +128,6 @@ async def _speak(connection: ServerConnection, session: Session, wake: asyncio.E
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(deadline):
                     await wake.wait()
-
-
-def _model(path: str) -> str:
-    return parse_qs(urlsplit(path).query).get("model", [""])[0]
 
 
 def _subprotocol(offered: list[Subprotocol]) -> Subprotocol | None:

@@ -176,6 +176,8 @@ class Session:
                     self._refer_moved()
             case "OPTIONS":
                 transaction.respond(self._core.options(request), now)
+            case "REFER":  # nobody sends our agents elsewhere
+                transaction.respond(request.respond(603), now)
             case _:
                 transaction.respond(self._core.not_allowed(request), now)
 

@@ -21,6 +21,16 @@ def test_chunks_have_their_length_and_nothing_is_lost(chunk_ms):
     assert [len(chunk) for chunk in chunks] == [chunk_ms * 48] * (600 // chunk_ms)
 
 
+@pytest.mark.parametrize("ptime_ms", [10, 30, 40, 60])
+def test_packets_of_any_length_make_the_same_chunks(ptime_ms):
+    one, chunks = uplink()
+    for _ in range(1200 // ptime_ms):
+        one.audio(LOUD[:8] * ptime_ms)
+        for _ in range(ptime_ms // 20):
+            one.tick()
+    assert [len(chunk) for chunk in chunks] == [960] * 60
+
+
 def test_a_gap_is_silence_of_its_length():
     one, chunks = uplink()
     one.audio(LOUD)

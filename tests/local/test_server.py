@@ -68,6 +68,13 @@ async def test_who_is_not_let_in(url, path, key, status):
     assert caught.value.response.status_code == status
 
 
+async def test_where_there_is_one_agent_it_need_not_be_named(url):
+    async with connect(
+        url.replace("/v1/realtime", "/api/v1/realtime/session?key=x"), additional_headers={"api-key": "k"}
+    ) as one:
+        assert '"model":"agent"' in await one.recv()
+
+
 async def test_clients_with_and_without_a_subprotocol(url):
     headers = {"api-key": "k"}
     for offered, chosen in ((None, None), (["realtime", "openai-insecure-api-key.x"], "realtime")):

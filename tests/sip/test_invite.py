@@ -176,6 +176,15 @@ def test_the_answer_to_the_offer_of_a_reinvite_comes_with_its_ack():
     assert wire.events[-1].body == OFFER
 
 
+def test_a_peer_may_not_send_us_elsewhere():
+    wire = Wire()
+    incoming = answered(wire)
+    extra = "Refer-To: <sip:elsewhere@example.org>\r\n"
+    (answer,) = wire.receive(request("REFER", cseq=2, branch="z9hG4bKr", to_tag=tag(incoming), extra=extra))
+    assert answer.status == 603
+    assert incoming.session.state is State.CONFIRMED
+
+
 def test_a_body_that_is_no_session_description_is_415():
     data = request(body=b"hello").replace(b"application/sdp", b"text/plain")
     (answer,) = Wire().receive(data)
