@@ -81,6 +81,20 @@ def test_agent_hangs_up(demo):
     assert kinds(record)[-2:] == ["tool_call", "ended"]
 
 
+def test_hold(demo):
+    run(demo, "hold")
+    record = latest(demo)
+    assert said(record, "user") == ["goodbye"]
+    assert record["outcome"] == "agent_hung_up"
+
+
+def test_extensions(demo):
+    run(demo, "extensions")
+    record = latest(demo)
+    assert [event["data"]["digit"] for event in record["events"] if event["type"] == "dtmf"] == ["3"]
+    assert "transfer_failed" in kinds(record)
+
+
 def test_options(demo):
     run(demo, "options")
 
