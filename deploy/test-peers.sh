@@ -2,6 +2,7 @@
 # The real peers of the end-to-end tests: installed when this is root on Debian or Ubuntu, else named.
 set -eu
 
+PATH=$PATH:/usr/sbin
 missing=""
 command -v sipp >/dev/null || missing="$missing sip-tester"
 command -v baresip >/dev/null || missing="$missing baresip-core"
