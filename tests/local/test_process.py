@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidHandshake
 
 from gateway.errors import ConfigError
 from gateway.local import LocalProcess, LocalSettings, Rule, Script
@@ -23,6 +24,23 @@ async def test_it_outlives_nobody():
     await process.__aexit__()
     assert child is not None
     assert await asyncio.wait_for(child.wait(), 5) == 0
+
+
+async def test_when_it_is_killed_it_comes_back_on_the_same_port():
+    process = LocalProcess(LocalSettings(scripts={"agent": Script()}))
+    async with process as url:
+        assert process._process is not None
+        first = process._process.pid
+        process._process.kill()
+        async with asyncio.timeout(15):
+            while True:
+                try:
+                    async with connect(f"{url}?model=agent") as one:
+                        assert "session.created" in await one.recv()
+                    break
+                except (OSError, InvalidHandshake):
+                    await asyncio.sleep(0.05)
+        assert process._process.pid != first
 
 
 async def test_a_script_that_cannot_be_served_is_told():
