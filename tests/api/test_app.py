@@ -1,8 +1,7 @@
 """HTTP over a real socket, with Redis there and away."""
 
 import asyncio
-import os
-import signal
+import subprocess
 
 import httpx
 import pytest
@@ -16,10 +15,37 @@ from tests.gatewayd import running, settings_for
 AGENT = "greeting: Hello.\ntranscription: {model: local}\n"
 
 
+class Redis:
+    """A server of the test's own, which keeps what it was told on disk."""
+
+    def __init__(self, folder):
+        self.folder, self.url = folder, f"unix://{folder}/redis.sock"
+        self.process = None
+
+    def start(self):
+        options = ("--port", "0", "--unixsocket", f"{self.folder}/redis.sock", "--dir", str(self.folder))
+        command = [server_executable(), *options, "--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def redis(tmp_path):
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    one = Redis(folder)
+    one.start()
+    yield one
+    one.kill()
+
+
 @pytest.mark.skipif(server_executable() is None, reason="no redis-server here")
-async def test_redis_is_killed_and_comes_back_during_a_call(tmp_path):
+async def test_redis_is_killed_and_comes_back_during_a_call(tmp_path, redis):
     async with (
-        running(settings_for(tmp_path, {"bob": AGENT})) as (gateway, _),
+        running(settings_for(tmp_path, {"bob": AGENT}, redis={"url": redis.url})) as (gateway, _),
         api.serve(gateway) as port,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http,
         Caller(gateway.sip_port) as call,
@@ -31,18 +57,21 @@ async def test_redis_is_killed_and_comes_back_during_a_call(tmp_path):
                     await call.silence(0.1)
             return answer.json()
 
-        assert await call.invite() == 200
         await ready(200)
-        pid = (await gateway.store._redis.info("server"))["process_id"]
-        os.kill(pid, signal.SIGKILL)
+        assert await call.invite() == 200
+        redis.kill()
         packets = call.count
         await call.until_quiet(0.3)  # the greeting is played as if nothing had happened
         away = await ready(503)
         assert "does not answer" in away["problems"][0]
         (live,) = (await http.get("/v1/calls")).json()["data"]  # from memory
         assert (await http.get(f"/v1/calls/{live['call_id']}")).json()["state"] == "answered"
+        assert (await http.get("/v1/calls/call_other")).status_code == 503
         assert call.count > packets + 20
         call.bye()
+        await call.silence(0.2)
+        assert len(gateway.switchboard) == 0
+        redis.start()
         await ready(200)
         record = {}
         async with asyncio.timeout(10):
