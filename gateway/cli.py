@@ -101,7 +101,6 @@ def phone(
 
     transport = "tls" if tls else "tcp" if tcp else "udp"
     words = tuple(say or ())
-
     errand = Errand(target, words, wav, dtmf, record, seconds, after, refuse_transfer, transport, srtp, caller, trace)
     sys.exit(0 if call(errand, lambda line: out.print(line, highlight=False, markup=False)) else 1)
 
@@ -134,6 +133,7 @@ async def _serve(settings: Settings, announce: Any) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, signalled)
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # nothing to take up again yet, and no reason to end
     async with Gateway(settings) as gateway, api.serve(gateway) as http_port:
         loop.add_signal_handler(signal.SIGHUP, gateway.reload)
         if announce:

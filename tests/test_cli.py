@@ -1,5 +1,6 @@
 """The command line as a person uses it: in a process of its own, and what it prints."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -71,8 +72,10 @@ def test_serve_ends_well_on_sigterm(folder):
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
-            if "gateway.listening" in line:
+            if "store.available" in line:
                 break
+        process.send_signal(signal.SIGHUP)
+        assert any("gateway.reloaded" in line for line in iter(process.stderr.readline, ""))
         process.terminate()
         rest = process.stderr.read()
         assert process.wait(20) == 0

@@ -36,7 +36,7 @@ class Uplink:
         self._codec = codec
 
     def audio(self, payload: bytes) -> None:
-        self.quiet_ms = 0
+        self.quiet_ms = self._filled = 0  # a gap that explains what was filled in comes just before
         law = self._codec.law
         if self.deaf:
             self._push(np.zeros(len(payload), np.int16))

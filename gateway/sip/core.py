@@ -100,6 +100,8 @@ class Core:
             message = parse(data)
             check(message)
         except SipParseError as error:
+            if not self.trunks.knows(flow.remote[0]):
+                self.trunks.strike(flow.remote[0], now)
             self._refuse_garbage(data, error, flow)
             return
         try:
@@ -194,7 +196,7 @@ class Core:
         if transaction:
             transaction.receive(request, now)
             return
-        if request.to.tag == "" and request.method != "CANCEL" and not self.trunks.knows(flow.remote[0]):
+        if not self.trunks.knows(flow.remote[0]) and not self._belongs(request, key):
             self.trunks.strike(flow.remote[0], now)
             self._actions.append(Refused(f"{request.method} from an address of no trunk", flow))
             self._respond_statelessly(request, back, 403)  # a flood of them leaves nothing behind
@@ -211,6 +213,11 @@ class Core:
         else:
             self._first_seen[_merge_key(request)] = key
             self._receive_out_of_dialog(transaction, flow, now)
+
+    def _belongs(self, request: Request, key: tuple[str, ...]) -> bool:
+        """Whether it is part of a call that was let in: a proxy may hand that on to whoever is behind it."""
+        dialog = (request.call_id, request.to.tag, request.from_.tag)
+        return dialog in self._dialogs or (request.method == "CANCEL" and ("INVITE", *key[1:]) in self._invites)
 
     def _receive_cancel(self, transaction: ServerTransaction, now: float) -> None:
         request = transaction.request

@@ -250,8 +250,9 @@ class Session:
             self._keep_time(session_timer.granted(response), now)
         elif response.status == 422:
             wanted = parse_int(response.headers.get("Min-SE") or "", "Min-SE", 2**31 - 1)
-            self._timer = SessionTimer(max(wanted, self._timer.interval), ours=True)
-            self._refresh(self._timer, now)
+            if wanted > self._timer.interval:  # else it would be refused for ever
+                self._timer = SessionTimer(wanted, ours=True)
+                self._refresh(self._timer, now)
         elif response.status in (405, 501):  # a peer that cannot be refreshed is one that needs no refresh
             self._keep_time(None, now)
 
@@ -267,6 +268,8 @@ class Session:
             self._end("transport" if response is None else "bye")
 
     def expire(self, timer: str, now: float) -> None:
+        if self.state is State.ENDED:  # by a timer that came due at the same moment
+            return
         match timer:
             case "RESEND_2XX" if self._last_2xx:
                 self._core.send(self._last_2xx.serialize(), self._offering.flow)

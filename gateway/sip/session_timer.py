@@ -48,6 +48,7 @@ def requested(request: Message) -> SessionTimer | None:
     interval, refresher = wanted
     if interval < MIN_SE and supports:
         raise TooShort
+    interval = max(MIN_SE, interval)  # a peer that knows nothing of timers cannot be told by 422
     if refresher:
         return SessionTimer(interval, ours=refresher == "uas")
     return SessionTimer(interval, ours=not supports)
@@ -56,7 +57,7 @@ def requested(request: Message) -> SessionTimer | None:
 def granted(response: Message) -> SessionTimer | None:
     """What the peer's 2xx to a request of ours says; None: no timer any more."""
     wanted = _parse(response)
-    return SessionTimer(wanted[0], ours=wanted[1] != "uas") if wanted else None
+    return SessionTimer(max(MIN_SE, wanted[0]), ours=wanted[1] != "uas") if wanted else None
 
 
 def supports_timer(message: Message) -> bool:

@@ -53,6 +53,17 @@ def test_while_nothing_comes_silence_goes_on_and_the_gap_that_follows_is_not_cou
     assert len(chunks) == 22
 
 
+def test_silence_that_no_gap_explains_does_not_swallow_later_loss():
+    one, chunks = uplink()
+    one.audio(LOUD)
+    for _ in range(20):
+        one.tick()
+    one.audio(LOUD)  # a new stream: its timestamps say nothing of the pause
+    before = len(chunks)
+    one.gap(Gap(320, 2))
+    assert len(chunks) == before + 2
+
+
 def test_a_steady_stream_is_not_filled_up():
     one, chunks = uplink()
     for _ in range(50):

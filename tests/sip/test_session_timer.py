@@ -24,6 +24,20 @@ def test_who_refreshes(extra, agreed):
     assert requested(parse(request(extra=extra))) == agreed
 
 
+def test_an_absurd_interval_is_no_reason_to_refresh_without_end():
+    assert requested(parse(request(extra="Session-Expires: 0\r\n"))) == SessionTimer(90, ours=True)
+    wire, _, _ = call("Session-Expires: 0\r\n")
+    wire.run(44)
+    assert wire.times("UPDATE") == []
+    wire.run(2)
+    answer = wire.sent[-1].message.respond(422)
+    answer.headers.add("Min-SE", "1")
+    assert wire.receive(answer.serialize()) == []
+    short = parse(request()).respond(200)
+    short.headers.add("Session-Expires", "0;refresher=uac")
+    assert granted(short) == SessionTimer(90, ours=True)
+
+
 def test_what_is_refused():
     with pytest.raises(TooShort):
         requested(parse(request(extra="Supported: timer\r\nSession-Expires: 89\r\n")))

@@ -39,6 +39,23 @@ def test_a_stranger_gets_403_and_no_session_and_then_nothing():
     assert len(wire.core) == 0
 
 
+def test_nothing_that_a_stranger_sends_leaves_anything_behind():
+    wire = TrunkWire(ACME, flow=replace(UDP, remote=("203.0.113.9", 5060)))
+    for number, (method, tag) in enumerate(
+        [("BYE", "x"), ("INVITE", "x"), ("CANCEL", ""), ("UPDATE", "y"), ("OPTIONS", "")]
+    ):
+        assert [one.status for one in wire.receive(request(method, branch=f"z9hG4bK{number}", to_tag=tag))] == [403]
+    wire.receive(b"garbage")
+    assert (len(wire.core), wire.core.trunks.refused) == (0, 6)
+
+
+def test_a_call_that_was_let_in_may_go_on_from_elsewhere():
+    wire = TrunkWire(ACME)
+    tag = answered(wire).session.dialog.local.tag
+    wire.flow = replace(UDP, remote=("203.0.113.9", 5060))
+    assert [one.status for one in wire.receive(request("BYE", cseq=2, branch="z9hG4bKb", to_tag=tag))] == [200]
+
+
 def test_a_stranger_who_asks_seldom_is_answered_for_ever():
     trunks = Trunks((ACME,))
     for number in range(200):
