@@ -42,6 +42,7 @@ def phrases(samples):
 def test_a_question_and_its_answer_are_heard(phone, tmp_path):
     printed, record = phone("--say", "what are your opening hours", "--record", str(tmp_path / "heard.wav"))
     assert "confirmed: 200 OK" in printed
+    assert all(re.match(r" *\d+\.\d\d s  ", line) for line in printed.splitlines())  # nothing of the library's own
     assert said(record, "assistant") == [GREETING, ANSWER]
     assert said(record, "user") == ["what are your opening hours"]
     pytest.importorskip("pocketsphinx")
