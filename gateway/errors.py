@@ -10,6 +10,7 @@
     │   ├── NoRoute            nobody answers for the called number
     │   ├── NoCommonCodec      the offer holds nothing that is spoken here
     │   ├── NoMediaPort        every RTP port is lent
+    │   ├── TrunkBusy          a trunk has as many calls as it may
     │   └── Draining           the node is going away
     ├── ProviderError          the Realtime provider
     │   ├── ProviderUnreachable  no socket, or a socket that closed
@@ -118,6 +119,17 @@ class NoMediaPort(CallRefused):
 
     def __str__(self) -> str:
         return f"no free RTP port in {self.first}-{self.last}: widen media.first_port..last_port"
+
+
+class TrunkBusy(CallRefused):
+    """A trunk's limit of calls, or of calls per second, is reached."""
+
+    def __init__(self, trunk: str) -> None:
+        super().__init__(trunk)
+        self.trunk = trunk
+
+    def __str__(self) -> str:
+        return f"the trunk {self.trunk} is at its limit: raise its max_calls or calls_per_second"
 
 
 class Draining(CallRefused):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
-from gateway.sip import Confirmed, Ended, Incoming, ReferProgress, Reoffered
+from gateway.sip import Answered, Caller, Event, Incoming, Invitation
 from gateway.sip.core import Core, Refused, Send
 from gateway.sip.flow import Flow
+from gateway.sip.headers import NameAddr
 from gateway.sip.message import Request, Response, parse
+from gateway.sip.uri import Uri
 
 UDP = Flow("udp", ("192.0.2.10", 5060), ("192.0.2.1", 5060))
 TCP = Flow("tcp", ("192.0.2.10", 5060), ("192.0.2.1", 5060), connection=1)
@@ -35,12 +38,12 @@ class Wire:
     flow: Flow = UDP
     now: float = 0.0
     sent: list[Sent] = field(default_factory=list)
-    events: list[Incoming | Confirmed | Reoffered | Ended | ReferProgress] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         tokens = itertools.count(1)
-        self.core = Core(user_agent="test", token=lambda: f"t{next(tokens)}")
+        self.core = Core(user_agent="test", token=lambda: f"t{next(tokens)}", chance=lambda: 0.5)
 
     def receive(self, data: bytes) -> list[Request | Response]:
         """Hand the core a datagram; what it sends at once."""
@@ -113,3 +116,50 @@ def answered(wire: Wire, body: bytes = b"v=0\r\n") -> Incoming:
     tag = incoming.session.dialog.local.tag
     wire.receive(request("ACK", branch="z9hG4bKack", to_tag=tag))
     return incoming
+
+
+def calling(wire: Wire, **options: Any) -> Request:
+    """Call the peer; the INVITE that left."""
+    given: dict[str, Any] = {
+        "target": Uri.parse("sip:5551234@192.0.2.10"),
+        "flows": (wire.flow,),
+        "caller": NameAddr.parse("<sip:100@192.0.2.1>"),
+        "callee": NameAddr.parse("<sip:5551234@192.0.2.10>"),
+        "body": OFFER,
+    }
+    (invite,) = wire.act(lambda now: wire.core.invite(Invitation(**given | options), now))
+    assert isinstance(invite, Request)
+    return invite
+
+
+def response(invite: Request, status: int, tag: str = "p1", body: bytes = b"", **headers: str) -> bytes:
+    """The peer's answer to a request of ours; `Record_Route="..."` becomes a header."""
+    one = invite.respond(status, to_tag=tag)
+    one.headers.add("Contact", f"<sip:peer-{tag}@192.0.2.10:5070>")
+    for name, value in headers.items():
+        one.headers.add(name.replace("_", "-"), value)
+    if body:
+        one.headers.add("Content-Type", "application/sdp")
+        one.body = body
+    return one.serialize()
+
+
+def picked_up(wire: Wire, **options: Any) -> Caller:
+    """Call the peer, who answers."""
+    invite = calling(wire, **options)
+    wire.receive(response(invite, 200, body=OFFER))
+    session = next(event.session for event in reversed(wire.events) if isinstance(event, Answered))
+    assert isinstance(session, Caller)
+    return session
+
+
+def asked(wire: Wire, method: str, session: Any, cseq: int = 1, body: bytes = b"", extra: str = "") -> bytes:
+    """A request of the peer's within a session of any direction."""
+    dialog = session.dialog
+    content = f"Content-Type: application/sdp\r\nContent-Length: {len(body)}\r\n" if body else "Content-Length: 0\r\n"
+    return (
+        f"{method} {dialog.contact} SIP/2.0\r\n"
+        f"Via: SIP/2.0/{wire.flow.transport.upper()} 192.0.2.10:5060;branch=z9hG4bK{method}{cseq};rport\r\n"
+        f"From: {dialog.remote}\r\nTo: {dialog.local}\r\nCall-ID: {dialog.call_id}\r\nCSeq: {cseq} {method}\r\n"
+        f"Max-Forwards: 70\r\nContact: <sip:peer@192.0.2.10:5060>\r\n{extra}{content}\r\n"
+    ).encode() + body

@@ -29,6 +29,7 @@ REASONS: dict[type[errors.GatewayError], Reason] = {
     errors.NoRoute: Reason(404, "no_route"),
     errors.NoCommonCodec: Reason(488, "no_common_codec", {"Warning": '305 gateway "Incompatible media format"'}),
     errors.NoMediaPort: Reason(503, "no_media_port", {"Retry-After": "10"}),
+    errors.TrunkBusy: Reason(503, "trunk_busy", {"Retry-After": "5"}),
     errors.Draining: Reason(503, "draining", {"Retry-After": "30"}),
     errors.ProviderError: Reason(503, "provider_failed"),
     errors.ProviderUnreachable: Reason(503, "provider_unreachable", {"Retry-After": "10"}),

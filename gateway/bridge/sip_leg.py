@@ -20,9 +20,9 @@ from gateway.rtp import Gap, MediaSettings, PortPool, RtpSession, Srtp, open_ses
 from gateway.sip import (
     Agreed,
     AudioFormat,
+    Callee,
     LocalMedia,
     Reoffered,
-    Session,
     UserAgent,
     accept_answer,
     make_answer,
@@ -47,7 +47,7 @@ class SipLeg:
     """Made by `open_leg`; implements `gateway.bridge.leg.Leg`, and the RTP session's `Sink`."""
 
     def __init__(
-        self, user_agent: UserAgent, session: Session, codecs: tuple[Codec, ...], uplink: Uplink, srtp: str = "off"
+        self, user_agent: UserAgent, session: Callee, codecs: tuple[Codec, ...], uplink: Uplink, srtp: str = "off"
     ) -> None:
         self._user_agent, self._session = user_agent, session
         self._uplink = uplink
@@ -210,7 +210,7 @@ class SipLeg:
 
 async def open_leg(
     user_agent: UserAgent,
-    session: Session,
+    session: Callee,
     codecs: tuple[Codec, ...],
     uplink: Uplink,
     media: MediaSettings,

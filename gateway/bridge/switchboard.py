@@ -28,6 +28,7 @@ from gateway.realtime import Event as AgentEvent
 from gateway.records import CallEvent, CallState, Party
 from gateway.rtp import MediaClock, MediaSettings, PortPool
 from gateway.sip import (
+    Callee,
     Confirmed,
     Digit,
     Ended,
@@ -63,7 +64,7 @@ class BridgeSettings:
 class _Line:
     """One call with everything that runs for it."""
 
-    def __init__(self, session: Session, facts: CallFacts) -> None:
+    def __init__(self, session: Callee, facts: CallFacts) -> None:
         self.session, self.facts = session, facts
         self.call: Call | None = None
         self.leg: SipLeg | None = None
@@ -169,7 +170,7 @@ class Switchboard:
                 progress = session.referral
                 line.feed(lambda call, now: call.transfer_moved(progress, now))
 
-    def _take(self, session: Session) -> None:
+    def _take(self, session: Callee) -> None:
         line = _Line(session, self._facts_of(session))
         self._lines[session] = line
         self._empty.clear()

@@ -1,24 +1,48 @@
 """SIP signalling. Everything but `transport` and `user_agent` is sans-I/O."""
 
-from gateway.sip.events import Confirmed, Digit, Ended, Event, Incoming, Reanswered, ReferProgress, Reoffered
-from gateway.sip.invite import Session
+from gateway.sip.callee import Callee
+from gateway.sip.caller import Caller, Invitation
+from gateway.sip.digest import Credentials
+from gateway.sip.events import (
+    Answered,
+    Confirmed,
+    Digit,
+    Ended,
+    Event,
+    Incoming,
+    Progress,
+    Reanswered,
+    ReferProgress,
+    Rejected,
+    Reoffered,
+    ReofferRefused,
+)
 from gateway.sip.offer import Agreed, AudioFormat, LocalMedia, accept_answer, make_answer, make_offer
 from gateway.sip.sdp import parse as parse_sdp
+from gateway.sip.session import Session
 from gateway.sip.transport import TlsSettings
 from gateway.sip.trunks import Trunk
 from gateway.sip.user_agent import SipSettings, UserAgent
 
 __all__ = [
     "Agreed",
+    "Answered",
     "AudioFormat",
+    "Callee",
+    "Caller",
     "Confirmed",
+    "Credentials",
     "Digit",
     "Ended",
     "Event",
     "Incoming",
+    "Invitation",
     "LocalMedia",
+    "Progress",
     "Reanswered",
     "ReferProgress",
+    "Rejected",
+    "ReofferRefused",
     "Reoffered",
     "Session",
     "SipSettings",

@@ -7,29 +7,32 @@ transports and the events of `invite` for whoever owns the calls; `deadline` and
 from __future__ import annotations
 
 import hashlib
+import random
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from gateway.errors import SipParseError
+from gateway.errors import SipParseError, TrunkBusy
 from gateway.machine import Timers
 from gateway.sip import session_timer
-from gateway.sip.client_tx import ClientTransaction
+from gateway.sip.callee import Callee, wants_replacement
+from gateway.sip.caller import Caller, Invitation
+from gateway.sip.client_tx import ClientTransaction, ResponseSink
+from gateway.sip.dialog import Dialog
 from gateway.sip.events import Event, Incoming
 from gateway.sip.flow import Flow
-from gateway.sip.invite import Session, sdp_of
+from gateway.sip.matching import COOKIE, merge_key, note_source, phrase, repair_start_line, server_key
 from gateway.sip.message import Request, Response, check, parse, parse_head
 from gateway.sip.server_tx import ServerTransaction
+from gateway.sip.session import Session, State
 from gateway.sip.timers import Timing
 from gateway.sip.trunks import Trunk, Trunks
 from gateway.sip.uri import Uri
 
 ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, NOTIFY, UPDATE, PRACK, INFO"
 KNOWN_METHODS = frozenset(ALLOW.split(", "))
-SUPPORTED = frozenset({"100rel", "timer"})
+SUPPORTED = frozenset({"100rel", "replaces", "timer"})
 """Option tags that a Require may name."""
-
-COOKIE = "z9hG4bK"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class Refused:
 
 
 class Core:
-    """One node's SIP. `token` makes tags and branches; a test passes a counting one."""
+    """One node's SIP. `token` makes tags and branches, `chance` a number from 0 to 1; a test passes its own."""
 
     def __init__(
         self,
@@ -59,6 +62,7 @@ class Core:
         contact_user: str = "gateway",
         timing: Timing | None = None,
         token: Callable[[], str] = lambda: secrets.token_hex(8),
+        chance: Callable[[], float] = random.random,
         trunks: tuple[Trunk, ...] = (),
     ) -> None:
         self.timing = timing or Timing()
@@ -69,12 +73,12 @@ class Core:
         self.trunks = Trunks(trunks)
         self._user_agent = user_agent
         self._contact_user = contact_user
-        self._token = token
+        self.token, self.chance = token, chance
         self._actions: list[Send | Event | Refused] = []
         self._servers: dict[tuple[str, ...], ServerTransaction] = {}
         self._clients: dict[tuple[str, str], ClientTransaction] = {}
-        self._invites: dict[tuple[str, ...], Session] = {}  # by the key of the INVITE's transaction
-        self._dialogs: dict[tuple[str, str, str], Session] = {}
+        self._invites: dict[tuple[str, ...], Callee] = {}  # by the key of the INVITE's transaction
+        self._dialogs: dict[tuple[str, str, str], tuple[Session, Dialog]] = {}
         self._first_seen: dict[tuple[str, str, str], tuple[str, ...]] = {}  # merged requests (section 8.2.2.2)
 
     # machine
@@ -112,6 +116,12 @@ class Core:
         except SipParseError as error:
             self._refuse_garbage(data, error, flow)
 
+    def invite(self, invitation: Invitation, now: float) -> Caller:
+        """Call somebody. Raises TrunkBusy."""
+        if invitation.trunk and self.trunks.admit(invitation.trunk, now):
+            raise TrunkBusy(invitation.trunk.name)
+        return Caller(self, invitation, self.token(), self.token(), self.own_contact, now)
+
     def transport_failed(self, client: object, now: float) -> None:
         if isinstance(client, ClientTransaction):
             client.transport_failed(now)
@@ -125,12 +135,12 @@ class Core:
         self._actions.append(event)
 
     def branch(self) -> str:
-        return COOKIE + self._token()
+        return COOKIE + self.token()
 
-    def request(self, request: Request, flow: Flow, session: Session, now: float) -> None:
-        """Send a request of ours in a client transaction; the session gets its responses."""
-        request.headers.add("User-Agent", self._user_agent)
-        transaction = ClientTransaction(self, request, flow, session, now)
+    def request(self, request: Request, flow: Flow, sink: ResponseSink, now: float) -> None:
+        """Send a request of ours in a client transaction; `sink` gets its responses."""
+        request.headers.set("User-Agent", self._user_agent)
+        transaction = ClientTransaction(self, request, flow, sink, now)
         self._clients[transaction.key] = transaction
 
     def forget(self, transaction: object) -> None:
@@ -138,18 +148,30 @@ class Core:
             self._clients.pop(transaction.key, None)
         elif isinstance(transaction, ServerTransaction):
             self._servers.pop(transaction.key, None)
-            self._first_seen.pop(_merge_key(transaction.request), None)
+            self._first_seen.pop(merge_key(transaction.request), None)
             self._invites.pop(transaction.key, None)
 
+    def introduce(self, request: Request) -> None:
+        """What an INVITE says of what we can do (section 13.2.1)."""
+        request.headers.add("Allow", self.allow)
+        request.headers.add("Supported", self.supported)
+
+    def adopt(self, dialog: Dialog, session: Session) -> None:
+        """Requests within `dialog` belong to `session` from now on."""
+        self._dialogs[dialog.id] = session, dialog
+
     def forget_session(self, session: Session) -> None:
-        if self._dialogs.pop(session.dialog.id, None) and session.trunk:
+        """Called once, at its end."""
+        for dialog in session.dialogs():
+            self._dialogs.pop(dialog.id, None)
+        if session.trunk:
             self.trunks.release(session.trunk)
 
     def finish_response(self, response: Response) -> None:
         response.headers.add("Server", self._user_agent)
 
     def not_allowed(self, request: Request) -> Response:
-        response = request.respond(405, to_tag=self._token())
+        response = request.respond(405, to_tag=self.token())
         response.headers.add("Allow", self.allow)
         self.finish_response(response)
         return response
@@ -159,7 +181,7 @@ class Core:
         try:
             session_timer.requested(request)
         except session_timer.TooShort:
-            response = request.respond(422, to_tag=self._token())
+            response = request.respond(422, to_tag=self.token())
             response.headers.add("Min-SE", session_timer.MIN_SE)
             self.finish_response(response)
             return response
@@ -167,7 +189,7 @@ class Core:
 
     def options(self, request: Request) -> Response:
         """What a health check of a proxy or SBC asks for (section 11.2); 503 while draining."""
-        response = request.respond(503 if self.draining else 200, to_tag=self._token())
+        response = request.respond(503 if self.draining else 200, to_tag=self.token())
         response.headers.add("Allow", self.allow)
         response.headers.add("Accept", "application/sdp")
         response.headers.add("Supported", self.supported)
@@ -183,15 +205,15 @@ class Core:
     # requests
 
     def _receive_request(self, request: Request, flow: Flow, now: float) -> None:
-        back = _note_source(request, flow)
-        key = _server_key(request)
+        back = note_source(request, flow)
+        key = server_key(request)
         transaction = self._servers.get(key)
         if request.method == "ACK":
-            session = self._dialogs.get((request.call_id, request.to.tag, request.from_.tag))
+            known = self._dialogs.get((request.call_id, request.to.tag, request.from_.tag))
             if transaction:  # to a refusal; an accepted INVITE leaves its ACKs to the session
                 transaction.receive(request, now)
-            if session:
-                session.receive_ack(request, now)
+            if known:
+                known[0].receive_ack(request, now)
             return
         if transaction:
             transaction.receive(request, now)
@@ -201,7 +223,7 @@ class Core:
             self._actions.append(Refused(f"{request.method} from an address of no trunk", flow))
             self._respond_statelessly(request, back, 403)  # a flood of them leaves nothing behind
             return
-        if request.to.tag == "" and self._first_seen.get(_merge_key(request), key) != key:
+        if request.to.tag == "" and self._first_seen.get(merge_key(request), key) != key:
             self._respond_statelessly(request, back, 482)
             return
         transaction = ServerTransaction(self, request, back, key)
@@ -211,7 +233,7 @@ class Core:
         elif request.to.tag:
             self._receive_in_dialog(transaction, now)
         else:
-            self._first_seen[_merge_key(request)] = key
+            self._first_seen[merge_key(request)] = key
             self._receive_out_of_dialog(transaction, flow, now)
 
     def _belongs(self, request: Request, key: tuple[str, ...]) -> bool:
@@ -222,28 +244,28 @@ class Core:
     def _receive_cancel(self, transaction: ServerTransaction, now: float) -> None:
         request = transaction.request
         session = self._invites.get(("INVITE", *transaction.key[1:]))
-        transaction.respond(request.respond(200 if session else 481, to_tag=self._token()), now)
+        transaction.respond(request.respond(200 if session else 481, to_tag=self.token()), now)
         if session:
             session.receive_cancel(now)
 
     def _receive_in_dialog(self, transaction: ServerTransaction, now: float) -> None:
         request = transaction.request
-        session = self._dialogs.get((request.call_id, request.to.tag, request.from_.tag))
-        if session is None:
+        known = self._dialogs.get((request.call_id, request.to.tag, request.from_.tag))
+        if known is None:
             transaction.respond(request.respond(481), now)
         elif unsupported := self._unsupported(request):
             transaction.respond(unsupported, now)
-        elif not session.dialog.follows(request):
+        elif not known[1].follows(request):
             transaction.respond(request.respond(500), now)  # out of order (section 12.2.2)
         else:
-            session.receive(transaction, now)
+            known[0].receive(transaction, now)
 
     def _receive_out_of_dialog(self, transaction: ServerTransaction, flow: Flow, now: float) -> None:
         request = transaction.request
         if request.method not in KNOWN_METHODS | {"SUBSCRIBE"}:
             transaction.respond(self.not_allowed(request), now)
         elif request.uri.scheme not in ("sip", "sips", "tel"):
-            transaction.respond(request.respond(416, to_tag=self._token()), now)
+            transaction.respond(request.respond(416, to_tag=self.token()), now)
         elif unsupported := self._unsupported(request):
             transaction.respond(unsupported, now)
         elif request.method == "OPTIONS":
@@ -251,49 +273,70 @@ class Core:
         elif request.method == "INVITE":
             self._receive_invite(transaction, flow, now)
         elif request.method == "SUBSCRIBE":
-            response = request.respond(489, to_tag=self._token())
+            response = request.respond(489, to_tag=self.token())
             response.headers.add("Allow-Events", "refer")
             transaction.respond(response, now)
         else:
-            transaction.respond(request.respond(481, to_tag=self._token()), now)
+            transaction.respond(request.respond(481, to_tag=self.token()), now)
 
     def _receive_invite(self, transaction: ServerTransaction, flow: Flow, now: float) -> None:
         request = transaction.request
         if request.contact is None:
-            transaction.respond(request.respond(400, "Contact is missing", to_tag=self._token()), now)
+            transaction.respond(request.respond(400, "Contact is missing", to_tag=self.token()), now)
             return
-        if request.body and not (sdp_of(request) or request.content_type.startswith("multipart/")):
-            response = request.respond(415, to_tag=self._token())
+        if request.body and not (request.sdp or request.content_type.startswith("multipart/")):
+            response = request.respond(415, to_tag=self.token())
             response.headers.add("Accept", "application/sdp")
             transaction.respond(response, now)
             return
         if refusal := self.too_short(request):
             transaction.respond(refusal, now)
             return
+        replaced, refusal = self._replaced(request)
+        if refusal:
+            transaction.respond(refusal, now)
+            return
         trunk = self.trunks.find(flow.remote[0])
         if trunk and (limit := self.trunks.admit(trunk, now)):
-            response = request.respond(limit.status, to_tag=self._token())
+            response = request.respond(limit.status, to_tag=self.token())
             response.headers.add("Retry-After", limit.retry_after)
             transaction.respond(response, now)
             self._actions.append(Refused(f"INVITE over the limits of the trunk {trunk.name}", flow))
             return
         transaction.respond(request.respond(100), now)
-        session = Session(self, transaction, flow, self._token(), self._contact(request, flow))
-        session.trunk = trunk
-        self._dialogs[session.dialog.id] = session
+        session = Callee(self, transaction, flow, self.token(), self._contact(request, flow), trunk)
+        session.replaces = replaced
+        self.adopt(session.dialog, session)
         self._invites[transaction.key] = session
         self.emit(Incoming(session))
+
+    def _replaced(self, request: Request) -> tuple[Session | None, Response | None]:
+        """The session whose place an INVITE wants to take, or why it cannot (RFC 3891 section 3)."""
+        wanted = wants_replacement(request)
+        if wanted is None:
+            return None, None
+        known = self._dialogs.get(wanted[0])
+        if known is None or known[0].state is not State.CONFIRMED:
+            return None, request.respond(481, to_tag=self.token())
+        if wanted[1]:  # early-only, and it is not early any more
+            return None, request.respond(486, to_tag=self.token())
+        return known[0], None
 
     def _contact(self, request: Request, flow: Flow) -> Uri:
         params = {} if flow.transport == "udp" else {"transport": flow.transport}
         scheme = "sips" if request.uri.scheme == "sips" else "sip"
         return Uri(scheme, request.uri.user or self._contact_user, flow.local[0], flow.local[1], params)
 
+    def own_contact(self, flow: Flow) -> Uri:
+        """Where we are reached by whoever is at the other end of `flow`."""
+        params = {} if flow.transport == "udp" else {"transport": flow.transport}
+        return Uri("sip", self._contact_user, flow.local[0], flow.local[1], params)
+
     def _unsupported(self, request: Request) -> Response | None:
         tags = [tag for tag in request.headers.all("Require") if tag.lower() not in SUPPORTED]
         if not tags or request.method in ("CANCEL", "ACK"):
             return None
-        response = request.respond(420, to_tag=self._token())
+        response = request.respond(420, to_tag=self.token())
         response.headers.add("Unsupported", ", ".join(tags))
         self.finish_response(response)
         return response
@@ -314,53 +357,10 @@ class Core:
         """Answer a malformed request where enough of it can be read to route a response; never an ACK or a response."""
         self._actions.append(Refused(str(error), flow))
         try:
-            message = parse_head(_repair_start_line(data.lstrip(b"\r\n").partition(b"\r\n\r\n")[0]))
+            message = parse_head(repair_start_line(data.lstrip(b"\r\n").partition(b"\r\n\r\n")[0]))
             if isinstance(message, Response) or message.method == "ACK":
                 return
             _ = [message.need(name) for name in ("From", "To", "Call-ID", "CSeq")]
-            self._respond_statelessly(message, _note_source(message, flow), error.status, _phrase(error))
+            self._respond_statelessly(message, note_source(message, flow), error.status, phrase(error))
         except SipParseError:
             return
-
-
-def _repair_start_line(head: bytes) -> bytes:
-    """Keep the method, replace what may be wrong behind it: only the headers matter for an error response."""
-    line, separator, rest = head.partition(b"\r\n")
-    method = line.split(b" ", 1)[0]
-    return method + b" sip:invalid SIP/2.0" + separator + rest if not line.upper().startswith(b"SIP/") else head
-
-
-def _phrase(error: SipParseError) -> str:
-    if error.status != 400:
-        return ""
-    return "Bad Request: " + "".join(char if char.isprintable() else " " for char in error.problem)[:120]
-
-
-def _note_source(request: Request, flow: Flow) -> Flow:
-    """Write `received` and `rport` into the topmost Via (section 18.2.1, RFC 3581) and say where responses go."""
-    via = request.via
-    params = dict(via.params)
-    host, port = flow.remote
-    if via.host != host or "rport" in params:
-        params["received"] = host
-    if "rport" in params:
-        params["rport"] = str(port)
-    if params != via.params:
-        request.headers.set_first("Via", replace(via, params=params))
-    if flow.reliable:
-        return flow
-    return replace(flow, remote=(host, port if "rport" in params else via.port or 5060))
-
-
-def _server_key(request: Request) -> tuple[str, ...]:
-    """Section 17.2.3; peers of RFC 2543 have no magic cookie and are matched by their headers."""
-    via = request.via
-    method = "INVITE" if request.method == "ACK" else request.method
-    if via.branch.startswith(COOKIE):
-        return (method, via.branch, via.sent_by.lower())
-    cseq = request.cseq
-    return (method, request.call_id, request.from_.tag, str(cseq.number), str(request.uri), via.sent_by, via.branch)
-
-
-def _merge_key(request: Request) -> tuple[str, str, str]:
-    return request.call_id, request.from_.tag, str(request.cseq)

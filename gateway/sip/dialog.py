@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from urllib.parse import quote as percent_encode
 
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import format_host
 from gateway.sip.headers import NameAddr
-from gateway.sip.message import Headers, Request
+from gateway.sip.message import Headers, Request, Response
 from gateway.sip.uri import Uri
+
+
+def head(
+    flow: Flow, branch: str, routes: list[str], local: NameAddr, remote: NameAddr, call_id: str, cseq: str
+) -> Headers:
+    """The headers that every request begins with (section 8.1.1)."""
+    host, port = flow.local
+    headers = Headers()
+    headers.add("Via", f"SIP/2.0/{flow.transport.upper()} {format_host(host)}:{port};branch={branch};rport")
+    headers.add("Max-Forwards", 70)
+    for route in routes:
+        headers.add("Route", route)
+    headers.add("From", local)
+    headers.add("To", remote)
+    headers.add("Call-ID", call_id)
+    headers.add("CSeq", cseq)
+    return headers
 
 
 @dataclass(slots=True)
@@ -41,13 +59,34 @@ class Dialog:
             flow=flow,
         )
 
+    @classmethod
+    def of_client(cls, request: Request, response: Response, contact: Uri, flow: Flow) -> Dialog:
+        """The caller's side, made by a response with a tag (section 12.1.2). Raises SipParseError."""
+        peer = response.contact
+        return cls(
+            call_id=request.call_id,
+            local=request.from_,
+            remote=response.to,
+            remote_target=peer.uri if peer else request.uri,
+            route_set=response.headers.all("Record-Route")[::-1],
+            local_seq=request.cseq.number,
+            remote_seq=-1,
+            contact=contact,
+            flow=flow,
+        )
+
     @property
     def id(self) -> tuple[str, str, str]:
         return self.call_id, self.local.tag, self.remote.tag
 
-    def request(self, method: str, branch: str) -> tuple[Request, Flow]:
-        """The next request of this dialog and where it goes first (section 12.2.1.1)."""
-        self.local_seq += 1
+    def request(self, method: str, branch: str, number: int | None = None) -> tuple[Request, Flow]:
+        """The next request of this dialog and where it goes first (section 12.2.1.1).
+
+        `number` is the CSeq of the INVITE that an ACK belongs to.
+        """
+        if number is None:
+            self.local_seq += 1
+            number = self.local_seq
         target, routes = self.remote_target.without_headers(), list(self.route_set)
         next_hop = target
         if routes:
@@ -57,18 +96,24 @@ class Dialog:
                 routes = [*routes[1:], f"<{target}>"]
                 target = first.without_headers()
         flow = self._flow_to(next_hop)
-        headers = Headers()
-        host, port = flow.local
-        headers.add("Via", f"SIP/2.0/{flow.transport.upper()} {format_host(host)}:{port};branch={branch};rport")
-        headers.add("Max-Forwards", 70)
-        for route in routes:
-            headers.add("Route", route)
-        headers.add("From", self.local)
-        headers.add("To", self.remote)
-        headers.add("Call-ID", self.call_id)
-        headers.add("CSeq", f"{self.local_seq} {method}")
+        headers = head(flow, branch, routes, self.local, self.remote, self.call_id, f"{number} {method}")
         headers.add("Contact", f"<{self.contact}>")
         return Request(headers, method=method, uri=target), flow
+
+    def as_replaces(self, target: Uri) -> Uri:
+        """`target` with the header by which a call to it takes our place in this dialog (RFC 3891 section 6.1)."""
+        value = f"{self.call_id};to-tag={self.remote.tag};from-tag={self.local.tag}"
+        return replace(target, headers=f"Replaces={percent_encode(value, safe='')}")
+
+    def again(self, request: Request, branch: str) -> tuple[Request, Flow]:
+        """The same request as a new one, because the peer wants more than the first time, such as credentials."""
+        renewed, flow = self.request(request.method, branch)
+        present = {name.lower() for name, _ in renewed.headers}
+        for name, value in request.headers:
+            if name.lower() not in present:
+                renewed.headers.add(name, value)
+        renewed.body = request.body
+        return renewed, flow
 
     def _flow_to(self, hop: Uri) -> Flow:
         """By the transport that the URI names, else by the dialog's own; over the same connection to the same peer."""

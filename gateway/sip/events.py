@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gateway.sip.message import Headers
+from gateway.sip.uri import Uri
+
 if TYPE_CHECKING:
-    from gateway.sip.invite import Session
+    from gateway.sip.callee import Callee
+    from gateway.sip.session import Session
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
     """A new call. Its session waits for ring, answer or reject."""
 
-    session: Session
+    session: Callee
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +41,58 @@ class Reoffered:
 
 @dataclass(frozen=True, slots=True)
 class Reanswered:
-    """The ACK to a re-INVITE that came without an offer: `body` answers ours."""
+    """An offer of ours in a re-INVITE, or in the 2xx to one, has its answer: `body`."""
 
     session: Session
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReofferRefused:
+    """A re-INVITE of ours was refused with `status`: the session goes on as it was."""
+
+    session: Session
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """18x to our INVITE; `body` is the SDP of early media, or empty."""
+
+    session: Session
+    status: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """2xx to our INVITE. `body` is its SDP; where our INVITE had none, answer it at once with `session.acknowledge`."""
+
+    session: Session
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Redirected:
+    """3xx to our INVITE, which may be followed: continue with `session.redirect`."""
+
+    session: Session
+    target: Uri
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Our INVITE came to nothing. `cause` is one of refused, no-answer, unreachable, cancelled.
+
+    `status` and `phrase` are the response's, `reason` its Reason header.
+    """
+
+    session: Session
+    cause: str
+    status: int
+    phrase: str
+    reason: str = ""
+    headers: Headers = field(default_factory=Headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +122,17 @@ class ReferProgress:
     session: Session
 
 
-Event = Incoming | Confirmed | Reoffered | Reanswered | Digit | Ended | ReferProgress
+Event = (
+    Incoming
+    | Confirmed
+    | Progress
+    | Answered
+    | Redirected
+    | Rejected
+    | Reoffered
+    | Reanswered
+    | ReofferRefused
+    | Digit
+    | Ended
+    | ReferProgress
+)

@@ -26,9 +26,11 @@ _WELL_KNOWN = {
 
 REASONS = {
     100: "Trying", 180: "Ringing", 183: "Session Progress", 200: "OK", 202: "Accepted", 400: "Bad Request",
-    403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 408: "Request Timeout",
+    401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
+    407: "Proxy Authentication Required", 408: "Request Timeout",
     415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension",
-    422: "Session Interval Too Small", 480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist",
+    422: "Session Interval Too Small", 423: "Interval Too Brief",
+    480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist",
     482: "Loop Detected", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 489: "Bad Event",
     491: "Request Pending", 500: "Server Internal Error", 501: "Not Implemented", 503: "Service Unavailable",
     504: "Server Time-out", 505: "Version Not Supported", 513: "Message Too Large", 600: "Busy Everywhere",
@@ -136,6 +138,21 @@ class Message:
     def content_type(self) -> str:
         """Lower case and without parameters; empty where there is none."""
         return (self.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
+
+    @property
+    def sdp(self) -> bytes:
+        """The session description, also from within multipart/mixed (RFC 5621); empty where there is none."""
+        kind = self.content_type
+        if not self.body or kind in ("application/sdp", ""):
+            return self.body
+        if kind.startswith("multipart/"):
+            _, _, boundary = (self.headers.get("Content-Type") or "").partition("boundary=")
+            mark = b"--" + boundary.partition(";")[0].strip().strip('"').encode()
+            for part in self.body.split(mark)[1:]:
+                head, _, content = part.partition(b"\r\n\r\n")
+                if b"application/sdp" in head.lower():
+                    return content.rstrip(b"\r\n") + b"\r\n"
+        return b""
 
     def _serialize(self, start: str) -> bytes:
         lines = [start, *(f"{name}: {value}" for name, value in self.headers if name.lower() != "content-length")]

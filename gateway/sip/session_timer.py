@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gateway.errors import SipParseError
 from gateway.sip.grammar import parse_int, parse_params, split_outside
-from gateway.sip.message import Message
+from gateway.sip.message import Message, Response
+
+if TYPE_CHECKING:
+    from gateway.sip.core import Core
+    from gateway.sip.session import Session
 
 MIN_SE = 90
 """Seconds: the shortest interval that is accepted (section 5)."""
@@ -34,6 +39,67 @@ class SessionTimer:
     def header(self, we_ask: bool) -> str:
         """The value of Session-Expires; `we_ask` in a request of ours or its response."""
         return f"{self.interval};refresher={'uac' if self.ours == we_ask else 'uas'}"
+
+
+class Clock:
+    """One session's timer: agrees on it, refreshes, and knows when the session is dead."""
+
+    def __init__(self, session: Session, core: Core) -> None:
+        self._session, self._core = session, core
+        self.timer: SessionTimer | None = None
+
+    def agree(self, request: Message, now: float) -> dict[str, str]:
+        """The headers of our 2xx to `request` that say who refreshes and when; the clock starts anew."""
+        self.keep(requested(request), now)
+        if self.timer is None:
+            return {}
+        headers = {"Session-Expires": self.timer.header(we_ask=False)}
+        if supports_timer(request):
+            headers["Require"] = "timer"
+        return headers
+
+    def keep(self, timer: SessionTimer | None, now: float) -> None:
+        self.timer = timer
+        self._core.timers.cancel((self._session, "SESSION_END"))
+        if timer:
+            self._core.timers.set((self._session, "SESSION"), now + timer.due)
+        else:
+            self._core.timers.cancel((self._session, "SESSION"))
+
+    def refresh(self, now: float) -> bool:
+        """UPDATE without an offer, or the same offer again where the peer knows no UPDATE (section 7.4).
+
+        False where it is not ours to refresh: then the session is dead.
+        """
+        timer, session = self.timer, self._session
+        if timer is None or not timer.ours:
+            return False
+        rest = timer.interval / 2 - min(32.0, timer.interval / 3)
+        self._core.timers.set((session, "SESSION_END"), now + max(1.0, rest))
+        if session.peer_allows and "UPDATE" not in session.peer_allows.upper():
+            session.reoffer(session.description, now)
+            return True
+        request, flow = session.dialog.request("UPDATE", self._core.branch())
+        request.headers.add("Supported", "timer")
+        request.headers.add("Session-Expires", timer.header(we_ask=True))
+        request.headers.add("Min-SE", MIN_SE)
+        self._core.request(request, flow, session, now)
+        return True
+
+    def refreshed(self, response: Response, now: float) -> None:
+        """The answer to our UPDATE."""
+        if self.timer is None:
+            return
+        if 200 <= response.status < 300:
+            self.keep(granted(response), now)
+        elif response.status == 422:
+            wanted = parse_int(response.headers.get("Min-SE") or "", "Min-SE", 2**31 - 1)
+            if wanted > self.timer.interval:  # else it would be refused for ever
+                self.timer = SessionTimer(wanted, ours=True)
+                self.refresh(now)
+        elif response.status in (405, 501):
+            self._session.peer_allows = "INVITE"
+            self.refresh(now)
 
 
 def requested(request: Message) -> SessionTimer | None:

@@ -12,7 +12,7 @@ from gateway.machine import Driver
 from gateway.sip.core import Core, Refused, Send
 from gateway.sip.events import Event
 from gateway.sip.flow import Flow
-from gateway.sip.invite import Session
+from gateway.sip.session import Session
 from gateway.sip.timers import Timing
 from gateway.sip.transport import TlsSettings, Transports
 from gateway.sip.trunks import Trunk

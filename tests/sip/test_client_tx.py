@@ -1,7 +1,10 @@
 """Figure 6 of RFC 3261 on a fake clock, seen through the BYE of a call."""
 
-from gateway.sip.client_tx import NON_INVITE, Input, State
-from tests.wire import TCP, UDP, Wire, answered
+import pytest
+
+from gateway.sip import Rejected
+from gateway.sip.client_tx import INVITE, NON_INVITE, Input, State
+from tests.wire import TCP, UDP, Wire, answered, calling
 
 
 def bye(wire):
@@ -55,7 +58,44 @@ def test_a_response_to_nothing_is_dropped():
     assert wire.refused == []
 
 
-def test_the_table_leads_out_of_every_state():
-    reached = {target for target, _ in NON_INVITE.values()}
-    assert reached | {State.TRYING} == set(State)
-    assert {what for _, what in NON_INVITE} == set(Input)
+@pytest.mark.parametrize("table", [INVITE, NON_INVITE])
+def test_every_table_leads_out_of_every_state(table):
+    reached = {target for target, _ in table.values()}
+    assert State.TERMINATED in reached
+    assert reached - {State.TERMINATED} | {State.TRYING} == {state for state, _ in table}
+
+
+def test_the_tables_use_every_input():
+    assert {what for _, what in INVITE | NON_INVITE} == set(Input)
+
+
+def test_figure_5_over_udp():
+    """Timer A doubles without end, timer B gives up after 64 * T1."""
+    wire = Wire()
+    calling(wire)
+    wire.run(60)
+    assert wire.times("INVITE") == [0, 0.5, 1.5, 3.5, 7.5, 15.5, 31.5]
+    assert [(type(event), event.cause) for event in wire.events] == [(Rejected, "unreachable")]
+    assert len(wire.core) == 0
+
+
+def test_a_refusal_is_acknowledged_again_whenever_it_comes_again():
+    wire = Wire()
+    invite = calling(wire)
+    busy = invite.respond(486, to_tag="p").serialize()
+    (ack,) = wire.receive(busy)
+    assert (ack.method, ack.via, ack.to.tag, str(ack.cseq)) == ("ACK", invite.via, "p", "1 ACK")
+    assert [one.method for one in wire.receive(busy)] == ["ACK"]
+    wire.run(33)
+    assert wire.receive(busy) == []
+    assert len(wire.core) == 0
+
+
+def test_over_tcp_nothing_is_resent_and_nothing_lingers():
+    wire = Wire(flow=TCP)
+    invite = calling(wire)
+    wire.run(5)
+    wire.receive(invite.respond(486, to_tag="p").serialize())
+    wire.run(0.1)
+    assert wire.times("INVITE") == [0]
+    assert len(wire.core) == 0

@@ -2,8 +2,8 @@ import pytest
 
 from gateway.errors import SipParseError
 from gateway.sip import Confirmed, Ended, Reoffered
-from gateway.sip.invite import State, sdp_of
 from gateway.sip.message import parse
+from gateway.sip.session import State
 from tests.wire import OFFER, UDP, Wire, answered, request
 
 
@@ -161,7 +161,7 @@ def test_sdp_is_found_in_a_multipart_body():
         + OFFER + b"\r\n--x--\r\n"
     )  # fmt: skip
     data = request(body=body).replace(b"application/sdp\r\nContent-L", b'multipart/mixed;boundary="x"\r\nContent-L')
-    assert sdp_of(parse(data)) == OFFER
+    assert parse(data).sdp == OFFER
 
 
 def test_the_answer_to_the_offer_of_a_reinvite_comes_with_its_ack():
