@@ -11,7 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 _VARIABLE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 
 VARIABLES = ("caller", "caller_name", "caller_host", "called", "called_host", "call_id", "agent")
-"""What may stand in double braces, besides `header.NAME` for a header of the INVITE."""
+"""What may stand in double braces, besides `header.NAME` for a header of the INVITE, and `var.NAME` for a variable that
+the order to make the call came with."""
 
 
 class _Strict(BaseModel):
@@ -20,9 +21,9 @@ class _Strict(BaseModel):
 
 def _check_variables(text: str) -> str:
     for name in _VARIABLE.findall(text):
-        if name not in VARIABLES and not re.fullmatch(r"header\.[A-Za-z0-9-]+", name):
+        if name not in VARIABLES and not re.fullmatch(r"(header|var)\.[A-Za-z0-9_-]+", name):
             known = ", ".join(VARIABLES)
-            raise ValueError(f"there is no variable {{{{{name}}}}}; these are: {known}, header.NAME")
+            raise ValueError(f"there is no variable {{{{{name}}}}}; these are: {known}, header.NAME, var.NAME")
     return text
 
 
@@ -68,7 +69,10 @@ class LocalScript(_Strict):
 
 
 class AgentDefinition(_Strict):
-    """One YAML file. `tools` names built-in tools and functions of the Python file beside it."""
+    """One YAML file. `tools` names built-in tools and functions of the Python file beside it.
+
+    An attended transfer calls the target first, and tells whoever picks up what the agent has summed up.
+    """
 
     provider: str = "local"
     model: str = ""
@@ -82,6 +86,7 @@ class AgentDefinition(_Strict):
     max_output_tokens: int | None = Field(default=None, ge=1, le=4096)
     tools: tuple[str, ...] = ()
     tool_timeout_seconds: float = Field(default=10.0, gt=0, le=300)
+    transfer: Literal["blind", "attended"] = "blind"
     transfer_targets: dict[str, Template] = {}
     local: LocalScript = LocalScript()
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from . import g711
 from .resample import DOWN, UP, Resampler
+from .tones import hold_tune, read_wav
 
-__all__ = ["CODECS", "DOWN", "UP", "Codec", "Resampler", "g711"]
+__all__ = ["CODECS", "DOWN", "UP", "Codec", "Resampler", "g711", "hold_tune", "read_wav"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,13 +63,20 @@ class Gateway:
             found.append(f"Redis at {self.store.url} does not answer; {len(self.store.writer)} writes wait")
         return found
 
-    def reload(self) -> None:
-        """Take up a renewed TLS certificate; one that cannot be used leaves the old one, and is logged."""
+    def reload(self, read: Callable[[], Settings] | None = None) -> None:
+        """Take up a renewed TLS certificate and, where `read` reads the settings again, their trunks and routes.
+
+        What cannot be used leaves all as it was, and is logged.
+        """
         try:
+            settings = read() if read else self.settings
             self.switchboard.user_agent.reload()
-            log.info("gateway.reloaded")
         except ConfigError as error:
-            log.error("gateway.not_reloaded", problem=str(error))
+            problems = [str(one) for one in (error, *error.more)]
+            log.error("gateway.not_reloaded", problems=problems)
+            return
+        self.switchboard.use(settings.bridge.routes, settings.sip.trunks)
+        log.info("gateway.reloaded", trunks=[trunk.name for trunk in settings.sip.trunks])
 
     async def drain(self) -> None:
         """Let the calls in progress end; none is taken any more."""

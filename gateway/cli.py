@@ -1,10 +1,11 @@
-"""The command line: `gateway demo`, `serve`, `check`, `phone`."""
+"""The command line: `gateway demo`, `serve`, `check`, `dial`, `phone`."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -67,7 +68,41 @@ def serve(
     sip_trace: SipTrace = False,
 ) -> None:
     """Answer calls as the file says."""
-    _run(config.from_file(file, _overrides(sip_host, sip_port, http_host, http_port, sip_trace)))
+    overrides = _overrides(sip_host, sip_port, http_host, http_port, sip_trace)
+    _run(config.from_file(file, overrides), read=lambda: config.from_file(file, overrides))
+
+
+@cli.command()
+def dial(
+    target: Annotated[str, typer.Argument(help="A number at the trunk, such as +15551234567, or a SIP URI.")],
+    agent: Annotated[str, typer.Option(help="Who talks with them.")],
+    trunk: Annotated[str, typer.Option(help="By which trunk; left out where there is only one.")] = "",
+    caller_id: Annotated[str, typer.Option(help="The number to show, if not the trunk's.")] = "",
+    ring_seconds: Annotated[float, typer.Option(help="Give up after this long; 0: as the trunk says.")] = 0.0,
+    header: Annotated[list[str] | None, typer.Option(help="NAME: VALUE for the INVITE. May be given again.")] = None,
+    var: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, {{var.NAME}} in the agent's texts.")] = None,
+    url: Annotated[str, typer.Option(help="The running gateway.")] = "http://127.0.0.1:8080",
+) -> None:
+    """Have a running gateway call somebody, and follow the call to its end. The exit code is 0 if they answered."""
+    from gateway.remote import dial
+
+    order = {
+        "to": target,
+        "agent": agent,
+        "trunk": trunk,
+        "caller_id": caller_id,
+        "ring_seconds": ring_seconds,
+        "headers": _pairs(header, ":", "--header"),
+        "variables": _pairs(var, "=", "--var"),
+    }
+    sys.exit(0 if dial(url, order, lambda line: out.print(line, highlight=False, markup=False)) else 1)
+
+
+def _pairs(given: list[str] | None, separator: str, option: str) -> dict[str, str]:
+    pairs = [one.partition(separator) for one in given or []]
+    if wrong := [name for name, found, _ in pairs if not found or not name.strip()]:
+        raise ConfigError(option, f"{wrong[0]!r} is not NAME{separator}VALUE")
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 @cli.command()
@@ -117,13 +152,13 @@ def _overrides(
     return {name: row for name, row in given.items() if row}
 
 
-def _run(settings: Settings, announce: Any = None) -> None:
+def _run(settings: Settings, announce: Any = None, read: Callable[[], Settings] | None = None) -> None:
     logs.configure(settings.log.level, settings.log.format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, announce))
+        runner.run(_serve(settings, announce, read))
 
 
-async def _serve(settings: Settings, announce: Any) -> None:
+async def _serve(settings: Settings, announce: Any, read: Callable[[], Settings] | None) -> None:
     """Until SIGTERM or Ctrl-C, which let the calls in progress end; a second one does not."""
     loop = asyncio.get_running_loop()
     stop, at_once = asyncio.Event(), asyncio.Event()
@@ -135,7 +170,7 @@ async def _serve(settings: Settings, announce: Any) -> None:
         loop.add_signal_handler(number, signalled)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # nothing to take up again yet, and no reason to end
     async with Gateway(settings) as gateway, api.serve(gateway) as http_port:
-        loop.add_signal_handler(signal.SIGHUP, gateway.reload)
+        loop.add_signal_handler(signal.SIGHUP, gateway.reload, read)
         if announce:
             announce(gateway, http_port)
         await stop.wait()

@@ -6,23 +6,35 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gateway.agents import BUNDLED, Agents, load_agents
 from gateway.bridge import BridgeSettings, Route
-from gateway.codecs import CODECS
+from gateway.codecs import CODECS, hold_tune, read_wav
 from gateway.document import load, read
 from gateway.errors import ConfigError
 from gateway.realtime import DIALECTS, Provider
 from gateway.rtp import MediaSettings
-from gateway.sip import SipSettings, TlsSettings, Trunk
+from gateway.sip import SipSettings, TlsSettings
 from gateway.store import StoreSettings
+from gateway.trunk_rows import TrunkRow, trunk_of
 
 PREFIX = "GATEWAY_"
 EMBEDDED = "local"
@@ -36,11 +48,19 @@ class _Section(BaseModel):
 
 
 class Tls(_Section):
-    """PEM files, named as seen from the gateway's file."""
+    """PEM files, named as seen from the gateway's file. `ca` holds whom to trust instead of the system's list."""
 
     certificate: Path
     key: Path
     port: Port = 5061
+    ca: Path | None = None
+    client_certificates: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> Tls:
+        if self.client_certificates and self.ca is None:
+            raise ValueError("client_certificates needs a ca that vouches for them")
+        return self
 
 
 class Sip(_Section):
@@ -50,7 +70,15 @@ class Sip(_Section):
     port: Port = 5060
     public_host: str = ""
     tls: Tls | None = None
+    nameservers: tuple[str, ...] = ()  # host:port; empty: the system's
     trace: bool = False
+
+    @field_validator("nameservers")
+    @classmethod
+    def _check_nameservers(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [one for one in names if not re.fullmatch(r"[0-9a-fA-F.:]+:\d{1,5}", one)]:
+            raise ValueError(f"not an address with a port, such as 192.0.2.53:53: {wrong[0]!r}")
+        return names
 
 
 class Http(_Section):
@@ -69,6 +97,7 @@ class Media(_Section):
     chunk_ms: int = Field(default=20, ge=20, le=100)
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
     srtp: Literal["off", "optional", "required"] = "optional"
+    hold_audio: Path | None = None  # a WAV; none: a tune of our own
 
     @model_validator(mode="after")
     def _check(self) -> Media:
@@ -101,15 +130,6 @@ class RouteRow(_Section):
     called: str = "*"
     agent: str
     trunk: str = "*"
-
-
-class TrunkRow(_Section):
-    """A peer known by its address. Limits of 0 are none."""
-
-    name: str = Field(min_length=1)
-    peers: tuple[IPv4Network | IPv6Network, ...] = Field(min_length=1)
-    max_calls: int = Field(default=0, ge=0)
-    calls_per_second: float = Field(default=0.0, ge=0)
 
 
 class Log(_Section):
@@ -222,9 +242,15 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
             known = ", ".join([EMBEDDED, *providers])
             problem = f"there is no provider {agent.definition.provider!r}; these are: {known}"
             raise ConfigError(agent.source, problem, key="provider")
-    names = [trunk.name for trunk in file.trunks]
-    if len(set(names)) < len(names):
-        raise ConfigError(source, "two trunks have the same name", key="trunks")
+    for what, names in (
+        ("trunks", [trunk.name for trunk in file.trunks]),
+        ("users", [user.username for trunk in file.trunks for user in trunk.users]),
+    ):
+        if len(set(names)) < len(names):
+            raise ConfigError(source, f"two {what} have the same name", key="trunks")
+    trunks = tuple(
+        trunk_of(row, partial(_from_environment, source, f"trunks.{number}")) for number, row in enumerate(file.trunks)
+    )
     for number, row in enumerate(file.routes):
         if row.agent not in agents:
             problem = f"there is no agent {row.agent!r}; these are: {', '.join(agents)}"
@@ -239,7 +265,8 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
             file.sip.public_host,
             trace=file.sip.trace,
             tls=_tls(file.sip.tls, folder) if file.sip.tls else None,
-            trunks=tuple(Trunk(row.name, row.peers, row.max_calls, row.calls_per_second) for row in file.trunks),
+            trunks=trunks,
+            nameservers=file.sip.nameservers,
         ),
         http=file.http,
         media=MediaSettings(
@@ -251,6 +278,7 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
             media.codecs,
             media.chunk_ms,
             media.srtp,
+            hold_audio=_hold_audio(folder / media.hold_audio, source) if media.hold_audio else hold_tune(),
         ),
         agents=agents,
         providers=providers,
@@ -260,16 +288,32 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
 
 
 def _tls(row: Tls, folder: Path) -> TlsSettings:
-    settings = TlsSettings(str(folder / row.certificate), str(folder / row.key), row.port)
+    settings = TlsSettings(
+        str(folder / row.certificate),
+        str(folder / row.key),
+        row.port,
+        str(folder / row.ca) if row.ca else "",
+        row.client_certificates,
+    )
     settings.context()  # tells what is wrong with the files
     return settings
 
 
+def _hold_audio(path: Path, source: str) -> NDArray[np.int16]:
+    try:
+        return read_wav(path)
+    except (OSError, ValueError) as error:
+        raise ConfigError(source, str(error), key="media.hold_audio") from error
+
+
+def _from_environment(source: str, row: str, name: str, key: str) -> str:
+    """A secret, which `key` of `row` names. Raises ConfigError where it is not there."""
+    value = os.environ.get(name, "")
+    if not value:
+        raise ConfigError(source, f"the environment has no {name}, or it is empty", key=f"{row}.{key}")
+    return value
+
+
 def _provider(name: str, row: RealtimeProvider, source: str) -> Provider:
-    key = ""
-    if row.key_env:
-        key = os.environ.get(row.key_env, "")
-        if not key:
-            problem = f"the environment has no {row.key_env}, or it is empty"
-            raise ConfigError(source, problem, key=f"providers.{name}.key_env")
+    key = _from_environment(source, f"providers.{name}", row.key_env, "key_env") if row.key_env else ""
     return Provider(name, row.url, key, row.dialect, row.connect_seconds)

@@ -10,6 +10,9 @@
     │   ├── NoRoute            nobody answers for the called number
     │   ├── NoCommonCodec      the offer holds nothing that is spoken here
     │   ├── NoMediaPort        every RTP port is lent
+    │   ├── NoSuchAgent        an order names an agent that is not there
+    │   ├── NoSuchTrunk        an order names a trunk that is not there
+    │   ├── NotLoggedIn        a user without a telephone
     │   ├── TrunkBusy          a trunk has as many calls as it may
     │   └── Draining           the node is going away
     ├── ProviderError          the Realtime provider
@@ -119,6 +122,40 @@ class NoMediaPort(CallRefused):
 
     def __str__(self) -> str:
         return f"no free RTP port in {self.first}-{self.last}: widen media.first_port..last_port"
+
+
+class NoSuchAgent(CallRefused):
+    """An order to call names an agent that is not there."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(name)
+        self.name, self.known = name, known
+
+    def __str__(self) -> str:
+        return f"there is no agent {self.name!r}; these are: {', '.join(self.known)}"
+
+
+class NoSuchTrunk(CallRefused):
+    """An order to call names a trunk that is not there, or none where there are several."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(name)
+        self.name, self.known = name, known
+
+    def __str__(self) -> str:
+        problem = f"there is no trunk {self.name!r}" if self.name else "the order has to name a trunk"
+        return f"{problem}; these are: {', '.join(self.known)}"
+
+
+class NotLoggedIn(CallRefused):
+    """A user of a trunk who has no telephone registered now."""
+
+    def __init__(self, user: str) -> None:
+        super().__init__(user)
+        self.user = user
+
+    def __str__(self) -> str:
+        return f"no telephone is registered for {self.user!r}"
 
 
 class TrunkBusy(CallRefused):

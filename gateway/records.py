@@ -11,9 +11,11 @@ class CallState(enum.StrEnum):
     """Where a call stands. Values are what the store and the API show."""
 
     INCOMING = "incoming"  # INVITE taken, provider being connected
-    RINGING = "ringing"  # 180 sent
-    ANSWERED = "answered"  # 200 sent: talking
-    TRANSFERRING = "transferring"  # REFER out, outcome open
+    DIALING = "dialing"  # our INVITE is being made ready, or is out
+    RINGING = "ringing"  # 180 sent, or received
+    ANSWERED = "answered"  # talking with the agent
+    TRANSFERRING = "transferring"  # outcome open
+    BRIDGED = "bridged"  # talking with somebody else, through here
     ENDED = "ended"
 
 

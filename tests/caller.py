@@ -67,6 +67,7 @@ class Caller:
     requests: list[str] = field(default_factory=list)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     refer_status: int = 202
+    headers: str = ""  # more lines for the INVITE
 
     async def __aenter__(self) -> Caller:
         self._sip, self.sip_port = await _socket(self._message)
@@ -103,7 +104,7 @@ class Caller:
         """The final status; a 200 is acknowledged."""
         self._invite_branch = secrets.token_hex(8)
         cseq = next(self._cseq)
-        self.send("INVITE", cseq, self._invite_branch, self.sdp.format(port=self.rtp_port))
+        self.send("INVITE", cseq, self._invite_branch, self.sdp.format(port=self.rtp_port), self.headers)
         async with asyncio.timeout(seconds):
             status, text = await self._final
         if status < 300:
@@ -119,6 +120,12 @@ class Caller:
 
     def cancel(self) -> None:
         self.send("CANCEL", 1, self._invite_branch)
+
+    @property
+    def dialog(self) -> str:
+        """As a Replaces header names it to the gateway."""
+        to_tag = (re.search(r"tag=([^;>]+)", self._to) or ["", ""])[1]
+        return f"{self._id};to-tag={to_tag};from-tag={self._tag}"
 
     def bye(self) -> None:
         self.send("BYE", next(self._cseq), secrets.token_hex(8))
@@ -147,7 +154,13 @@ class Caller:
         status = f"{self.refer_status} Whatever" if method == "REFER" else "200 OK"
         kept = [line for line in text.split("\r\n") if re.match(r"(Via|From|To|Call-ID|CSeq):", line)]
         contact = f"Contact: <sip:caller@127.0.0.1:{self.sip_port}>"
-        self.send_raw("\r\n".join([f"SIP/2.0 {status}", *kept, contact, "Content-Length: 0", "", ""]))
+        body = ""
+        if method == "INVITE":  # held or resumed: answered in kind
+            body = self.sdp.format(port=self.rtp_port) + ("a=recvonly\r\n" if "a=sendonly" in text else "")
+            contact += "\r\nContent-Type: application/sdp"
+        elif method == "ACK":
+            return
+        self.send_raw("\r\n".join([f"SIP/2.0 {status}", *kept, contact, f"Content-Length: {len(body)}", "", body]))
         if method == "BYE":
             self.over.set()
 

@@ -24,19 +24,19 @@ LEVEL = {
     "sip": 2, "rtp": 2, "realtime": 2, "local": 2, "store": 2,
     "agents": 3,
     "bridge": 4,
-    "config": 6, "app": 6, "logs": 6,
-    "api": 7, "phone": 7,
+    "trunk_rows": 6, "config": 6, "app": 6, "logs": 6,
+    "api": 7, "phone": 7, "remote": 7,
     "cli": 8,
 }  # fmt: skip
-STRANGERS = [{"sip", "rtp", "realtime", "local", "store"}, {"api", "phone"}]
+STRANGERS = [{"sip", "rtp", "realtime", "local", "store"}, {"api", "phone", "remote"}]
 FORBIDDEN = {"bridge": {"local", "config"}, "config": {"local", "api"}, "agents": {"bridge", "codecs"}}
 NO_CODECS = {"sip", "realtime", "store"}
 
 LOOP = {
     "machine.py", "sip/transport.py", "sip/user_agent.py", "rtp/session.py", "rtp/clock.py", "realtime/client.py",
     "realtime/socket.py", "local/server.py", "local/process.py", "local/__main__.py", "store/writer.py",
-    "store/connection.py", "bridge/tools.py", "bridge/switchboard.py", "bridge/sip_leg.py", "app.py", "api/app.py",
-    "cli.py", "phone.py",
+    "store/connection.py", "bridge/tools.py", "bridge/switchboard.py", "bridge/line.py", "bridge/sip_leg.py", "app.py",
+    "api/app.py", "cli.py", "phone.py", "remote.py", "sip/lookup.py",
 }  # fmt: skip
 """Files that may name asyncio, a socket or the time of day."""
 

@@ -72,7 +72,11 @@ def test_the_environment_is_above_the_file_and_the_command_line_above_both(folde
             "agents: agents\ntrunks: [{name: a, peers: [10.0.0.300]}]",
             r"gateway.yaml:6: trunks.0.peers",
         ),
-        ("agents: agents", "agents: agents\ntrunks: [{name: a, peers: []}]", r"gateway.yaml:6: trunks.0.peers"),
+        (
+            "agents: agents",
+            "agents: agents\ntrunks: [{name: a, peers: []}]",
+            r"gateway.yaml:6: trunks.0: it needs peers or users",
+        ),
         (
             "agents: agents",
             "agents: agents\ntrunks: [{name: a, peers: [10.0.0.1]}, {name: a, peers: [10.0.0.2]}]",

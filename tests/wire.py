@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.sip import Answered, Caller, Event, Incoming, Invitation
-from gateway.sip.core import Core, Refused, Send
+from gateway.sip.core import Core, Locate, Refused, Send
 from gateway.sip.flow import Flow
 from gateway.sip.headers import NameAddr
 from gateway.sip.message import Request, Response, parse
@@ -39,6 +39,9 @@ class Wire:
     now: float = 0.0
     sent: list[Sent] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    pings: list[float] = field(default_factory=list)  # when keepalives were sent
+    located: list[Uri] = field(default_factory=list)
+    ways: tuple[Flow, ...] = ()  # where every URI leads
     refused: list[Refused] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -59,9 +62,18 @@ class Wire:
         return [one.message for one in self.sent[before:]]
 
     def drain(self) -> None:
-        for action in self.core.actions():
-            if isinstance(action, Send):
+        while actions := self.core.actions():
+            self._perform(actions)
+
+    def _perform(self, actions: list[Any]) -> None:
+        for action in actions:
+            if isinstance(action, Send) and not action.data.strip():
+                self.pings.append(self.now)
+            elif isinstance(action, Send):
                 self.sent.append(Sent(self.now, parse(action.data)))
+            elif isinstance(action, Locate):
+                self.located.append(action.target)
+                action.then(self.ways, self.now)
             elif isinstance(action, Refused):
                 self.refused.append(action)
             else:
@@ -125,7 +137,7 @@ def calling(wire: Wire, **options: Any) -> Request:
         "flows": (wire.flow,),
         "caller": NameAddr.parse("<sip:100@192.0.2.1>"),
         "callee": NameAddr.parse("<sip:5551234@192.0.2.10>"),
-        "body": OFFER,
+        "offer": lambda host: OFFER,
     }
     (invite,) = wire.act(lambda now: wire.core.invite(Invitation(**given | options), now))
     assert isinstance(invite, Request)

@@ -12,11 +12,28 @@ from typing import Annotated, Any
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway import __version__
 from gateway.api.metrics import Metrics
 from gateway.app import Gateway
-from gateway.errors import PortInUse, StoreUnavailable
+from gateway.bridge import DialOrder
+from gateway.errors import Draining, NoSuchAgent, NoSuchTrunk, PortInUse, SipParseError, StoreUnavailable
+from gateway.sip import Order
+
+
+class NewCall(BaseModel):
+    """`to` is a number at the trunk or a SIP URI; `variables` are for the agent's texts, as {{var.NAME}}."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    to: str = Field(min_length=1, max_length=200)
+    agent: str
+    trunk: str = ""
+    caller_id: str = Field(default="", max_length=200)
+    ring_seconds: float = Field(default=0.0, ge=0, le=600)
+    headers: dict[str, str] = {}
+    variables: dict[str, str] = {}
 
 
 def build(gateway: Gateway) -> FastAPI:
@@ -52,6 +69,40 @@ def build(gateway: Gateway) -> FastAPI:
         known = {record["call_id"]: record for record in stored} | live
         newest = sorted(known.values(), key=lambda record: record["started_at"], reverse=True)
         return {"object": "list", "data": newest[:limit]}
+
+    @api.post("/v1/calls", status_code=202)
+    async def dial(body: NewCall) -> dict[str, Any]:
+        """Call somebody. Answers at once, with the call's id; the record tells what becomes of it."""
+        try:
+            trunk = gateway.switchboard.trunk(body.trunk)
+            headers = tuple(body.headers.items())
+            order = Order(body.to, trunk, body.caller_id, headers, body.ring_seconds)
+            call_id = gateway.switchboard.dial(DialOrder(body.agent, order, dict(body.variables)))
+        except (SipParseError, NoSuchAgent, NoSuchTrunk) as error:
+            raise HTTPException(422, error.problem if isinstance(error, SipParseError) else str(error)) from error
+        except Draining as error:
+            raise HTTPException(503, str(error)) from error
+        return {"call_id": call_id}
+
+    @api.delete("/v1/calls/{call_id}", status_code=202)
+    async def hang_up(call_id: str) -> dict[str, Any]:
+        """End a call of this node."""
+        if not gateway.switchboard.hang_up(call_id):
+            raise HTTPException(404, f"there is no call {call_id} in progress here")
+        return {"call_id": call_id}
+
+    @api.get("/v1/trunks")
+    async def trunks() -> dict[str, Any]:
+        """Who may call and be called, how many calls there are, and whether we are registered."""
+        agent = gateway.switchboard.user_agent
+        known = agent.core.trunks
+        rows = []
+        for trunk in known.trunks:
+            row = {"name": trunk.name, "calls": known.calls(trunk), "max_calls": trunk.max_calls}
+            if registration := agent.registrations.get(trunk.name):
+                row |= {"registered": not registration.problem, "problem": registration.problem}
+            rows.append(row)
+        return {"object": "list", "data": rows}
 
     @api.get("/v1/calls/{call_id}")
     async def one(call_id: str) -> dict[str, Any]:

@@ -56,6 +56,10 @@ class Metrics:
         for trunk in trunks.trunks:
             live.add_metric([trunk.name], trunks.calls(trunk))
         yield live
+        registered = GaugeMetricFamily("gateway_trunk_registered", "1 while registered", labels=["trunk"])
+        for name, registration in switchboard.user_agent.registrations.items():
+            registered.add_metric([name], not registration.problem)
+        yield registered
         strangers = CounterMetricFamily("gateway_sip_strangers", "Requests from addresses of no trunk", labels=["what"])
         strangers.add_metric(["refused"], trunks.refused)
         strangers.add_metric(["dropped"], trunks.dropped)

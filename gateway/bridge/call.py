@@ -7,16 +7,17 @@ its actions are `CallEvent`s for whoever keeps account, `RunTool`, and `Finished
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from gateway.agents import Agent, Tool, expand
-from gateway.bridge.facts import CallFacts
+from gateway.bridge.facts import CallFacts, Tally
 from gateway.bridge.leg import AgentSession, Leg
 from gateway.bridge.reasons import Reason
-from gateway.bridge.tools import arguments_of, failure
-from gateway.errors import SipParseError, ToolError
+from gateway.bridge.tools import arguments_of, digits_of, failure
+from gateway.bridge.transfer import LAST_WORD_SECONDS, Consult, Progress, Stage, Transfer
+from gateway.errors import ToolError
 from gateway.machine import Timers
 from gateway.realtime import (
     AudioDelta,
@@ -32,9 +33,6 @@ from gateway.realtime import (
     Transcript,
 )
 from gateway.records import CallEvent, CallState
-
-LAST_WORD_SECONDS = 0.2
-"""From the last packet of an announcement to what it announced: the peer's own buffer has to play out."""
 
 ANNOUNCEMENT_SECONDS = 60.0
 """Longest wait for an announcement; only a call that is on hold takes so long."""
@@ -57,19 +55,7 @@ class Finished:
     """The call is over; nothing follows."""
 
 
-Action = CallEvent | RunTool | Finished
-
-
-class Progress(Protocol):
-    """Where a transfer stands: `gateway.sip`'s Referral."""
-
-    status: int
-    reason: str
-
-    @property
-    def done(self) -> bool: ...
-    @property
-    def accepted(self) -> bool: ...
+Action = CallEvent | RunTool | Consult | Finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +67,6 @@ class Announced:
     survives_speech: bool  # a caller who speaks up stops a hang-up, but not a transfer
 
 
-@dataclass(slots=True)
-class Tally:
-    """Counts and times for the record; times are wall clock, in s."""
-
-    started_at: float
-    answered_at: float | None = None
-    ended_at: float | None = None
-    outcome: str = ""
-    interruptions: int = 0
-    tool_calls: int = 0
-    faults: int = 0
-    usage: dict[str, int] = field(default_factory=dict)
-
-
 class Call:
     """`epoch` is what makes wall-clock seconds of `now`."""
 
@@ -103,11 +75,11 @@ class Call:
     ) -> None:
         self.facts, self.agent = facts, agent
         self.state = CallState.INCOMING
-        self._leg, self._session, self._epoch = leg, session, epoch
+        self.leg, self.session, self._epoch = leg, session, epoch
         self._timers: Timers[str] = Timers()
         self._actions: list[Action] = []
         self._announced: Announced | None = None
-        self._transfer: tuple[str, ToolCall] | None = None  # target and what asked for it
+        self.transfer: Transfer | None = None
         self._digits = ""
         self._variables = facts.variables(agent.name)
         self.tally = Tally(now + epoch)
@@ -128,6 +100,8 @@ class Call:
                     announced.act(now)
                 case "digits":
                     self._hand_over_digits()
+                case "told" if self.transfer:
+                    self.transfer.told(now)
 
     def actions(self) -> list[Action]:
         taken, self._actions = self._actions, []
@@ -154,32 +128,59 @@ class Call:
 
     def start(self, now: float) -> None:
         self.state = CallState.RINGING
-        self._leg.ring()
-        self._emit("incoming", now, agent=self.agent.name)
+        self.leg.ring()
+        self.emit("incoming", now, agent=self.agent.name)
 
     def agent_ready(self, now: float) -> None:
         """The provider has the session: now there is somebody to talk with."""
         if self.state is CallState.RINGING:
-            self.state = CallState.ANSWERED
-            self.tally.answered_at = now + self._epoch
-            self._leg.answer()
-            self._emit("answered", now)
+            self.leg.answer()
+            self._talk(now)
+
+    def _talk(self, now: float) -> None:
+        self.state = CallState.ANSWERED
+        self.tally.answered_at = now + self._epoch
+        self.emit("answered", now)
 
     def refuse(self, error: Exception, reason: Reason, now: float) -> None:
-        if self.state is CallState.RINGING:
-            self._leg.reject(reason.status, reason.headers)
+        if self.state in (CallState.RINGING, CallState.DIALING):
+            self.leg.reject(reason.status, reason.headers)
             self._finish(reason.outcome, now, status=reason.status, problem=str(error))
 
     def confirmed(self, now: float) -> None:
         """The ACK came: what is said now is heard."""
         if self.state is CallState.ANSWERED and self.agent.definition.greeting:
             greeting = expand(self.agent.definition.greeting, self._variables)
-            self._session.create_response(f"Say exactly: {greeting}")
+            self.session.create_response(f"Say exactly: {greeting}")
+
+    # a call that we make
+
+    def dial(self, now: float) -> None:
+        self.state = CallState.DIALING
+        self.emit("dialing", now, agent=self.agent.name)
+
+    def ringing(self, status: int, now: float) -> None:
+        """18x to our INVITE."""
+        if self.state is CallState.DIALING:
+            self.state = CallState.RINGING
+            self.emit("ringing", now, status=status)
+
+    def picked_up(self, now: float) -> None:
+        """2xx to our INVITE, and our ACK is on its way."""
+        if self.state in (CallState.DIALING, CallState.RINGING):
+            self._talk(now)
+            self.confirmed(now)
+
+    def not_reached(self, outcome: str, status: int, problem: str, now: float) -> None:
+        if self.state in (CallState.DIALING, CallState.RINGING):
+            self._finish(outcome, now, status=status, problem=problem)
+
+    # both
 
     def leg_ended(self, cause: str, reason: str, now: float) -> None:
         if self.state is CallState.ENDED:
             return
-        if self.state is CallState.TRANSFERRING and cause == "bye":
+        if self.state is CallState.BRIDGED or (cause == "bye" and self._left()):
             cause = "transferred"  # the caller follows the REFER and has no more use for this call
         outcome = "caller_hung_up" if cause == "bye" else cause.replace("-", "_")
         self._finish(outcome, now, **({"reason": reason} if reason else {}))
@@ -191,7 +192,7 @@ class Call:
         if not self._digits:
             self._interrupt(now, by_speech=False)
         self._digits += digit
-        self._emit("dtmf", now, digit=digit)
+        self.emit("dtmf", now, digit=digit)
         if digit == "#":
             self._hand_over_digits()
         else:
@@ -201,8 +202,8 @@ class Call:
         digits, self._digits = self._digits, ""
         self._timers.cancel("digits")
         if digits and self.state is CallState.ANSWERED:
-            self._session.add_text(f"[DTMF] {digits}")
-            self._session.create_response()
+            self.session.add_text(f"[DTMF] {digits}")
+            self.session.create_response()
 
     def drained(self, now: float) -> None:
         """All speech that was queued has left for the caller."""
@@ -214,9 +215,8 @@ class Call:
         if self.state is CallState.ENDED:
             return
         if self.state is CallState.RINGING:
-            self._leg.reject(480, {})
-        else:
-            self._leg.hang_up(outcome.replace("_", " "))
+            self.leg.reject(480, {})
+        self.leg.hang_up(outcome.replace("_", " "))
         self._finish(outcome, now, **facts)
 
     # the agent's side
@@ -224,32 +224,33 @@ class Call:
     def receive(self, event: Event, now: float) -> None:
         match event:
             case AudioDelta():
-                if self.state is CallState.ANSWERED:
-                    self._leg.play(event.item_id, event.content_index, event.audio)
+                listener = self.leg if self.state is CallState.ANSWERED else self.transfer and self.transfer.listener
+                if listener:
+                    listener.play(event.item_id, event.content_index, event.audio)
             case SpeechStarted():
-                self._emit("speech_started", now, audio_start_ms=event.at_ms)
+                self.emit("speech_started", now, audio_start_ms=event.at_ms)
                 if self.agent.definition.turn_detection.interrupt_response:
                     self._interrupt(now, by_speech=True)
             case SpeechStopped():
-                self._emit("speech_stopped", now, audio_end_ms=event.at_ms)
+                self.emit("speech_stopped", now, audio_end_ms=event.at_ms)
             case Transcript() if event.text:
-                self._emit("transcript", now, role=event.role, text=event.text, item_id=event.item_id)
+                self.emit("transcript", now, role=event.role, text=event.text, item_id=event.item_id)
             case ResponseDone():
                 self._response_done(event, now)
             case ProviderFault():
                 self._fault(event, now)
-            case Lost():
+            case Lost() if self.state is not CallState.BRIDGED:
                 why = f"code {event.code}{event.reason and ': ' + event.reason}"
                 self.hang_up("provider_lost", now, problem=f"the provider closed the connection ({why})")
 
     def _interrupt(self, now: float, by_speech: bool) -> None:
         """Stop talking before the next frame, and tell the provider how much was heard."""
-        playing = not self._leg.silent
-        heard: list[Heard] = self._session.interrupt(self._leg.flush(), by_speech)
+        playing = not self.leg.silent
+        heard: list[Heard] = self.session.interrupt(self.leg.flush(), by_speech)
         if playing:
             self.tally.interruptions += 1
             truncated = {"item_id": heard[0].item_id, "audio_end_ms": heard[0].ms} if heard else {}
-            self._emit("interrupted", now, **truncated)
+            self.emit("interrupted", now, **truncated)
         if self._announced is None:
             return
         if self._announced.survives_speech:
@@ -263,7 +264,7 @@ class Call:
         if event.severity is Severity.BENIGN:
             return
         self.tally.faults += 1
-        self._emit("provider_fault", now, code=event.code, message=event.message, about=event.about)
+        self.emit("provider_fault", now, code=event.code, message=event.message, about=event.about)
         if event.severity is Severity.FATAL:
             self.hang_up("provider_lost", now, problem=f"{event.message} ({event.code})")
 
@@ -273,7 +274,7 @@ class Call:
                 self.tally.usage[name] = self.tally.usage.get(name, 0) + count
         if event.status in ("failed", "incomplete"):
             self.tally.faults += 1
-            self._emit("response_failed", now, status=event.status, problem=event.problem)
+            self.emit("response_failed", now, status=event.status, problem=event.problem)
         for call in event.calls:
             self._tool_call(call, now)
 
@@ -281,7 +282,7 @@ class Call:
 
     def _tool_call(self, call: ToolCall, now: float) -> None:
         self.tally.tool_calls += 1
-        self._emit("tool_call", now, name=call.name, arguments=call.arguments)
+        self.emit("tool_call", now, name=call.name, arguments=call.arguments)
         tool = self.agent.tools.get(call.name)
         try:
             if call.name not in self.agent.definition.tools:
@@ -289,12 +290,13 @@ class Call:
                 raise ToolError(call.name, f"there is no such tool; these are: {known}")
             if tool:
                 self._actions.append(RunTool(tool, call.call_id, call.arguments))
+            elif call.name == "send_digits":
+                self._send_digits(call, now)
             elif call.name == "hang_up":
                 self._announce(Announced(call, self._hang_up_as_asked, survives_speech=False), now)
             else:
-                name, target = self._target_of(call)
-                begin = partial(self._begin_transfer, call, name, target)
-                self._announce(Announced(call, begin, survives_speech=True), now)
+                transfer = self._transfer_to(call)
+                self._announce(Announced(call, partial(self._begin, transfer), survives_speech=True), now)
         except ToolError as error:
             self._answer_tool(call, failure(error.problem), now)
 
@@ -303,71 +305,91 @@ class Call:
             self._answer_tool(ToolCall(call_id, name, ""), output, now)
 
     def _answer_tool(self, call: ToolCall, output: str, now: float, respond: bool = True) -> None:
-        self._emit("tool_output", now, name=call.name, output=output)
-        self._session.tool_output(call.call_id, output, respond)
+        self.emit("tool_output", now, name=call.name, output=output)
+        self.session.tool_output(call.call_id, output, respond)
 
     def _announce(self, announced: Announced, now: float) -> None:
         """Do it when the words that came with it have been heard, not when they were received."""
-        if self._announced or self._transfer:
+        if self._announced or self.transfer:
             raise ToolError(announced.tool_call.name, "the call is being ended or transferred already")
         self._announced = announced
-        self._timers.set("announced", now + (0 if self._leg.silent else ANNOUNCEMENT_SECONDS))
+        self._timers.set("announced", now + (0 if self.leg.silent else ANNOUNCEMENT_SECONDS))
 
     def _hang_up_as_asked(self, now: float) -> None:
         self.hang_up("agent_hung_up", now)
 
+    def _send_digits(self, call: ToolCall, now: float) -> None:
+        """Press keys, as for a menu that answers."""
+        digits = digits_of(call.name, call.arguments)
+        self.leg.send_digits(digits)
+        self.emit("dtmf_sent", now, digits=digits)
+        self._answer_tool(call, "sent", now)
+
     # transfer
 
-    def _target_of(self, call: ToolCall) -> tuple[str, str]:
-        """The name that the model chose and the URI behind it. Raises ToolError."""
-        targets = self.agent.definition.transfer_targets
-        name = arguments_of(call.name, call.arguments).get("target")
-        if not isinstance(name, str) or name not in targets:
-            raise ToolError(call.name, f"the target has to be one of: {', '.join(targets)}")
-        return name, expand(targets[name], self._variables)
+    def _transfer_to(self, call: ToolCall) -> Transfer:
+        """Raises ToolError where the model named nobody that it may."""
+        definition = self.agent.definition
+        arguments = arguments_of(call.name, call.arguments)
+        name, summary = arguments.get("target"), arguments.get("summary", "")
+        if not isinstance(name, str) or name not in definition.transfer_targets:
+            raise ToolError(call.name, f"the target has to be one of: {', '.join(definition.transfer_targets)}")
+        target = expand(definition.transfer_targets[name], self._variables)
+        attended = definition.transfer == "attended"
+        return Transfer(self, call, name, target, attended, summary if isinstance(summary, str) else "")
 
-    def _begin_transfer(self, call: ToolCall, name: str, target: str, now: float) -> None:
+    def _begin(self, transfer: Transfer, now: float) -> None:
         if self.state is not CallState.ANSWERED:
             return
-        self.state, self._transfer = CallState.TRANSFERRING, (name, call)
-        self._leg.deafen(True)  # hold music is not for the agent's ears
-        self._emit("transfer_started", now, target=name, uri=target)
-        try:
-            if not self._leg.transfer(target):
-                self._transfer_failed("the call cannot be transferred now", 0, now)
-        except SipParseError as error:
-            self._transfer_failed(f"{target!r} cannot be called: {error.problem}", 0, now)
+        self.state, self.transfer = CallState.TRANSFERRING, transfer
+        self.leg.deafen(True)  # hold music is not for the agent's ears
+        self.emit("transfer_started", now, target=transfer.name, uri=transfer.target)
+        transfer.begin(now)
 
     def transfer_moved(self, progress: Progress, now: float) -> None:
-        """The REFER was answered, or a NOTIFY told how the new call goes: the last word decides (RFC 3515)."""
-        if self._transfer is None:
-            return
-        if not progress.done:
-            self._emit("transfer_progress", now, status=progress.status or 202, reason=progress.reason)
-        elif 200 <= progress.status < 300:
-            self.hang_up("transferred", now)
-        else:
-            self._transfer_failed(f"{progress.status} {progress.reason}".strip(), progress.status, now)
+        if self.transfer and self.state is CallState.TRANSFERRING:
+            self.transfer.moved(progress, now)
 
-    def _transfer_failed(self, problem: str, status: int, now: float) -> None:
-        assert self._transfer is not None
-        (name, call), self._transfer = self._transfer, None
+    def transfer_failed(self, problem: str, status: int, now: float) -> None:
+        """The caller is with the agent again, who has to know why."""
+        assert self.transfer is not None
+        transfer, self.transfer = self.transfer, None
         self.state = CallState.ANSWERED
-        self._leg.deafen(False)
-        self._emit("transfer_failed", now, target=name, status=status, problem=problem)
-        self._answer_tool(call, failure(f"the transfer to {name} failed: {problem}"), now)
+        self._timers.cancel("told")
+        self.leg.deafen(False)
+        self.emit("transfer_failed", now, target=transfer.name, status=status, problem=problem)
+        self._answer_tool(transfer.asked_by, failure(f"the transfer to {transfer.name} failed: {problem}"), now)
+
+    def bridged(self, now: float) -> None:
+        """The caller and the target of the transfer talk with each other: the agent has done its work."""
+        assert self.transfer is not None
+        self.state = CallState.BRIDGED
+        self.emit("bridged", now, target=self.transfer.name)
+        self.session.close()
+
+    def _left(self) -> bool:
+        """Whether a caller who hangs up in a transfer has followed it, and not given up waiting."""
+        return self.transfer is not None and self.transfer.stage in (Stage.REFERRING, Stage.JOINING)
+
+    def act(self, action: Action) -> None:
+        self._actions.append(action)
+
+    def wake(self, timer: str, when: float) -> None:
+        self._timers.set(timer, when)
 
     # endings
 
     def _finish(self, outcome: str, now: float, **facts: Any) -> None:
         self.state = CallState.ENDED
         self.tally.outcome, self.tally.ended_at = outcome, now + self._epoch
-        for timer in ("announced", "digits"):
+        for timer in ("announced", "digits", "told"):
             self._timers.cancel(timer)
-        self._session.close()
-        self._leg.close()
-        self._emit("ended", now, outcome=outcome, **facts)
+        if self.transfer:
+            self.transfer.close("the call has ended")
+        self.session.close()
+        self.leg.close()
+        self.emit("ended", now, outcome=outcome, **facts)
         self._actions.append(Finished())
 
-    def _emit(self, kind: str, now: float, **data: Any) -> None:
+    def emit(self, kind: str, now: float, **data: Any) -> None:
         self._actions.append(CallEvent(self.facts.call_id, now + self._epoch, kind, data))

@@ -1,9 +1,9 @@
-"""What is known of a call from its INVITE."""
+"""What is known of a call from its INVITE, or from the order to make it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.records import Party
@@ -22,6 +22,8 @@ class CallFacts:
     headers: Mapping[str, str]
     node: str = ""
     trunk: str = ""
+    direction: str = "inbound"
+    own: Mapping[str, str] = field(default_factory=dict)  # variables that came with the order to call
 
     def variables(self, agent: str) -> dict[str, str]:
         """What agents may name in double braces."""
@@ -34,6 +36,7 @@ class CallFacts:
             "call_id": self.call_id,
             "agent": agent,
             **{f"header.{name}": value for name, value in self.headers.items()},
+            **{f"var.{name}": value for name, value in self.own.items()},
         }
 
     def identity(self) -> dict[str, Any]:
@@ -41,10 +44,24 @@ class CallFacts:
         return {
             "call_id": self.call_id,
             "sip_call_id": self.sip_call_id,
-            "direction": "inbound",
+            "direction": self.direction,
             "node": self.node,
             "trunk": self.trunk,
             "caller": self.caller.uri,
             "caller_name": self.caller.name,
             "called": self.called.uri,
         }
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts and times for the record; times are wall clock, in s."""
+
+    started_at: float
+    answered_at: float | None = None
+    ended_at: float | None = None
+    outcome: str = ""
+    interruptions: int = 0
+    tool_calls: int = 0
+    faults: int = 0
+    usage: dict[str, int] = field(default_factory=dict)

@@ -8,7 +8,10 @@ from gateway.realtime import Heard
 
 
 class Leg(Protocol):
-    """A party on the telephone."""
+    """A party on the telephone. `transfers` is how calls of its trunk are handed on: refer, bridge or auto."""
+
+    @property
+    def transfers(self) -> str: ...
 
     @property
     def silent(self) -> bool:
@@ -19,8 +22,20 @@ class Leg(Protocol):
     def reject(self, status: int, headers: dict[str, str]) -> None: ...
     def hang_up(self, reason: str) -> None: ...
 
-    def transfer(self, target: str) -> bool:
-        """Ask the party to call `target` instead; False when it cannot be asked now. Raises SipParseError."""
+    def transfer(self, target: str, replaces: Leg | None = None) -> bool:
+        """Ask the party to call `target` instead, and there to take the place of our own call to it.
+
+        False when it cannot be asked now. Raises SipParseError.
+        """
+
+    def hold(self, on: bool) -> None:
+        """Put the party on hold: it hears music and is not listened to."""
+
+    def join(self, other: Leg) -> None:
+        """From now on the two parties hear each other, and nobody else."""
+
+    def send_digits(self, digits: str) -> None:
+        """Press keys: 0-9 * # A-D."""
 
     def play(self, item_id: str, content_index: int, audio: bytes) -> None:
         """Queue speech of the agent, PCM16 at 24 kHz."""

@@ -5,7 +5,9 @@ The one place where an exception turns into protocol.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from gateway import errors
 
@@ -29,6 +31,9 @@ REASONS: dict[type[errors.GatewayError], Reason] = {
     errors.NoRoute: Reason(404, "no_route"),
     errors.NoCommonCodec: Reason(488, "no_common_codec", {"Warning": '305 gateway "Incompatible media format"'}),
     errors.NoMediaPort: Reason(503, "no_media_port", {"Retry-After": "10"}),
+    errors.NoSuchAgent: Reason(404, "no_such_agent"),
+    errors.NoSuchTrunk: Reason(404, "no_such_trunk"),
+    errors.NotLoggedIn: Reason(480, "not_logged_in"),
     errors.TrunkBusy: Reason(503, "trunk_busy", {"Retry-After": "5"}),
     errors.Draining: Reason(503, "draining", {"Retry-After": "30"}),
     errors.ProviderError: Reason(503, "provider_failed"),
@@ -41,6 +46,42 @@ REASONS: dict[type[errors.GatewayError], Reason] = {
 
 OURS = Reason(500, "internal_error")
 """For whatever is raised without being meant to."""
+
+
+BY_STATUS = {
+    "busy": {486, 600},
+    "no_answer": {408, 480, 487},
+    "invalid_number": {404, 410, 414, 416, 484, 604},
+    "rejected": {401, 402, 403, 407, 433, 603, 607, 608},
+}
+"""What a refusal of our INVITE means, by its status."""
+
+BY_CAUSE = {"busy": {17}, "no_answer": {18, 19, 20}, "invalid_number": {1, 2, 3, 22, 28}, "rejected": {21}}
+"""And by the Q.850 cause in its Reason, which a telephone network knows better (ITU-T Q.850, RFC 3326)."""
+
+_Q850 = re.compile(r"Q\.850\s*;.*?cause\s*=\s*(\d+)", re.IGNORECASE)
+
+
+class Rejection(Protocol):
+    """`gateway.sip`'s Rejected: how an INVITE of ours came to nothing."""
+
+    @property
+    def cause(self) -> str: ...
+    @property
+    def status(self) -> int: ...
+    @property
+    def reason(self) -> str: ...
+
+
+def outcome_of(rejection: Rejection) -> str:
+    """busy, no_answer, invalid_number, rejected, cancelled, unreachable or failed."""
+    if rejection.cause != "refused":
+        return rejection.cause.replace("-", "_")
+    if found := _Q850.search(rejection.reason):
+        for outcome, causes in BY_CAUSE.items():
+            if int(found[1]) in causes:
+                return outcome
+    return next((outcome for outcome, statuses in BY_STATUS.items() if rejection.status in statuses), "failed")
 
 
 def reason_of(error: BaseException) -> Reason:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.bridge.leg import Leg
 from gateway.bridge.playout import Playout
 from gateway.bridge.uplink import Uplink
 from gateway.codecs import CODECS, DOWN, Codec, g711
@@ -22,7 +23,10 @@ from gateway.sip import (
     AudioFormat,
     Callee,
     LocalMedia,
+    Order,
     Reoffered,
+    Session,
+    Trunk,
     UserAgent,
     accept_answer,
     make_answer,
@@ -31,6 +35,11 @@ from gateway.sip import (
 )
 
 FRAME = 480  # samples of 20 ms at 24 kHz
+G711_FRAME = 160  # bytes of 20 ms
+MAX_PASSING, WANTED_PASSING = 800, 320
+"""Bytes between two parties that are joined: beyond 100 ms the oldest is dropped, down to 40 ms."""
+
+NO_MUSIC: NDArray[np.int16] = np.zeros(0, np.int16)
 _VERSION = re.compile(rb"^o=.*\r\n", re.MULTILINE)
 
 
@@ -47,10 +56,21 @@ class SipLeg:
     """Made by `open_leg`; implements `gateway.bridge.leg.Leg`, and the RTP session's `Sink`."""
 
     def __init__(
-        self, user_agent: UserAgent, session: Callee, codecs: tuple[Codec, ...], uplink: Uplink, srtp: str = "off"
+        self,
+        user_agent: UserAgent,
+        codecs: tuple[Codec, ...],
+        uplink: Uplink,
+        trunk: Trunk | None = None,
+        srtp: str = "off",
+        music: NDArray[np.int16] = NO_MUSIC,
     ) -> None:
-        self._user_agent, self._session = user_agent, session
-        self._uplink = uplink
+        self._user_agent, self._trunk = user_agent, trunk
+        self.session: Session | None = None
+        self._uplink, self._music = uplink, music
+        self._played = 0  # samples of the music
+        self.holding = self._told = False  # what is wanted, and what the peer was told
+        self._other: SipLeg | None = None
+        self._passing = bytearray()  # what the other party said and this one has not heard, coded
         self._answer = b""
         self._agreed: Agreed | None = None
         self._talking = False
@@ -61,7 +81,7 @@ class SipLeg:
         self.law = codecs[0].law
         self.history: NDArray[np.int16] = np.zeros(DOWN.context, np.int16)
         self.local = LocalMedia(
-            host=user_agent.local_host(session),
+            host="",
             port=9,
             formats=tuple(AudioFormat(one.name, one.clock_hz, one.payload_type) for one in codecs),
             session_id=secrets.randbits(31),
@@ -71,16 +91,35 @@ class SipLeg:
 
     def __str__(self) -> str:
         heard = self._agreed.format.name if self._agreed else "no media yet"
-        return f"{self._session}; {self.rtp}; {heard}"
+        return f"{self.session}; {self.rtp}; {heard}"
 
     # signalling
 
-    def negotiate(self) -> None:
+    def take(self, session: Callee) -> None:
         """Read the INVITE's offer. Raises SdpError, NoCommonCodec."""
-        if self._session.offer:
-            self._answer, self._agreed = make_answer(parse_sdp(self._session.offer), self.local)
+        self.session = session
+        self.local = replace(self.local, host=session.dialog.flow.local[0])
+        if session.offer:
+            self._answer, self._agreed = make_answer(parse_sdp(session.offer), self.local)
         else:
             self._answer = make_offer(self.local)
+
+    def call(self, order: Order) -> Session:
+        """Send the INVITE. Raises SipParseError, TrunkBusy."""
+        self.session = self._user_agent.call(order, self._offer_to)
+        return self.session
+
+    def _offer_to(self, host: str) -> bytes:
+        self.local = replace(self.local, host=host)
+        return make_offer(self.local)
+
+    def answered(self, body: bytes) -> None:
+        """The 18x or 2xx to our INVITE; a 2xx may leave out what an 18x has said. Raises SdpError, NoCommonCodec."""
+        if body:
+            self._agreed = accept_answer(parse_sdp(body), self.local)
+        if self._agreed is None:
+            raise SdpError("the 200 holds no answer to our offer")
+        self._apply(self._agreed)
 
     def take_answer(self, body: bytes) -> None:
         """The ACK's SDP, where the offer was ours. Raises SdpError, NoCommonCodec."""
@@ -97,7 +136,7 @@ class SipLeg:
             self.local = replace(self.local, version=self.local.version + 1)
             answer, agreed = self._describe(event.body)
         self._answer = answer
-        self._user_agent.act(lambda now: self._session.answer(answer, now))
+        self._act(lambda session, now: session.answer(answer, now))
         if agreed:
             self._agreed = agreed
             self._apply(agreed)
@@ -107,9 +146,19 @@ class SipLeg:
         return make_answer(parse_sdp(offer), self.local) if offer else (make_offer(self.local), None)
 
     def reanswered(self, body: bytes) -> None:
-        """The ACK's answer to the offer that a re-INVITE asked for. Raises SdpError, NoCommonCodec."""
+        """An answer to an offer of ours within the call. Raises SdpError, NoCommonCodec."""
         self._agreed = accept_answer(parse_sdp(body), self.local)
         self._apply(self._agreed)
+        self._sync()
+
+    def reoffer_refused(self) -> None:
+        """A hold that the peer does not want: it hears the music all the same."""
+        self._told = self.holding
+
+    def _act(self, verb: Callable[[Session, float], object]) -> None:
+        if self.session:
+            session = self.session
+            self._user_agent.act(lambda now: verb(session, now))
 
     def _apply(self, agreed: Agreed) -> None:
         codec = CODECS[agreed.format.name]
@@ -135,25 +184,68 @@ class SipLeg:
     def silent(self) -> bool:
         return self.playout.empty
 
+    @property
+    def transfers(self) -> str:
+        return self._trunk.transfer if self._trunk else "refer"  # who is nobody's peer cannot make us call others
+
     def ring(self) -> None:
-        self._user_agent.act(self._session.ring)
+        if isinstance(self.session, Callee):
+            self._user_agent.act(self.session.ring)
 
     def answer(self) -> None:
         if self._agreed:
             self._apply(self._agreed)
-        self._user_agent.act(lambda now: self._session.answer(self._answer, now))
+        self._act(lambda session, now: session.answer(self._answer, now))
 
     def reject(self, status: int, headers: dict[str, str]) -> None:
-        self._user_agent.act(lambda now: self._session.reject(status, now, headers=headers))
+        if isinstance(session := self.session, Callee):
+            self._user_agent.act(lambda now: session.reject(status, now, headers=headers))
 
     def hang_up(self, reason: str) -> None:
         header = f'SIP;cause=200;text="{reason}"'
-        self._user_agent.act(lambda now: self._session.bye(now, header))
+        self._act(lambda session, now: session.bye(now, header))
 
-    def transfer(self, target: str) -> bool:
-        asked = []
-        self._user_agent.act(lambda now: asked.append(self._session.refer(target, now)))
-        return asked != [None]
+    def transfer(self, target: str, replaces: Leg | None = None) -> bool:
+        asked: list[object] = []
+        other = replaces.session if isinstance(replaces, SipLeg) else None
+        self._act(lambda session, now: asked.append(session.refer(target, now, replaces=other)))
+        return asked not in ([], [None])
+
+    def hold(self, on: bool) -> None:
+        if on != self.holding:
+            self.holding, self._played = on, 0
+            self._sync()
+
+    def _sync(self) -> None:
+        """Tell the peer what is not what it knows; while another offer is open, when that is settled."""
+        if self.holding == self._told or self._agreed is None:
+            return
+        local = replace(
+            self.local,
+            version=self.local.version + 1,
+            formats=(self._agreed.format,),
+            direction="sendonly" if self.holding else "sendrecv",
+            srtp="required" if self._agreed.crypto else self.local.srtp,
+        )
+        sent: list[bool] = []
+        self._act(lambda session, now: sent.append(session.reoffer(make_offer(local), now)))
+        if sent == [True]:
+            self._told, self.local = self.holding, replace(local, formats=self.local.formats, srtp=self.local.srtp)
+
+    def join(self, other: Leg) -> None:
+        assert isinstance(other, SipLeg)
+        for one, another in ((self, other), (other, self)):
+            one._other, one.holding = another, False
+            one.playout.flush()
+            one._sync()
+
+    def send_digits(self, digits: str) -> None:
+        by_info = (self._trunk and self._trunk.dtmf == "info") or not (self._agreed and self._agreed.dtmf_payload_type)
+        for digit in digits:
+            if not by_info and self.rtp:
+                self.rtp.send_dtmf(digit)
+            else:
+                self._act(lambda session, now, digit=digit: session.send_digit(digit, now))  # type: ignore[misc]
 
     def play(self, item_id: str, content_index: int, audio: bytes) -> None:
         self.playout.put(item_id, content_index, audio)
@@ -174,13 +266,36 @@ class SipLeg:
 
     # media clock
 
+    def frame(self) -> NDArray[np.int16] | None:
+        """What of the agent or of the music is due, 20 ms at 24 kHz; None for silence."""
+        frame = self.playout.take(FRAME)
+        if frame is None and self.holding and len(self._music) >= FRAME:
+            frame = np.take(self._music, range(self._played, self._played + FRAME), mode="wrap")
+            self._played = (self._played + FRAME) % len(self._music)
+        return frame
+
+    def passed_on(self) -> bytes | None:
+        """20 ms of the other party, coded; None where there is none to pass on."""
+        if self._other is None:
+            return None
+        if len(self._passing) > MAX_PASSING:
+            del self._passing[: len(self._passing) - WANTED_PASSING]
+        if len(self._passing) < G711_FRAME:
+            return _silence(self.law)
+        piece = bytes(self._passing[:G711_FRAME])
+        del self._passing[:G711_FRAME]
+        return piece
+
     def send(self, payload: bytes, talking: bool) -> None:
         """One frame of 20 ms, coded."""
         if self.rtp is None:
             return
         self.rtp.send(payload, talking)
         self.rtp.expire()
-        self._uplink.tick()
+        if self._other:
+            self._uplink.quiet_ms += 20
+        else:
+            self._uplink.tick()
         if 0 < self._timeout_ms < self._uplink.quiet_ms:
             self._check_silence()
         if self._talking and not talking and self.events:
@@ -198,45 +313,46 @@ class SipLeg:
     # Sink
 
     def audio(self, payload: bytes) -> None:
-        self._uplink.audio(payload)
+        if self._other is None:
+            self._uplink.audio(payload)
+            return
+        self._uplink.quiet_ms = 0
+        if self.law is not self._other.law:
+            samples = self.law.decoder[np.frombuffer(payload, np.uint8)]
+            payload = g711.encode(self._other.law, samples).tobytes()
+        self._other._passing += payload
 
     def gap(self, gap: Gap) -> None:
-        self._uplink.gap(gap)
+        if self._other is None:
+            self._uplink.gap(gap)
 
     def digit(self, digit: str) -> None:
-        if self.events:
+        if self._other:
+            self._other.send_digits(digit)
+        elif self.events:
             self.events.digit(digit)
 
 
-async def open_leg(
-    user_agent: UserAgent,
-    session: Callee,
-    codecs: tuple[Codec, ...],
-    uplink: Uplink,
-    media: MediaSettings,
-    ports: PortPool,
-    srtp: str,
-) -> SipLeg:
-    """Raises SdpError and NoCommonCodec, which cost no port, and NoMediaPort."""
-    leg = SipLeg(user_agent, session, codecs, uplink, srtp)
-    leg.negotiate()
+async def open_leg(leg: SipLeg, media: MediaSettings, ports: PortPool) -> None:
+    """Give a leg its RTP. Raises NoMediaPort."""
     leg.rtp = await open_session(media, ports, leg)
     leg.local = replace(leg.local, port=leg.rtp.port)
     leg._timeout_ms = media.timeout_seconds * 1000
-    leg.negotiate()
-    return leg
 
 
 def render(due: list[SipLeg]) -> None:
     """Send one frame of each: those with speech go through resampling and companding together."""
     talking, frames = [], []
     for leg in due:
-        frame = leg.playout.take(FRAME)
+        if (payload := leg.passed_on()) is not None:
+            leg.send(payload, False)
+            continue
+        frame = leg.frame()
         if frame is None and not leg.history.any():
             leg.send(_silence(leg.law), False)
         else:
             frames.append(np.zeros(FRAME, np.int16) if frame is None else frame)
-            talking.append((leg, frame is not None))
+            talking.append((leg, frame is not None and not leg.holding))
     if not talking:
         return
     block = np.empty((len(talking), DOWN.context + FRAME), np.float32)

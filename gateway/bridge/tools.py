@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,8 @@ MAX_THREADS = 64
 
 log = structlog.get_logger("gateway.bridge")
 
+_DIGITS = re.compile(r"[0-9*#A-Da-d]{1,40}")
+
 HANG_UP = {
     "type": "function",
     "name": "hang_up",
@@ -26,16 +29,30 @@ HANG_UP = {
 }
 
 
-def transfer_call(targets: list[str]) -> dict[str, Any]:
+SEND_DIGITS = {
+    "type": "function",
+    "name": "send_digits",
+    "description": "Press keys of the telephone, as for a menu that answers the call.",
+    "parameters": {
+        "type": "object",
+        "properties": {"digits": {"type": "string", "description": "The keys: 0-9, * and #."}},
+        "required": ["digits"],
+        "additionalProperties": False,
+    },
+}
+
+
+def transfer_call(targets: list[str], attended: bool) -> dict[str, Any]:
     target = {"type": "string", "enum": targets, "description": "Who is to talk with the caller."}
+    summary = {"type": "string", "description": "What whoever picks up is told before they are put through."}
     return {
         "type": "function",
         "name": "transfer_call",
         "description": "Put the caller through to somebody else. Say so first; the transfer follows your words.",
         "parameters": {
             "type": "object",
-            "properties": {"target": target},
-            "required": ["target"],
+            "properties": {"target": target, **({"summary": summary} if attended else {})},
+            "required": ["target", *(["summary"] if attended else [])],
             "additionalProperties": False,
         },
     }
@@ -43,7 +60,9 @@ def transfer_call(targets: list[str]) -> dict[str, Any]:
 
 def definitions(agent: Agent) -> list[dict[str, Any]]:
     """The tools of an agent, in the order of its file, as `session.tools` wants them."""
-    built_in = {"hang_up": HANG_UP, "transfer_call": transfer_call(list(agent.definition.transfer_targets))}
+    definition = agent.definition
+    transfer = transfer_call(list(definition.transfer_targets), definition.transfer == "attended")
+    built_in = {"hang_up": HANG_UP, "send_digits": SEND_DIGITS, "transfer_call": transfer}
     return [built_in.get(name) or agent.tools[name].definition for name in agent.definition.tools]
 
 
@@ -56,6 +75,14 @@ def arguments_of(tool: str, text: str) -> dict[str, Any]:
     if not isinstance(arguments, dict):
         raise ToolError(tool, "the arguments are not a JSON object")
     return arguments
+
+
+def digits_of(tool: str, text: str) -> str:
+    """The keys that `send_digits` is to press. Raises ToolError."""
+    digits = arguments_of(tool, text).get("digits")
+    if not isinstance(digits, str) or not _DIGITS.fullmatch(digits):
+        raise ToolError(tool, "digits has to be a text of 1 to 40 keys: 0-9 * # A-D")
+    return digits
 
 
 def output_of(value: Any) -> str:

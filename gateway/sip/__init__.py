@@ -18,10 +18,12 @@ from gateway.sip.events import (
     ReofferRefused,
 )
 from gateway.sip.offer import Agreed, AudioFormat, LocalMedia, accept_answer, make_answer, make_offer
+from gateway.sip.outgoing import Order, check_headers, check_order
 from gateway.sip.sdp import parse as parse_sdp
 from gateway.sip.session import Session
 from gateway.sip.transport import TlsSettings
 from gateway.sip.trunks import Trunk
+from gateway.sip.uri import Uri
 from gateway.sip.user_agent import SipSettings, UserAgent
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "Incoming",
     "Invitation",
     "LocalMedia",
+    "Order",
     "Progress",
     "Reanswered",
     "ReferProgress",
@@ -48,8 +51,11 @@ __all__ = [
     "SipSettings",
     "TlsSettings",
     "Trunk",
+    "Uri",
     "UserAgent",
     "accept_answer",
+    "check_headers",
+    "check_order",
     "make_answer",
     "make_offer",
     "parse_sdp",

@@ -9,13 +9,13 @@ One INVITE may fork: each tag in a response is a dialog of its own; the first 2x
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gateway.sip import client_tx, session_timer
 from gateway.sip.dialog import Dialog, head
 from gateway.sip.digest import Login
-from gateway.sip.events import Answered, Progress, Redirected, Rejected
+from gateway.sip.events import Answered, Progress, Rejected
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import parse_int
 from gateway.sip.headers import NameAddr
@@ -27,25 +27,33 @@ from gateway.sip.uri import Uri
 if TYPE_CHECKING:
     from gateway.sip.core import Core
 
+NOWHERE = Flow("udp", ("", 0), ("", 0))
+"""Before it is known where the INVITE goes."""
+
+LARGE = 1300
+"""Bytes beyond which a request may not fit into one datagram."""
+
 MAX_DIALOGS = 20
 """Forks that are followed; a peer cannot make more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """What to ask of whom. `flows` are where it may be asked, tried in order while nobody has been heard to ring.
+    """What to ask of whom. `hop` is where it is asked, if not at the target itself: a trunk's server, a proxy; `flows`
+    are the ways there where they are known already. They are tried in order while nobody has been heard to ring.
 
-    `headers` go into the INVITE as they are (names and values without line ends). Without a `body` the offer is asked
-    for. A call that nobody answers within `ring_seconds` is cancelled; a flow that says nothing for `next_seconds` is
-    given up where there is another. Up to `redirects` 3xx responses are followed. `session_seconds` of 0 asks for no
-    session timer.
+    `offer` makes our SDP for the address at which the peer reaches us; without it the offer is asked for. `headers` go
+    into the INVITE as they are (names and values without line ends). A call that nobody answers within `ring_seconds`
+    is cancelled; a flow that says nothing for `next_seconds` is given up where there is another. Up to `redirects` 3xx
+    responses are followed. `session_seconds` of 0 asks for no session timer.
     """
 
     target: Uri
-    flows: tuple[Flow, ...]
     caller: NameAddr
     callee: NameAddr
-    body: bytes = b""
+    hop: Uri | None = None
+    flows: tuple[Flow, ...] = ()
+    offer: Callable[[str], bytes] | None = None
     headers: tuple[tuple[str, str], ...] = ()
     routes: tuple[str, ...] = ()
     login: Login | None = None
@@ -73,15 +81,19 @@ class Caller(Session):
         self._rseq: dict[str, int] = {}
         self._given_up = self._proceeding = self._cancelled = False
         self._reason = ""
+        self._too_large = False  # it was, and TCP has been tried
         self._attempts: dict[int, Flow] = {}  # by CSeq: where each INVITE went
         self._call_id, self._from = call_id, invitation.caller.with_tag(tag)
-        flow = self._flows.pop(0)
-        dialog = Dialog(call_id, self._from, invitation.callee, self._target, [], 0, -1, contact(flow), flow)
+        dialog = Dialog(call_id, self._from, invitation.callee, self._target, [], 0, -1, contact(NOWHERE), NOWHERE)
+        self._invite_flow = NOWHERE
         super().__init__(core, dialog, Request(), invitation.trunk)
         self.login = invitation.login
         self.state = State.CALLING
         core.timers.set((self, "RING"), now + invitation.ring_seconds)
-        self._ask(flow, now)
+        if self._flows:
+            self._ask(self._flows.pop(0), now)
+        else:
+            core.locate(invitation.hop or invitation.target, self._located)
 
     def dialogs(self) -> list[Dialog]:
         return [self.dialog, *self._early.values()]
@@ -95,17 +107,16 @@ class Caller(Session):
         else:
             super().bye(now, reason)
 
-    def redirect(self, target: Uri, flows: tuple[Flow, ...], now: float) -> None:
-        """Follow a 3xx: where Redirected pointed to."""
+    # the INVITE
+
+    def _located(self, flows: tuple[Flow, ...], now: float) -> None:
         if self.state is not State.CALLING or self._given_up:
             return
-        self._target, self._flows = target, list(flows)
+        self._flows = list(flows)
         if self._flows:
             self._ask(self._flows.pop(0), now)
         else:
-            self._reject("unreachable", 404, "the redirection leads nowhere")
-
-    # the INVITE
+            self._reject("unreachable", 503, f"{self._invitation.hop or self._target} is nowhere to be found")
 
     def _ask(self, flow: Flow, now: float) -> None:
         asked = self._invitation
@@ -124,11 +135,18 @@ class Caller(Session):
             headers.add("Min-SE", session_timer.MIN_SE)
         for name, value in asked.headers:
             headers.add(name, value)
-        self._set_body(request, asked.body)
+        self._set_body(request, asked.offer(flow.local[0]) if asked.offer else b"")
         if self.login:
             self.login.sign(request)
         self.request, self._proceeding, self._invite_flow = request, False, flow
         self._attempts[self._cseq] = flow
+        if len(request.serialize()) > LARGE and flow.transport == "udp":  # section 18.1.1: by TCP where that is spoken
+            self._flows.insert(0, flow)
+            if not self._too_large:
+                self._too_large = True
+                self._ask(replace(flow, transport="tcp"), now)
+                return
+            self._flows.pop(0)
         if self._flows:
             self._core.timers.set((self, "NEXT"), now + asked.next_seconds)
         self._core.request(request, flow, self, now)
@@ -211,7 +229,7 @@ class Caller(Session):
         self._core.adopt(dialog, self)
         self.peer_allows = response.headers.get("Allow") or ""
         self._clock.keep(session_timer.granted(response), now)
-        if self._invitation.body:
+        if self._invitation.offer:
             self._send_ack(self.request, dialog, b"")
         else:
             self._ours = self.request
@@ -247,8 +265,8 @@ class Caller(Session):
         if 300 <= status < 400 and self._redirects and contacts:
             self._redirects -= 1
             self.state = State.CALLING
-            best = max(contacts, key=_preference)
-            self._core.emit(Redirected(self, best.uri))
+            self._target = max(contacts, key=_preference).uri
+            self._core.locate(self._target, self._located)
             return
         self._reject("refused", status, response.reason, response.headers.get("Reason") or "", response.headers)
 
@@ -271,6 +289,8 @@ class Caller(Session):
         self._reason = reason
         if self._proceeding:
             self._send_cancel(now)
+        elif not self._attempts:  # it has not even left
+            self._end()
 
     def _send_cancel(self, now: float) -> None:
         if not self._cancelled:

@@ -14,25 +14,20 @@ from dataclasses import dataclass
 
 from gateway.errors import SipParseError, TrunkBusy
 from gateway.machine import Timers
-from gateway.sip import session_timer
-from gateway.sip.callee import Callee, wants_replacement
+from gateway.sip.callee import Callee
 from gateway.sip.caller import Caller, Invitation
 from gateway.sip.client_tx import ClientTransaction, ResponseSink
 from gateway.sip.dialog import Dialog
-from gateway.sip.events import Event, Incoming
+from gateway.sip.events import Event, Incoming, Registered
 from gateway.sip.flow import Flow
 from gateway.sip.matching import COOKIE, merge_key, note_source, phrase, repair_start_line, server_key
-from gateway.sip.message import Request, Response, check, parse, parse_head
+from gateway.sip.message import Message, Request, Response, check, parse, parse_head
+from gateway.sip.reception import ALLOW, SUPPORTED, Reception
 from gateway.sip.server_tx import ServerTransaction
-from gateway.sip.session import Session, State
+from gateway.sip.session import Session
 from gateway.sip.timers import Timing
 from gateway.sip.trunks import Trunk, Trunks
 from gateway.sip.uri import Uri
-
-ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, NOTIFY, UPDATE, PRACK, INFO"
-KNOWN_METHODS = frozenset(ALLOW.split(", "))
-SUPPORTED = frozenset({"100rel", "replaces", "timer"})
-"""Option tags that a Require may name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +40,22 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class Locate:
+    """A URI to find by DNS (RFC 3263). `then` takes the flows, best first, and the time."""
+
+    target: Uri
+    then: Callable[[tuple[Flow, ...], float], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """A message that was dropped or answered with an error before any call saw it; for the log and the counters."""
 
     problem: str
     flow: Flow
+
+
+Action = Send | Event | Registered | Locate | Refused
 
 
 class Core:
@@ -64,17 +70,17 @@ class Core:
         token: Callable[[], str] = lambda: secrets.token_hex(8),
         chance: Callable[[], float] = random.random,
         trunks: tuple[Trunk, ...] = (),
+        realm: str = "gateway",
     ) -> None:
         self.timing = timing or Timing()
         self.timers: Timers[tuple[object, str]] = Timers()
-        self.allow = ALLOW
-        self.supported = ", ".join(sorted(SUPPORTED))
+        self.reception = Reception(self)
         self.draining = False
-        self.trunks = Trunks(trunks)
+        self.trunks = Trunks(trunks, realm)
         self._user_agent = user_agent
-        self._contact_user = contact_user
+        self.contact_user = contact_user
         self.token, self.chance = token, chance
-        self._actions: list[Send | Event | Refused] = []
+        self._actions: list[Action] = []
         self._servers: dict[tuple[str, ...], ServerTransaction] = {}
         self._clients: dict[tuple[str, str], ClientTransaction] = {}
         self._invites: dict[tuple[str, ...], Callee] = {}  # by the key of the INVITE's transaction
@@ -90,7 +96,7 @@ class Core:
         for owner, name in self.timers.due(now):
             owner.expire(name, now)  # type: ignore[attr-defined]
 
-    def actions(self) -> list[Send | Event | Refused]:
+    def actions(self) -> list[Action]:
         taken, self._actions = self._actions, []
         return taken
 
@@ -131,7 +137,7 @@ class Core:
     def send(self, data: bytes, flow: Flow, client: object = None) -> None:
         self._actions.append(Send(data, flow, client))
 
-    def emit(self, event: Event) -> None:
+    def emit(self, event: Event | Registered) -> None:
         self._actions.append(event)
 
     def branch(self) -> str:
@@ -151,10 +157,29 @@ class Core:
             self._first_seen.pop(merge_key(transaction.request), None)
             self._invites.pop(transaction.key, None)
 
-    def introduce(self, request: Request) -> None:
-        """What an INVITE says of what we can do (section 13.2.1)."""
-        request.headers.add("Allow", self.allow)
-        request.headers.add("Supported", self.supported)
+    def introduce(self, message: Message) -> None:
+        """What an INVITE and its 2xx say of what we can do (section 13.2.1)."""
+        message.headers.add("Allow", ALLOW)
+        message.headers.add("Supported", ", ".join(sorted(SUPPORTED)))
+
+    def report(self, problem: str, flow: Flow) -> None:
+        """Something was refused that no call will tell of."""
+        self._actions.append(Refused(problem, flow))
+
+    def find(self, dialog: tuple[str, str, str]) -> Session | None:
+        """The session that this dialog belongs to."""
+        known = self._dialogs.get(dialog)
+        return known[0] if known else None
+
+    def begin(self, session: Callee, transaction: ServerTransaction) -> None:
+        """A call comes in."""
+        self.adopt(session.dialog, session)
+        self._invites[transaction.key] = session
+        self.emit(Incoming(session))
+
+    def locate(self, target: Uri, then: Callable[[tuple[Flow, ...], float], None]) -> None:
+        """Have `then` called with the ways to `target`, in the order in which to try them; none if it is nowhere."""
+        self._actions.append(Locate(target, then))
 
     def adopt(self, dialog: Dialog, session: Session) -> None:
         """Requests within `dialog` belong to `session` from now on."""
@@ -169,34 +194,6 @@ class Core:
 
     def finish_response(self, response: Response) -> None:
         response.headers.add("Server", self._user_agent)
-
-    def not_allowed(self, request: Request) -> Response:
-        response = request.respond(405, to_tag=self.token())
-        response.headers.add("Allow", self.allow)
-        self.finish_response(response)
-        return response
-
-    def too_short(self, request: Request) -> Response | None:
-        """422 where the session interval that is asked for is below the least (RFC 4028 section 6)."""
-        try:
-            session_timer.requested(request)
-        except session_timer.TooShort:
-            response = request.respond(422, to_tag=self.token())
-            response.headers.add("Min-SE", session_timer.MIN_SE)
-            self.finish_response(response)
-            return response
-        return None
-
-    def options(self, request: Request) -> Response:
-        """What a health check of a proxy or SBC asks for (section 11.2); 503 while draining."""
-        response = request.respond(503 if self.draining else 200, to_tag=self.token())
-        response.headers.add("Allow", self.allow)
-        response.headers.add("Accept", "application/sdp")
-        response.headers.add("Supported", self.supported)
-        if self.draining:
-            response.headers.add("Retry-After", 30)
-        self.finish_response(response)
-        return response
 
     def __len__(self) -> int:
         """Live transactions and dialogs: back to 0 when nothing is going on."""
@@ -218,11 +215,12 @@ class Core:
         if transaction:
             transaction.receive(request, now)
             return
-        if not self.trunks.knows(flow.remote[0]) and not self._belongs(request, key):
-            self.trunks.strike(flow.remote[0], now)
-            self._actions.append(Refused(f"{request.method} from an address of no trunk", flow))
-            self._respond_statelessly(request, back, 403)  # a flood of them leaves nothing behind
-            return
+        user_of: Trunk | None = None
+        stranger = not self.trunks.knows(flow.remote[0]) and not self._belongs(request, key)
+        if stranger or (request.method == "REGISTER" and self.trunks.guard):
+            user_of = self._log_in(request, flow, back, now)
+            if user_of is None:
+                return
         if request.to.tag == "" and self._first_seen.get(merge_key(request), key) != key:
             self._respond_statelessly(request, back, 482)
             return
@@ -234,7 +232,31 @@ class Core:
             self._receive_in_dialog(transaction, now)
         else:
             self._first_seen[merge_key(request)] = key
-            self._receive_out_of_dialog(transaction, flow, now)
+            self.reception.receive(transaction, flow, self.trunks.find(flow.remote[0]) or user_of, now)
+
+    def _log_in(self, request: Request, flow: Flow, back: Flow, now: float) -> Trunk | None:
+        """Whose user a stranger is; None once it has been refused or asked for a password, which leaves nothing."""
+        guard = self.trunks.guard
+        if guard is None:
+            self._refuse_stranger(request, flow, back, now)
+            return None
+        user, stale = guard.verify(request, now)
+        if user and (request.method != "REGISTER" or user == request.to.uri.user):
+            self.trunks.pardon(flow.remote[0])
+            return self.trunks.trunk_of(user)
+        if not stale:
+            self.trunks.strike(flow.remote[0], now)
+        if user or request.to.tag or request.method == "CANCEL":  # another's name, or of no call that is known here
+            self._respond_statelessly(request, back, 403 if user else 481)
+        else:
+            status = 401 if request.method == "REGISTER" else 407
+            self._respond_statelessly(request, back, status, amend=lambda one: guard.challenge(one, now, stale))
+        return None
+
+    def _refuse_stranger(self, request: Request, flow: Flow, back: Flow, now: float) -> None:
+        self.trunks.strike(flow.remote[0], now)
+        self._actions.append(Refused(f"{request.method} from an address of no trunk", flow))
+        self._respond_statelessly(request, back, 403)  # a flood of them leaves nothing behind
 
     def _belongs(self, request: Request, key: tuple[str, ...]) -> bool:
         """Whether it is part of a call that was let in: a proxy may hand that on to whoever is behind it."""
@@ -253,93 +275,17 @@ class Core:
         known = self._dialogs.get((request.call_id, request.to.tag, request.from_.tag))
         if known is None:
             transaction.respond(request.respond(481), now)
-        elif unsupported := self._unsupported(request):
+        elif unsupported := self.reception.unsupported(request):
             transaction.respond(unsupported, now)
         elif not known[1].follows(request):
             transaction.respond(request.respond(500), now)  # out of order (section 12.2.2)
         else:
             known[0].receive(transaction, now)
 
-    def _receive_out_of_dialog(self, transaction: ServerTransaction, flow: Flow, now: float) -> None:
-        request = transaction.request
-        if request.method not in KNOWN_METHODS | {"SUBSCRIBE"}:
-            transaction.respond(self.not_allowed(request), now)
-        elif request.uri.scheme not in ("sip", "sips", "tel"):
-            transaction.respond(request.respond(416, to_tag=self.token()), now)
-        elif unsupported := self._unsupported(request):
-            transaction.respond(unsupported, now)
-        elif request.method == "OPTIONS":
-            transaction.respond(self.options(request), now)
-        elif request.method == "INVITE":
-            self._receive_invite(transaction, flow, now)
-        elif request.method == "SUBSCRIBE":
-            response = request.respond(489, to_tag=self.token())
-            response.headers.add("Allow-Events", "refer")
-            transaction.respond(response, now)
-        else:
-            transaction.respond(request.respond(481, to_tag=self.token()), now)
-
-    def _receive_invite(self, transaction: ServerTransaction, flow: Flow, now: float) -> None:
-        request = transaction.request
-        if request.contact is None:
-            transaction.respond(request.respond(400, "Contact is missing", to_tag=self.token()), now)
-            return
-        if request.body and not (request.sdp or request.content_type.startswith("multipart/")):
-            response = request.respond(415, to_tag=self.token())
-            response.headers.add("Accept", "application/sdp")
-            transaction.respond(response, now)
-            return
-        if refusal := self.too_short(request):
-            transaction.respond(refusal, now)
-            return
-        replaced, refusal = self._replaced(request)
-        if refusal:
-            transaction.respond(refusal, now)
-            return
-        trunk = self.trunks.find(flow.remote[0])
-        if trunk and (limit := self.trunks.admit(trunk, now)):
-            response = request.respond(limit.status, to_tag=self.token())
-            response.headers.add("Retry-After", limit.retry_after)
-            transaction.respond(response, now)
-            self._actions.append(Refused(f"INVITE over the limits of the trunk {trunk.name}", flow))
-            return
-        transaction.respond(request.respond(100), now)
-        session = Callee(self, transaction, flow, self.token(), self._contact(request, flow), trunk)
-        session.replaces = replaced
-        self.adopt(session.dialog, session)
-        self._invites[transaction.key] = session
-        self.emit(Incoming(session))
-
-    def _replaced(self, request: Request) -> tuple[Session | None, Response | None]:
-        """The session whose place an INVITE wants to take, or why it cannot (RFC 3891 section 3)."""
-        wanted = wants_replacement(request)
-        if wanted is None:
-            return None, None
-        known = self._dialogs.get(wanted[0])
-        if known is None or known[0].state is not State.CONFIRMED:
-            return None, request.respond(481, to_tag=self.token())
-        if wanted[1]:  # early-only, and it is not early any more
-            return None, request.respond(486, to_tag=self.token())
-        return known[0], None
-
-    def _contact(self, request: Request, flow: Flow) -> Uri:
-        params = {} if flow.transport == "udp" else {"transport": flow.transport}
-        scheme = "sips" if request.uri.scheme == "sips" else "sip"
-        return Uri(scheme, request.uri.user or self._contact_user, flow.local[0], flow.local[1], params)
-
     def own_contact(self, flow: Flow) -> Uri:
         """Where we are reached by whoever is at the other end of `flow`."""
         params = {} if flow.transport == "udp" else {"transport": flow.transport}
-        return Uri("sip", self._contact_user, flow.local[0], flow.local[1], params)
-
-    def _unsupported(self, request: Request) -> Response | None:
-        tags = [tag for tag in request.headers.all("Require") if tag.lower() not in SUPPORTED]
-        if not tags or request.method in ("CANCEL", "ACK"):
-            return None
-        response = request.respond(420, to_tag=self.token())
-        response.headers.add("Unsupported", ", ".join(tags))
-        self.finish_response(response)
-        return response
+        return Uri("sip", self.contact_user, flow.local[0], flow.local[1], params)
 
     # responses and refusals
 
@@ -347,9 +293,17 @@ class Core:
         if transaction := self._clients.get((response.via.branch, response.cseq.method)):
             transaction.receive(response, now)
 
-    def _respond_statelessly(self, request: Request, flow: Flow, status: int, reason: str = "") -> None:
+    def _respond_statelessly(
+        self,
+        request: Request,
+        flow: Flow,
+        status: int,
+        reason: str = "",
+        amend: Callable[[Response], None] = lambda response: None,
+    ) -> None:
         tag = hashlib.sha256(f"{request.call_id}{request.via.branch}".encode()).hexdigest()[:12]
         response = request.respond(status, reason, to_tag=tag)
+        amend(response)
         self.finish_response(response)
         self.send(response.serialize(), flow)
 

@@ -128,7 +128,7 @@ class Guard:
 
     def challenge(self, response: Response, now: float, stale: bool = False) -> None:
         """Ask for a name and a password: a header for each algorithm, the strongest first."""
-        nonce = self._nonce(f"{now:.0f}")
+        nonce = self._nonce(f"{now:.0f}.{secrets.token_hex(6)}")
         header = "Proxy-Authenticate" if response.status == 407 else "WWW-Authenticate"
         for algorithm in ALGORITHMS:
             response.headers.add(
@@ -158,8 +158,10 @@ class Guard:
         return "", False
 
     def _fresh(self, nonce: str, count: str, now: float) -> bool:
-        stamp = nonce.partition(".")[0]
-        if not hmac.compare_digest(self._nonce(stamp).encode(), nonce.encode()) or now - float(stamp) > NONCE_SECONDS:
+        stamp, _, seal = nonce.rpartition(".")
+        if not seal or not hmac.compare_digest(self._nonce(stamp).encode(), nonce.encode()):
+            return False
+        if now - float(stamp.partition(".")[0]) > NONCE_SECONDS:
             return False
         try:
             number = int(count, 16)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gateway.sip.message import Headers
-from gateway.sip.uri import Uri
 
 if TYPE_CHECKING:
     from gateway.sip.callee import Callee
+    from gateway.sip.registration import Registration
     from gateway.sip.session import Session
 
 
@@ -73,14 +73,6 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Redirected:
-    """3xx to our INVITE, which may be followed: continue with `session.redirect`."""
-
-    session: Session
-    target: Uri
-
-
-@dataclass(frozen=True, slots=True)
 class Rejected:
     """Our INVITE came to nothing. `cause` is one of refused, no-answer, unreachable, cancelled.
 
@@ -116,6 +108,13 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Registered:
+    """A trunk is registered, or not any more: `registration.problem` says why."""
+
+    registration: Registration
+
+
+@dataclass(frozen=True, slots=True)
 class ReferProgress:
     """The transfer moved on, or ended when `session.referral.done`."""
 
@@ -127,7 +126,6 @@ Event = (
     | Confirmed
     | Progress
     | Answered
-    | Redirected
     | Rejected
     | Reoffered
     | Reanswered

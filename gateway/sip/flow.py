@@ -9,12 +9,16 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """One way to a peer. `local` is how the peer sees us; `connection` is a TCP connection (0: any, or a new one)."""
+    """One way to a peer. `local` is how the peer sees us; `connection` is a TCP connection (0: any, or a new one).
+
+    `name` is whose certificate a TLS connection has to show, where that is not the host itself (RFC 5922).
+    """
 
     transport: str  # udp, tcp, tls
     remote: Address
     local: Address
     connection: int = 0
+    name: str = ""
 
     @property
     def reliable(self) -> bool:

@@ -59,6 +59,7 @@ class LocalMedia:
     dtmf_payload_type: int = 101
     srtp: str = "off"
     srtp_key: bytes = b""
+    direction: str = "sendrecv"  # of our offers
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,9 @@ def make_answer(offer: SessionDescription, local: LocalMedia) -> tuple[bytes, Ag
 
 
 def make_offer(local: LocalMedia) -> bytes:
-    """Our own offer, for an INVITE that came without one."""
+    """Our own offer: of a call that we make, of a hold, or for an INVITE that came without one."""
     crypto = Crypto("1", SUITES[0], local.srtp_key) if local.srtp == "required" else None
-    return _description(local, [_section(local, local.formats, local.dtmf_payload_type, "sendrecv", crypto)])
+    return _description(local, [_section(local, local.formats, local.dtmf_payload_type, local.direction, crypto)])
 
 
 def accept_answer(answer: SessionDescription, local: LocalMedia) -> Agreed:

@@ -29,6 +29,7 @@ class Referral:
         self.state = State.SENT
         self.status = 0
         self.reason = ""
+        self.refused = False  # the REFER itself, not the call that it asked for
 
     @property
     def done(self) -> bool:
@@ -48,6 +49,7 @@ class Referral:
         elif 200 <= response.status < 300:
             self.state = State.FOLLOWED
         elif response.status >= 300:
+            self.refused = True
             self._finish(response.status, response.reason)
 
     def receive_notify(self, request: Request) -> bool:

@@ -176,13 +176,13 @@ class Session:
                 if known:
                     self._refer_moved()
             case "OPTIONS":
-                transaction.respond(self._core.options(request), now)
+                transaction.respond(self._core.reception.options(request), now)
             case "PRACK":
                 transaction.respond(request.respond(481), now)
             case "REFER":  # nobody sends our agents elsewhere
                 transaction.respond(request.respond(603), now)
             case _:
-                transaction.respond(self._core.not_allowed(request), now)
+                transaction.respond(self._core.reception.not_allowed(request), now)
 
     def _hung_up(self, now: float) -> None:
         """The peer's BYE came: what else has to be said before the session ends."""
@@ -206,7 +206,7 @@ class Session:
             response.headers.add("Retry-After", 1)
             transaction.respond(response, now)
             return
-        if refusal := self._core.too_short(request):
+        if refusal := self._core.reception.too_short(request):
             transaction.respond(refusal, now)
             return
         if request.contact:
@@ -355,8 +355,7 @@ class Session:
             for value in request.headers.all("Record-Route"):
                 response.headers.add("Record-Route", value)
             response.headers.add("Contact", f"<{self.dialog.contact}>")
-            response.headers.add("Allow", self._core.allow)
-            response.headers.add("Supported", self._core.supported)
+            self._core.introduce(response)
         for name, value in (headers or {}).items():
             response.headers.add(name, value)
         if body:

@@ -27,21 +27,38 @@ MAX_CONNECTIONS = 2000
 FIRST_MESSAGE_SECONDS = 32.0
 """A connection that has not brought one whole message by then is closed (64 * T1: nobody waits longer)."""
 
+CONNECT_SECONDS = 10.0
+"""Longest wait for a connection of ours to be made."""
+
 Receive = Callable[[bytes, Flow], None]
 Fail = Callable[[object], None]
 
 
 @dataclass(frozen=True, slots=True)
 class TlsSettings:
-    """PEM files: the `certificate` with its chain, and its `key`."""
+    """PEM files: the `certificate` with its chain, and its `key`; it is also shown to servers that we connect to.
+
+    `ca` holds whom to trust instead of the system's list. With `client_certificates` who connects to us has to show
+    one that `ca` vouches for.
+    """
 
     certificate: str
     key: str
     port: int = 5061
+    ca: str = ""
+    client_certificates: bool = False
 
     def context(self) -> ssl.SSLContext:
         """For the server's side. Raises ConfigError."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        if self.client_certificates:
+            context.verify_mode = ssl.CERT_REQUIRED
+        self.load(context)
+        return context
+
+    def client_context(self) -> ssl.SSLContext:
+        """For connections of ours. Raises ConfigError."""
+        context = ssl.create_default_context()
         self.load(context)
         return context
 
@@ -49,8 +66,11 @@ class TlsSettings:
         """Read the files, again; handshakes from now on use them. Raises ConfigError."""
         try:
             context.load_cert_chain(self.certificate, self.key)
+            if self.ca:
+                context.load_verify_locations(self.ca)
         except (OSError, ssl.SSLError) as error:
-            problem = f"the certificate {self.certificate} with the key {self.key} cannot be used: {error}"
+            ca = f" and the ca {self.ca}" if self.ca else ""
+            problem = f"the certificate {self.certificate} with the key {self.key}{ca} cannot be used: {error}"
             raise ConfigError("sip.tls", problem) from error
 
 
@@ -64,7 +84,9 @@ class Transports:
         self._udp: asyncio.DatagramTransport | None = None
         self._servers: list[asyncio.Server] = []
         self._tls: tuple[TlsSettings, ssl.SSLContext] | None = None
+        self._client_tls: ssl.SSLContext | None = None
         self._connections: dict[int, _Connection] = {}
+        self._connecting: dict[tuple[str, Address, str], list[tuple[bytes, object]]] = {}  # what waits for each
         self._tasks: set[asyncio.Task[None]] = set()
         self._serial = itertools.count(1)
         self._host, self.port, self.tls_port = "", 0, 0
@@ -86,6 +108,7 @@ class Transports:
 
     async def _listen_tls(self, host: str, tls: TlsSettings) -> None:
         context = tls.context()
+        self._client_tls = tls.client_context()
         try:
             server = await asyncio.get_running_loop().create_server(
                 lambda: _Connection(self, "tls"), host, tls.port, ssl=context
@@ -102,6 +125,12 @@ class Transports:
             settings, context = self._tls
             settings.context()  # a bad file leaves the one in use alone
             settings.load(context)
+            self._client_tls = settings.client_context()
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What requests of ours can go by."""
+        return ("udp", "tcp", "tls")
 
     def local(self, remote: Address, transport: str) -> Address:
         """The address that `remote` reaches us at."""
@@ -116,15 +145,19 @@ class Transports:
             else:
                 self._spawn(self._resolve_and_send(data, flow, client))
             return
+        key = flow.transport, flow.remote, flow.name
         connection = self._connections.get(flow.connection) or next(
-            (one for one in self._connections.values() if one.remote == flow.remote), None
+            (one for one in self._connections.values() if one.serves(key)), None
         )
         if connection:
             connection.write(data)
-        elif flow.transport in ("tcp", "tls"):
-            self._spawn(self._connect_and_send(data, flow, client))
-        else:
+        elif flow.transport not in ("tcp", "tls"):
             self._failed(client)
+        elif key in self._connecting:
+            self._connecting[key].append((data, client))
+        else:
+            self._connecting[key] = [(data, client)]
+            self._spawn(self._connect(flow))
 
     def _send_udp(self, data: bytes, remote: Address, client: object) -> None:
         if self._udp is None or self._udp.is_closing():
@@ -146,18 +179,22 @@ class Transports:
             log.warning("sip.no_such_host", remote=flow.remote, problem=str(error))
             self._failed(client)
 
-    async def _connect_and_send(self, data: bytes, flow: Flow, client: object) -> None:
+    async def _connect(self, flow: Flow) -> None:
+        key = flow.transport, flow.remote, flow.name
+        secure = (self._client_tls or ssl.create_default_context()) if flow.transport == "tls" else None
+        name = (flow.name or flow.remote[0]) if secure else None
         try:
-            secure = ssl.create_default_context() if flow.transport == "tls" else None
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(CONNECT_SECONDS):
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: _Connection(self, flow.transport), *flow.remote, ssl=secure
+                    lambda: _Connection(self, flow.transport), *flow.remote, ssl=secure, server_hostname=name
                 )
-            connection.remote = flow.remote
-            connection.write(data)
+            connection.remote, connection.name = flow.remote, flow.name
+            for data, _ in self._connecting.pop(key):
+                connection.write(data)
         except OSError as error:  # TimeoutError and ssl.SSLError are ones
-            log.warning("sip.connect_failed", remote=flow.remote, problem=str(error))
-            self._failed(client)
+            log.warning("sip.connect_failed", remote=flow.remote, problem=str(error) or "no answer")
+            for _, client in self._connecting.pop(key):
+                self._failed(client)
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -213,6 +250,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._number = 0
         self.remote: Address = ("", 0)
+        self.name = ""  # whose certificate was asked for
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -243,6 +281,9 @@ class _Connection(asyncio.Protocol):
         if self._patience:
             self._patience.cancel()
         self._transports.closed(self._number)
+
+    def serves(self, key: tuple[str, Address, str]) -> bool:
+        return (self._kind, self.remote, self.name) == key or (self._kind, self.remote, "") == key
 
     def write(self, data: bytes) -> None:
         if self._transport and not self._transport.is_closing():

@@ -9,6 +9,10 @@ import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
+from gateway.sip.digest import Credentials, Guard
+from gateway.sip.session_timer import PREFERRED
+from gateway.sip.uri import Uri
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 STRIKES = 20
@@ -21,12 +25,36 @@ MAX_SOURCES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Trunk:
-    """`peers` are networks that it may call from; limits of 0 are none."""
+    """A way in, a way out, or both. `peers` are networks that it may call from, `users` who may log in from anywhere.
+
+    Calls go out to `server`, by way of `proxy` where that is set; `domain` is the host part of what they are from and
+    to (empty: the server's). With `register_seconds` the gateway registers there as `credentials`. `caller_id` is the
+    user part of From where an order names none, `asserted` whether it also goes into P-Asserted-Identity. Empty
+    `codecs` and `srtp` are the gateway's own; `session_seconds` of 0 asks for no session timer; limits of 0 are none.
+    `transfer` is refer, bridge (the gateway calls the target itself) or auto (bridge where REFER is refused); `dtmf` is
+    rtp or info.
+    """
 
     name: str
-    peers: tuple[Network, ...]
+    peers: tuple[Network, ...] = ()
     max_calls: int = 0
     calls_per_second: float = 0.0
+    users: tuple[Credentials, ...] = ()
+    server: Uri | None = None
+    proxy: Uri | None = None
+    domain: str = ""
+    credentials: Credentials | None = None
+    register_seconds: int = 0
+    caller_id: str = ""
+    asserted: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
+    codecs: tuple[str, ...] = ()
+    srtp: str = ""
+    transfer: str = "auto"
+    dtmf: str = "rtp"
+    ring_seconds: float = 60.0
+    session_seconds: int = PREFERRED
+    redirects: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +84,39 @@ class Trunks:
     """All trunks. Without any, everybody may call and nothing is counted."""
 
     trunks: tuple[Trunk, ...] = ()
+    realm: str = "gateway"
+    guard: Guard | None = None
     refused: int = 0  # requests of unknown sources that were answered
     dropped: int = 0  # and those that were not
+    _learned: dict[str, str] = field(default_factory=dict)
     _use: dict[str, _Use] = field(default_factory=dict)
     _sources: OrderedDict[str, _Source] = field(default_factory=OrderedDict)
+
+    def __post_init__(self) -> None:
+        self.use(self.trunks)
+
+    def use(self, trunks: tuple[Trunk, ...]) -> None:
+        """Take these from now on; calls in progress stay counted under their trunk's name."""
+        self.trunks = trunks
+        users = {user.username: user for trunk in trunks for user in trunk.users}
+        if users and self.guard:
+            self.guard.users = users
+        else:
+            self.guard = Guard(self.realm, users) if users else None
+        names = {trunk.name for trunk in trunks}
+        self._learned = {host: name for host, name in self._learned.items() if name in names}
+
+    def learn(self, trunk: Trunk, hosts: set[str]) -> None:
+        """Addresses of the server that we register with: it may call from them."""
+        self._learned = {host: name for host, name in self._learned.items() if name != trunk.name}
+        self._learned |= dict.fromkeys(hosts, trunk.name)
+
+    def named(self, name: str) -> Trunk | None:
+        return next((trunk for trunk in self.trunks if trunk.name == name), None)
+
+    def trunk_of(self, user: str) -> Trunk | None:
+        """The trunk that `user` logs in to."""
+        return next((trunk for trunk in self.trunks if any(one.username == user for one in trunk.users)), None)
 
     def find(self, host: str) -> Trunk | None:
         """The first trunk that `host` belongs to."""
@@ -67,7 +124,8 @@ class Trunks:
             address = ipaddress.ip_address(host)
         except ValueError:
             return None
-        return next((trunk for trunk in self.trunks if any(address in network for network in trunk.peers)), None)
+        found = next((trunk for trunk in self.trunks if any(address in network for network in trunk.peers)), None)
+        return found or self.named(self._learned.get(host, ""))
 
     def knows(self, host: str) -> bool:
         return not self.trunks or self.find(host) is not None
@@ -92,6 +150,10 @@ class Trunks:
             source.banned_until, source.strikes = now + BAN_SECONDS, 0
         if len(self._sources) > MAX_SOURCES:
             self._sources.popitem(last=False)
+
+    def pardon(self, host: str) -> None:
+        """Who was taken for a stranger has logged in."""
+        self._sources.pop(host, None)
 
     def admit(self, trunk: Trunk, now: float) -> Refusal | None:
         """Take one more call, which `release` gives back; or say why not."""

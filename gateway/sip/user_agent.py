@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 import re
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import structlog
 
 from gateway.machine import Driver
-from gateway.sip.core import Core, Refused, Send
-from gateway.sip.events import Event
+from gateway.sip.caller import Caller
+from gateway.sip.core import Action, Core, Locate, Refused, Send
+from gateway.sip.digest import Login
+from gateway.sip.events import Event, Registered
 from gateway.sip.flow import Flow
-from gateway.sip.session import Session
+from gateway.sip.lookup import Dns
+from gateway.sip.outgoing import Order, invitation
+from gateway.sip.registrar import Binding
+from gateway.sip.registration import Registration
+from gateway.sip.resolve import locate
 from gateway.sip.timers import Timing
 from gateway.sip.transport import TlsSettings, Transports
 from gateway.sip.trunks import Trunk
@@ -24,7 +33,7 @@ log = structlog.get_logger("gateway.sip")
 class SipSettings:
     """`host` is the address to listen on for UDP and TCP, `public_host` the one to tell peers (empty: the same).
 
-    With `trunks`, nobody else may call.
+    With `trunks`, nobody else may call. `nameservers` as host:port, none for the system's.
     """
 
     host: str = "127.0.0.1"
@@ -34,6 +43,7 @@ class SipSettings:
     timing: Timing = field(default_factory=Timing)
     trunks: tuple[Trunk, ...] = ()
     tls: TlsSettings | None = None
+    nameservers: tuple[str, ...] = ()
     trace: bool = False  # every message into the log, without credentials
 
 
@@ -43,10 +53,18 @@ class UserAgent:
     def __init__(self, settings: SipSettings, on_event: Callable[[Event], None]) -> None:
         self._settings = settings
         self._on_event = on_event
-        self.core = Core(user_agent=settings.user_agent, timing=settings.timing, trunks=settings.trunks)
+        self.core = Core(
+            user_agent=settings.user_agent,
+            timing=settings.timing,
+            trunks=settings.trunks,
+            realm=settings.public_host or settings.host,
+        )
+        self.registrations: dict[str, Registration] = {}  # by the trunk's name
+        self._dns = Dns(settings.nameservers, socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+        self._tasks: set[asyncio.Task[None]] = set()
         self.refused = 0  # messages that could not be read
         self._transports = Transports(self._received, self._failed, settings.public_host)
-        self._driver: Driver[Send | Event | Refused] | None = None
+        self._driver: Driver[Action] | None = None
 
     @property
     def port(self) -> int:
@@ -61,10 +79,42 @@ class UserAgent:
         """Raises PortInUse, ConfigError."""
         self._driver = Driver(self.core, self._perform)
         await self._transports.listen(self._settings.host, self._settings.port, self._settings.tls)
+        self.use(self._settings.trunks)
 
     def reload(self) -> None:
         """Read the TLS certificate again, for connections to come. Raises ConfigError."""
         self._transports.reload()
+
+    def use(self, trunks: tuple[Trunk, ...]) -> None:
+        """Take these trunks from now on: calls in progress stay, registrations begin, change or end."""
+        self.core.trunks.use(trunks)
+        wanted = {trunk.name: trunk for trunk in trunks if trunk.register_seconds}
+        for name, registration in list(self.registrations.items()):
+            if wanted.get(name) != registration.trunk:
+                del self.registrations[name]
+                self.act(registration.stop)
+        for name, trunk in wanted.items():
+            if name not in self.registrations:
+                self.registrations[name] = Registration(self.core, trunk)
+                self.act(self.registrations[name].start)
+
+    def call(self, order: Order, offer: Callable[[str], bytes]) -> Caller:
+        """Call somebody; `offer` makes our SDP for the address at which the peer reaches us.
+
+        Raises SipParseError for what cannot be called, TrunkBusy.
+        """
+        login = Login(order.trunk.credentials, self.core.token) if order.trunk.credentials else None
+        asked = invitation(order, offer, login, self.host, self._telephones(order))
+        assert self._driver is not None
+        session = self.core.invite(asked, self._driver.now())
+        asyncio.get_running_loop().call_soon(self._driver.drain)  # first the session, then what becomes of it
+        return session
+
+    def _telephones(self, order: Order) -> list[Binding]:
+        """Where a user who has logged in is reached."""
+        if not any(user.username == order.target for user in order.trunk.users):
+            return []
+        return self.core.reception.registrar.find(order.target, asyncio.get_running_loop().time())
 
     def act(self, verb: Callable[[float], object]) -> None:
         """Run one verb of a session, such as `lambda now: session.bye(now)`, and send what it wants sent."""
@@ -73,13 +123,17 @@ class UserAgent:
         self._driver.drain()
 
     async def close(self) -> None:
+        self.use(())
+        for task in self._tasks:
+            task.cancel()
         if self._driver:
             self._driver.close()
         await self._transports.close()
 
-    def local_host(self, session: Session) -> str:
-        """The address that the peer of this session reaches us at, for SDP."""
-        return session.dialog.flow.local[0]
+    @property
+    def host(self) -> str:
+        """The address that we tell those who are on no particular way to us."""
+        return self._transports.local(("192.0.2.1", 0), "udp")[0]
 
     def _received(self, data: bytes, flow: Flow) -> None:
         if self._settings.trace:
@@ -92,12 +146,29 @@ class UserAgent:
     def _failed(self, client: object) -> None:
         self.act(lambda now: self.core.transport_failed(client, now))
 
-    def _perform(self, action: Send | Event | Refused) -> None:
+    async def _locate(self, action: Locate) -> None:
+        hops = await locate(action.target, self._dns, self._transports.kinds, random.random)
+        flows = []
+        for hop in hops:
+            remote = (hop.host, hop.port)
+            name = action.target.host if hop.transport == "tls" else ""
+            flows.append(Flow(hop.transport, remote, self._transports.local(remote, hop.transport), name=name))
+        self.act(lambda now: action.then(tuple(flows), now))
+
+    def _perform(self, action: Action) -> None:
         match action:
+            case Locate():
+                task = asyncio.get_running_loop().create_task(self._locate(action))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
             case Send():
                 if self._settings.trace:
                     _trace("sent", action.data, action.flow)
                 self._transports.send(action.data, action.flow, action.client)
+            case Registered(registration) if registration.problem:
+                log.warning("sip.not_registered", trunk=registration.trunk.name, problem=registration.problem)
+            case Registered(registration):
+                log.info("sip.registered", trunk=registration.trunk.name)
             case Refused():
                 self.refused += 1
                 log.warning("sip.message_refused", source=str(action.flow), problem=action.problem)

@@ -9,7 +9,11 @@ from gateway.sip.trunks import Trunks
 class Board(list):
     clock = Thing(ticks=7, late=1, worst=0.006)
     ports = range(3)
-    user_agent = Thing(refused=2, core=Thing(trunks=Trunks((Trunk("acme", ()),), refused=5, dropped=6)))
+    user_agent = Thing(
+        refused=2,
+        registrations={"acme": Thing(problem="")},
+        core=Thing(trunks=Trunks((Trunk("acme", ()),), refused=5, dropped=6)),
+    )
 
 
 class Writer(list):
@@ -30,6 +34,7 @@ def test_what_calls_tell_and_what_is_read_at_the_scrape():
         'gateway_call_seconds_bucket{le="30.0"} 1.0', "gateway_calls_live 2.0", "gateway_store_waiting 3.0",
         "gateway_media_ports_free 3.0", "gateway_sip_refused_messages_total 2.0", "gateway_store_dropped_total 4.0",
         "gateway_ready 1.0", 'gateway_trunk_calls_live{trunk="acme"} 0.0',
-        'gateway_sip_strangers_total{what="dropped"} 6.0', "gateway_media_worst_tick_seconds 0.006",
+        'gateway_sip_strangers_total{what="dropped"} 6.0', 'gateway_trunk_registered{trunk="acme"} 1.0',
+        "gateway_media_worst_tick_seconds 0.006",
     ):  # fmt: skip
         assert line in text

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from gateway.agents import BUNDLED, load_agents
-from gateway.bridge.call import ANNOUNCEMENT_SECONDS, DIGITS_SECONDS, LAST_WORD_SECONDS, Call, Finished, RunTool
+from gateway.agents import BUNDLED, Agent, load_agents
+from gateway.bridge.call import ANNOUNCEMENT_SECONDS, DIGITS_SECONDS, Call, Finished, RunTool
 from gateway.bridge.facts import CallFacts
 from gateway.bridge.reasons import Reason
+from gateway.bridge.transfer import LAST_WORD_SECONDS
 from gateway.errors import SipParseError
 from gateway.realtime import (
     AudioDelta,
@@ -48,9 +49,12 @@ class Leg:
         heard, self.queued = ([Heard("item_1", 0, 120)] if self.queued else []), 0
         return heard
 
-    def transfer(self, target):
+    transfers = "refer"
+
+    def transfer(self, target, replaces=None):
         if self.bad_target:
             raise SipParseError("not a URI")
+        self.replaces = replaces
         self.log.append(("transfer", target))
         return self.accepts
 
@@ -82,6 +86,7 @@ class Progress:
     reason: str = ""
     done: bool = False
     accepted: bool = True
+    refused: bool = False
 
 
 class Stage:
@@ -383,3 +388,37 @@ def test_what_comes_before_the_answer_or_after_the_end_does_nothing():
     stage.speaks()
     assert stage.log == before
     assert "ended" in str(stage.call)
+
+
+def test_a_call_that_we_make():
+    stage = Stage(talking=False)
+    stage.call.state = CallState.INCOMING
+    stage.do(stage.call.dial)
+    stage.do(stage.call.ringing, 180)
+    stage.do(stage.call.ringing, 183)
+    assert stage.call.state is CallState.RINGING
+    stage.do(stage.call.picked_up)
+    assert stage.call.state is CallState.ANSWERED
+    assert stage.kinds()[-3:] == ["dialing", "ringing", "answered"]
+    assert stage.verbs()[-1] == "create_response"
+
+
+def test_a_call_that_nobody_takes():
+    stage = Stage(talking=False)
+    stage.do(stage.call.dial)
+    stage.do(stage.call.not_reached, "busy", 486, "486 Busy Here")
+    assert (stage.call.tally.outcome, stage.finished) == ("busy", True)
+    stage.do(stage.call.picked_up)
+    assert stage.call.state is CallState.ENDED
+
+
+def test_keys_are_pressed_for_the_model():
+    stage = Stage()
+    stage.calls("send_digits", '{"digits": "12#"}')
+    assert "no such tool" in stage.told[-1].data["output"]  # this agent may not
+    definition = AGENT.definition.model_copy(update={"tools": ("send_digits",)})
+    stage.call.agent = Agent(AGENT.name, AGENT.source, definition, AGENT.tools)
+    stage.calls("send_digits", '{"digits": "12#"}', "c2")
+    assert ("send_digits", "12#") in stage.log
+    stage.calls("send_digits", '{"digits": "call me"}', "c3")
+    assert "1 to 40 keys" in stage.told[-1].data["output"]

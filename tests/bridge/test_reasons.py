@@ -1,8 +1,10 @@
+from types import SimpleNamespace
+
 import pytest
 
 from gateway import errors
 from gateway.bridge import reason_of
-from gateway.bridge.reasons import OURS, REASONS
+from gateway.bridge.reasons import OURS, REASONS, outcome_of
 
 
 @pytest.mark.parametrize(
@@ -25,3 +27,19 @@ def test_503_that_passes_says_when_to_come_back():
     assert reason_of(errors.NoMediaPort(1, 2)).headers["Retry-After"]
     assert OURS not in REASONS.values()
     assert all(300 <= reason.status < 700 for reason in REASONS.values())
+
+
+@pytest.mark.parametrize(
+    ("cause", "status", "reason", "outcome"),
+    [
+        ("refused", 486, "", "busy"), ("refused", 600, "", "busy"), ("refused", 480, "", "no_answer"),
+        ("refused", 404, "", "invalid_number"), ("refused", 484, "", "invalid_number"),
+        ("refused", 603, "", "rejected"), ("refused", 403, "", "rejected"), ("refused", 503, "", "failed"),
+        ("refused", 480, 'Q.850;cause=17;text="User busy"', "busy"),
+        ("refused", 503, "SIP;cause=503, Q.850 ; cause=1", "invalid_number"),
+        ("refused", 486, "Q.850;cause=127", "busy"), ("no-answer", 408, "", "no_answer"),
+        ("unreachable", 408, "", "unreachable"), ("cancelled", 487, "", "cancelled"),
+    ],
+)  # fmt: skip
+def test_what_became_of_an_invite_of_ours(cause, status, reason, outcome):
+    assert outcome_of(SimpleNamespace(cause=cause, status=status, reason=reason)) == outcome

@@ -47,16 +47,13 @@ class Agent:
     def act(self, verb):
         self.sent = self.wire.act(verb)
 
-    def local_host(self, session):
-        return "192.0.2.1"
-
 
 def leg_for(offer=OFFER, codecs=BOTH):
     agent, chunks = Agent(), []
     agent.wire.receive(request(body=offer))
-    leg = SipLeg(agent, agent.wire.events[0].session, codecs, Uplink(codecs[0], 20, chunks.append))
+    leg = SipLeg(agent, codecs, Uplink(codecs[0], 20, chunks.append))
     leg.rtp = Rtp()
-    leg.negotiate()
+    leg.take(agent.wire.events[0].session)
     leg.chunks, leg.agent = chunks, agent
     return leg
 
@@ -90,7 +87,7 @@ def test_a_delayed_offer_is_ours_and_the_ack_has_the_answer():
 
 
 def reoffer(leg, body):
-    wire, session = leg.agent.wire, leg._session
+    wire, session = leg.agent.wire, leg.session
     tag = session.dialog.local.tag
     cseq = session.dialog.remote_seq + 1
     wire.receive(request("ACK", cseq=cseq - 1, branch=f"z9hG4bKa{cseq}", to_tag=tag))

@@ -5,7 +5,6 @@ import pytest
 from gateway.errors import TrunkBusy
 from gateway.sip import Answered, Caller, Credentials, Ended, Progress, Rejected, Reoffered, Trunk
 from gateway.sip.digest import Login
-from gateway.sip.events import Redirected
 from gateway.sip.flow import Flow
 from gateway.sip.session import State
 from gateway.sip.uri import Uri
@@ -180,7 +179,7 @@ def test_an_update_of_an_early_session_is_offered():
 def test_our_offer_may_come_in_the_ack():
     """RFC 3261 section 13.2.2.4: an INVITE without an offer gets one in the 2xx."""
     wire = Wire()
-    invite = calling(wire, body=b"")
+    invite = calling(wire, offer=None)
     assert "Content-Type" not in invite.headers
     assert wire.receive(response(invite, 200, body=OFFER)) == []
     session = told(wire, Answered)[0].session
@@ -265,16 +264,35 @@ def test_the_slow_server_that_answers_after_all_is_hung_up():
 
 
 def test_a_redirection_is_followed_as_often_as_is_allowed():
-    wire = Wire()
+    wire = Wire(ways=(SECOND,))
     invite = calling(wire, redirects=1)
-    wire.receive(response(invite, 302, Contact="<sip:old@192.0.2.20>;q=0.1, <sip:new@192.0.2.20>;q=0.9"))
-    (redirected,) = told(wire, Redirected)
-    assert str(redirected.target) in ("sip:new@192.0.2.20", "sip:peer-p1@192.0.2.10:5070")
-    session = redirected.session
-    (again,) = wire.act(lambda now: session.redirect(Uri.parse("sip:new@192.0.2.20"), (SECOND,), now))
-    assert (str(again.uri), again.call_id) == ("sip:new@192.0.2.20", invite.call_id)
+    moved = response(invite, 302).replace(b"<sip:peer-p1@192.0.2.10:5070>", b"<sip:a@b>;q=0.1, <sip:new@c>;q=0.9")
+    ack, again = wire.receive(moved)
+    assert (ack.method, str(again.uri), again.call_id) == ("ACK", "sip:new@c", invite.call_id)
+    assert [str(one) for one in wire.located] == ["sip:new@c"]
     wire.receive(response(again, 302))
     assert told(wire, Rejected)[0].status == 302
+
+
+def test_who_is_nowhere_to_be_found_is_unreachable():
+    wire = Wire(ways=())
+    trunk = Trunk("t", (), max_calls=1)
+    with pytest.raises(ValueError, match="unpack"):
+        calling(wire, flows=(), hop=Uri.parse("sip:carrier.example"), trunk=trunk)
+    assert [str(one) for one in wire.located] == ["sip:carrier.example"]
+    (rejected,) = told(wire, Rejected)
+    assert (rejected.cause, rejected.status) == ("unreachable", 503)
+    assert wire.core.trunks.calls(trunk) == 0
+
+
+def test_a_large_invite_goes_by_tcp_and_by_udp_where_that_is_not_spoken():
+    """RFC 3261 section 18.1.1."""
+    wire = Wire()
+    invite = calling(wire, headers=(("X-Long", "x" * 1300),))
+    assert invite.via.transport == "TCP"
+    client = wire.core._clients[invite.via.branch, "INVITE"]
+    (again,) = wire.act(lambda now: client.transport_failed(now))
+    assert (again.via.transport, str(again.cseq)) == ("UDP", "3 INVITE")
 
 
 def test_a_redirection_is_a_refusal_unless_it_may_be_followed():

@@ -147,7 +147,7 @@ def test_wrong_names_passwords_and_nonces_are_not_let_in():
 def test_nonces_in_use_are_bounded():
     guard = Guard("gateway", {"bob": BOB})
     for number in range(MAX_NONCES + 5):
-        guard._fresh(guard._nonce(str(number)), "1", number)
+        guard._fresh(guard._nonce(f"{number}.x"), "1", number)
     assert len(guard._used) == MAX_NONCES
 
 

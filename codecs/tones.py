@@ -1,0 +1,45 @@
+"""What a party on hold hears: a tune made here, or a WAV file."""
+
+from __future__ import annotations
+
+import wave
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+HZ = 24000
+
+_LOWEST, _HIGHEST = np.float32(-32768), np.float32(32767)
+
+_NOTES = (392.0, 493.88, 587.33, 493.88, 440.0, 523.25, 659.26, 523.25)  # Hz: two broken chords, G and A minor
+_NOTE_SECONDS, _PAUSE_SECONDS = 0.6, 1.2
+_LEVEL = 2600  # of 32767: about -22 dB, well below speech
+
+
+@cache
+def hold_tune() -> NDArray[np.int16]:
+    """A quiet tune of eight notes, int16 at 24 kHz, to be played in a loop."""
+    moment = np.arange(int(_NOTE_SECONDS * HZ)) / HZ
+    envelope = (1 - np.exp(-moment / 0.005)) * np.exp(-3 * moment)
+    notes = [envelope * (np.sin(2 * np.pi * hz * moment) + 0.3 * np.sin(4 * np.pi * hz * moment)) for hz in _NOTES]
+    tune = np.concatenate([*notes, np.zeros(int(_PAUSE_SECONDS * HZ))])
+    return (_LEVEL * tune).astype(np.int16)
+
+
+def read_wav(path: Path) -> NDArray[np.int16]:
+    """A WAV of 16 bits as int16 at 24 kHz, its channels mixed into one. Raises OSError, ValueError."""
+    try:
+        with wave.open(str(path), "rb") as file:
+            if file.getsampwidth() != 2:
+                raise ValueError(f"{path} has samples of {8 * file.getsampwidth()} bits; 16 are needed")
+            rate, channels = file.getframerate(), file.getnchannels()
+            samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, channels)
+    except (wave.Error, EOFError) as error:
+        raise ValueError(f"{path} is not a WAV of plain PCM: {error}") from error
+    mixed: NDArray[np.float32] = samples.mean(axis=1).astype(np.float32)
+    converted: NDArray[np.float32] = soxr.resample(mixed, rate, HZ) if rate != HZ else mixed
+    whole: NDArray[np.int16] = np.clip(np.rint(converted), _LOWEST, _HIGHEST).astype(np.int16)
+    return whole

@@ -1,0 +1,369 @@
+"""One call with everything that runs for it: its legs, its agent's session, its tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from gateway.agents import Agent, expand
+from gateway.bridge import tools
+from gateway.bridge.call import Action, Call, Finished, RunTool
+from gateway.bridge.facts import CallFacts
+from gateway.bridge.reasons import outcome_of, reason_of
+from gateway.bridge.sip_leg import LegEvents, SipLeg, open_leg
+from gateway.bridge.transfer import Consult
+from gateway.bridge.uplink import Uplink
+from gateway.codecs import CODECS
+from gateway.errors import GatewayError, ToolError
+from gateway.machine import Driver
+from gateway.realtime import Client, SessionConfig
+from gateway.realtime import Event as AgentEvent
+from gateway.records import CallEvent, CallState
+from gateway.sip import (
+    Answered,
+    Callee,
+    Confirmed,
+    Digit,
+    Ended,
+    Event,
+    Order,
+    Progress,
+    Reanswered,
+    ReferProgress,
+    Rejected,
+    Reoffered,
+    ReofferRefused,
+    Session,
+    Trunk,
+)
+
+if TYPE_CHECKING:
+    from gateway.bridge.switchboard import Switchboard
+
+log = structlog.get_logger("gateway.calls")
+
+
+@dataclass(frozen=True, slots=True)
+class DialOrder:
+    """Whom to call, and who talks with them. `variables` are for the agent's texts, as {{var.NAME}}."""
+
+    agent: str
+    order: Order
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+class Line:
+    """Made for an INVITE that came, or for an order to send one."""
+
+    def __init__(self, house: Switchboard, facts: CallFacts, trunk: Trunk | None) -> None:
+        self._house, self.facts, self.trunk = house, facts, trunk
+        self.call: Call | None = None
+        self.leg: SipLeg | None = None
+        self.other: SipLeg | None = None  # the target of a transfer
+        self._client: Client | None = None
+        self._driver: Driver[Action] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.sessions: list[Session] = []
+        self.log = log.bind(call_id=facts.call_id)
+
+    def feed(self, action: Callable[[Call, float], None]) -> None:
+        """Give the call one input, then do what it wants."""
+        if self.call and self._driver:
+            action(self.call, self._driver.now())
+            self._driver.drain()
+
+    def spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # how it begins
+
+    async def take(self, session: Callee) -> None:
+        """From the INVITE to a call with an agent that is ready; any error on the way refuses the call."""
+        try:
+            agent = self._house.agent_for(self.facts)
+            self.leg = leg = self._make_leg(agent)
+            leg.take(session)  # what cannot be agreed on costs no port
+            await self._open(leg)
+            leg.take(session)
+            self._begin(agent, leg, Call.start)
+            await self._client_of(agent).open()
+            self.feed(Call.agent_ready)
+            self._talk(leg)
+        except Exception as error:  # the door: whatever goes wrong here refuses this call and no other
+            self._refuse(error, session)
+
+    async def dial(self, order: DialOrder) -> None:
+        """First the agent, then the INVITE: nobody's telephone rings without somebody to talk with."""
+        try:
+            agent = self._house.agent(order.agent)
+            self.leg = leg = self._make_leg(agent)
+            await self._open(leg)
+            self._begin(agent, leg, Call.dial)
+            await self._client_of(agent).open()
+            self._house.listen_to(leg.call(order.order), self)
+        except Exception as error:
+            self._refuse(error, None)
+
+    async def replace(self, session: Callee) -> None:
+        """Somebody else takes the caller's place in this call (RFC 3891)."""
+        old = self.leg
+        try:
+            assert self.call is not None
+            assert old is not None
+            leg = self._make_leg(self.call.agent)
+            leg.take(session)
+            await self._open(leg)
+            leg.take(session)
+            self.leg, self.call.leg = leg, leg
+            leg.events = old.events
+            old.hang_up("replaced")
+            self._house.clock.leave(old)
+            old.close()
+            leg.answer()
+            self._talk(leg)
+            self.feed(lambda call, now: call.emit("replaced", now, caller=str(session.request.from_.uri)))
+        except Exception as error:
+            self._house.reject(session, reason_of(error))
+            self.log.warning("call.not_replaced", problem=str(error))
+
+    def _begin(self, agent: Agent, leg: SipLeg, first: Callable[[Call, float], None]) -> None:
+        now = asyncio.get_running_loop().time()
+        self.call = call = Call(self.facts, agent, leg, self._client_of(agent), now, self._house.epoch)
+        self._driver = Driver(call, self._perform)
+        leg.events = LegEvents(
+            digit=lambda digit: self.feed(lambda call, now: call.digit(digit, now)),
+            drained=lambda: self.feed(Call.drained),
+            unheard=lambda problem: self.feed(lambda call, now: call.hang_up("media_timeout", now, problem=problem)),
+        )
+        self.feed(first)
+
+    def _client_of(self, agent: Agent) -> Client:
+        if self._client is None:
+            definition = agent.definition
+            config = SessionConfig(
+                model=definition.model or (agent.name if definition.provider == "local" else ""),
+                instructions=expand(definition.instructions, self.facts.variables(agent.name)),
+                voice=definition.voice,
+                speed=definition.speed,
+                turn_detection=definition.turn_detection.model_dump(exclude_none=True),
+                transcription=definition.transcription,
+                noise_reduction=definition.noise_reduction,
+                tools=tools.definitions(agent),
+                max_output_tokens=definition.max_output_tokens,
+            )
+            self._client = Client(self._house.provider(definition.provider), config, self._agent_said)
+            self._client.log = self._client.log.bind(call_id=self.facts.call_id)
+        return self._client
+
+    def _make_leg(self, agent: Agent, heard_by: Callable[[bytes], None] | None = None) -> SipLeg:
+        settings, trunk = self._house.settings, self.trunk
+        codecs = tuple(CODECS[name] for name in (trunk and trunk.codecs) or settings.codecs)
+        uplink = Uplink(codecs[0], settings.chunk_ms, heard_by or self._client_of(agent).append)
+        srtp = (trunk and trunk.srtp) or settings.srtp
+        return SipLeg(self._house.user_agent, codecs, uplink, trunk, srtp, settings.hold_audio)
+
+    async def _open(self, leg: SipLeg) -> None:
+        await open_leg(leg, self._house.media, self._house.ports)
+
+    def _talk(self, leg: SipLeg) -> None:
+        if leg.rtp and self.call and self.call.state is not CallState.ENDED:
+            self._house.clock.join(leg)
+
+    def _refuse(self, error: Exception, session: Callee | None) -> None:
+        reason = reason_of(error)
+        if not isinstance(error, GatewayError):
+            self.log.exception("call.bug", exc_info=error)
+        if self.call:
+            self.feed(lambda call, now: call.refuse(error, reason, now))
+            return
+        if session:
+            self._house.reject(session, reason)
+        self.refused(reason.outcome, str(error), reason.status)
+
+    def refused(self, outcome: str, problem: str, status: int) -> None:
+        """The record of a call that never came to be one."""
+        now = time.time()
+        times = {"started_at": now, "ended_at": now}
+        record = {**self.facts.identity(), "state": str(CallState.ENDED), **times, "outcome": outcome}
+        data = {"outcome": outcome, "status": status, "problem": problem}
+        self._house.tell(CallEvent(self.facts.call_id, now, "ended", data), record)
+        self.close()
+
+    # from the telephone
+
+    def receive(self, event: Event) -> None:
+        if self.other and event.session is self.other.session:
+            self._other_side(event, self.other)
+            return
+        match event:
+            case Confirmed(body=body):
+                self._confirmed(body)
+            case Progress(body=body, status=status):
+                if body and self.leg:
+                    self._early(self.leg, body)
+                self.feed(lambda call, now: call.ringing(status, now))
+            case Answered(body=body) if self.leg:
+                self._answered(self.leg, body)
+            case Rejected():
+                outcome, problem = outcome_of(event), f"{event.status} {event.phrase}"
+                self.feed(lambda call, now: call.not_reached(outcome, event.status, problem, now))
+            case Reoffered() | Reanswered() | ReofferRefused() if self.leg:
+                self._media_changed(self.leg, event)
+            case Digit(digit=digit):
+                self.feed(lambda call, now: call.digit(digit, now))
+            case Ended():
+                self.feed(lambda call, now: call.leg_ended(event.cause, event.reason, now))
+                if self.call is None:  # the caller gave up before there was a call
+                    self.refused("cancelled", "", 487)
+            case ReferProgress(session) if session.referral:
+                progress = session.referral
+                self.feed(lambda call, now: call.transfer_moved(progress, now))
+
+    def _confirmed(self, body: bytes) -> None:
+        try:
+            if self.leg:
+                self.leg.take_answer(body)
+        except GatewayError as error:
+            self._hang_up_over(error)
+            return
+        self.feed(Call.confirmed)
+
+    def _early(self, leg: SipLeg, body: bytes) -> None:
+        """Early media is somebody else's announcement: agreed on, and not for the agent's ears."""
+        try:
+            leg.answered(body)
+        except GatewayError as error:  # the 200 may say it better
+            self.log.warning("call.early_media_unusable", problem=str(error))
+
+    def _answered(self, leg: SipLeg, body: bytes) -> None:
+        try:
+            leg.answered(body)
+        except GatewayError as error:
+            self._hang_up_over(error)
+            return
+        self._talk(leg)
+        self.feed(Call.picked_up)
+
+    def _hang_up_over(self, error: GatewayError) -> None:
+        problem, outcome = str(error), reason_of(error).outcome
+        self.feed(lambda call, now: call.hang_up(outcome, now, problem=problem))
+
+    def _media_changed(self, leg: SipLeg, event: Reoffered | Reanswered | ReofferRefused) -> None:
+        try:
+            match event:
+                case Reoffered():
+                    leg.reoffered(event)
+                case Reanswered(body=body):
+                    leg.reanswered(body)
+                case ReofferRefused():
+                    leg.reoffer_refused()
+        except GatewayError as error:  # the session stays as it was
+            self.log.warning("call.reoffer_refused", problem=str(error))
+            reason = reason_of(error)
+            status = 488 if reason.status >= 500 else reason.status
+            self._house.user_agent.act(lambda now: event.session.refuse_reoffer(status, now, reason.headers))
+
+    # the other side of a transfer
+
+    async def _consult(self, target: str) -> None:
+        assert self.call is not None
+        try:
+            leg = self._make_leg(self.call.agent, heard_by=lambda chunk: None)
+            await self._open(leg)
+            self.other = leg
+            leg.events = LegEvents(
+                digit=lambda digit: None,
+                drained=lambda: self._tell_transfer(lambda transfer, now: transfer.other_drained(now)),
+                unheard=lambda problem: self._tell_transfer(
+                    lambda transfer, now: transfer.other_ended(problem, 0, now)
+                ),
+            )
+            self._tell_transfer(lambda transfer, now: transfer.other_calling(leg))
+            order = Order(target, self.trunk or Trunk(""), self.facts.caller.user if self.trunk is None else "")
+            self._house.listen_to(leg.call(order), self)
+        except Exception as error:
+            problem, status = str(error), reason_of(error).status
+            if not isinstance(error, GatewayError):
+                self.log.exception("call.bug", exc_info=error)
+            self._tell_transfer(lambda transfer, now: transfer.other_ended(problem, status, now))
+
+    def _tell_transfer(self, what: Callable[[Any, float], None]) -> None:
+        self.feed(lambda call, now: what(call.transfer, now) if call.transfer else None)
+
+    def _other_side(self, event: Event, leg: SipLeg) -> None:
+        match event:
+            case Progress(status=status):
+                self._tell_transfer(lambda transfer, now: transfer.other_ringing(status, now))
+            case Answered(body=body):
+                try:
+                    leg.answered(body)
+                except GatewayError as error:
+                    problem = str(error)
+                    self._tell_transfer(lambda transfer, now: transfer.other_ended(problem, 488, now))
+                    return
+                self._talk(leg)
+                self._tell_transfer(lambda transfer, now: transfer.other_answered(now))
+            case Rejected():
+                problem = f"{event.status} {event.phrase}"
+                self._tell_transfer(lambda transfer, now: transfer.other_ended(problem, event.status, now))
+            case Reoffered() | Reanswered() | ReofferRefused():
+                self._media_changed(leg, event)
+            case Digit(digit=digit):
+                leg.digit(digit)
+            case Ended():
+                self._tell_transfer(lambda transfer, now: transfer.other_ended("the target hung up", 0, now))
+
+    # from the agent and the call
+
+    def _agent_said(self, event: AgentEvent) -> None:
+        self.feed(lambda call, now: call.receive(event, now))
+
+    def _perform(self, action: Action) -> None:
+        assert self.call is not None
+        match action:
+            case CallEvent():
+                record = self.call.record()
+                if action.type == "ended" and self.leg:
+                    record["media"] = self.leg.stats()
+                self._house.tell(action, record)
+            case RunTool():
+                self.spawn(self._run_tool(action))
+            case Consult(target):
+                self.spawn(self._consult(target))
+            case Finished():
+                self.close()
+
+    async def _run_tool(self, action: RunTool) -> None:
+        assert self.call is not None
+        try:
+            seconds = self.call.agent.definition.tool_timeout_seconds
+            output = await tools.run(action.tool, action.arguments, self.facts, seconds)
+        except ToolError as error:
+            output = tools.failure(error.problem)
+        self.feed(lambda call, now: call.tool_done(action.call_id, action.tool.name, output, now))
+
+    def close(self) -> None:
+        """Give back what it holds. The call, if there is one, has ended."""
+        self._house.forget(self)
+        for leg in (self.leg, self.other):
+            if leg:
+                self._house.clock.leave(leg)
+                leg.close()
+        if self._driver:
+            self._driver.close()
+        current = asyncio.current_task()
+        for task in self._tasks:
+            if task is not current:
+                task.cancel()
+
+
+def new_call_id() -> str:
+    return f"call_{secrets.token_hex(8)}"

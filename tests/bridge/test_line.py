@@ -1,0 +1,136 @@
+"""Calls with two telephone parties: real sockets, real speech, and a second gateway as whoever is called."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.caller import Caller
+from tests.gatewayd import running, settings_for
+from tests.speech import narrowband
+
+CLERK = """
+greeting: Hello.
+transcription: {model: local}
+tools: [transfer_call]
+transfer: MODE
+transfer_targets: {billing: "sip:billing@127.0.0.1:PORT"}
+local:
+  rules:
+    - hears: goodbye
+      says: One moment.
+      calls: transfer_call
+      arguments: {target: billing, summary: Somebody calls about an invoice.}
+"""
+BILLING = """
+greeting: Billing here.
+transcription: {model: local}
+local:
+  rules:
+    - hears: goodbye
+      says: Goodbye then.
+"""
+
+
+@asynccontextmanager
+async def talking(tmp_path, mode="blind", **trunk):
+    """A caller who has asked the clerk to be transferred; billing is another gateway."""
+    for folder in ("clerk", "billing"):
+        (tmp_path / folder).mkdir()
+    async with running(settings_for(tmp_path / "billing", {"eve": BILLING})) as (billing, there):
+        clerk = CLERK.replace("PORT", str(billing.sip_port)).replace("MODE", mode)
+        trunks = [{"name": "t", "peers": ["127.0.0.1"], "server": f"sip:127.0.0.1:{billing.sip_port}"} | trunk]
+        settings = settings_for(tmp_path / "clerk", {"bob": clerk}, trunks=trunks)
+        async with running(settings) as (gateway, here), Caller(gateway.sip_port) as call:
+            assert await call.invite() == 200
+            await call.until_quiet()
+            await call.talk(narrowband("goodbye"))
+            yield call, gateway, here, billing, there
+
+
+async def until(condition, call, seconds=15):
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await call.silence(0.1)
+
+
+def kinds(events):
+    return [kind for kind, _ in events]
+
+
+def said(events, role):
+    return [data["text"] for kind, data in events if kind == "transcript" and data["role"] == role]
+
+
+async def test_the_two_hear_each_other_through_us(tmp_path):
+    async with talking(tmp_path, transfer="bridge") as (call, gateway, here, _, there):
+        await until(lambda: "bridged" in kinds(here), call)
+        before = len(call.packets)
+        await until(lambda: said(there, "assistant"), call)
+        await call.silence(2)
+        assert sum(not packet.silent for packet in call.packets[before:]) > 25  # billing's greeting
+        await call.talk(narrowband("goodbye"))
+        await until(lambda: "Goodbye then." in said(there, "assistant"), call)
+        assert said(there, "user") == ["goodbye"]
+        assert not [text for text in call.requests if text.startswith("REFER")]
+        held = [text for text in call.requests if text.startswith("INVITE")]
+        assert ["a=sendonly" in text for text in held] == [True, False]
+        call.bye()
+        await until(lambda: not len(gateway.switchboard), call)
+        await until(lambda: "ended" in kinds(there), call)
+    assert [data["outcome"] for kind, data in here if kind == "ended"] == ["transferred"]
+    assert "caller_hung_up" in [data.get("outcome") for _, data in there]
+
+
+async def test_music_while_it_rings_and_the_agent_again_where_nobody_is_there(tmp_path):
+    async with talking(tmp_path, transfer="bridge") as (call, gateway, here, billing, _):
+        billing.switchboard.user_agent.core.draining = True  # 503 for every call
+        await until(lambda: "transfer_failed" in kinds(here), call)
+        assert next(data["status"] for kind, data in here if kind == "transfer_failed") == 503
+        assert len(gateway.switchboard) == 1
+        assert gateway.switchboard.ports is not None
+        call.bye()
+        await until(lambda: not len(gateway.switchboard), call)
+
+
+@pytest.mark.parametrize(("status", "end"), [(202, "refer"), (405, "bridge")])
+async def test_attended_the_target_is_told_and_then_takes_our_place(tmp_path, status, end):
+    async with talking(tmp_path, mode="attended", transfer="auto") as (call, gateway, here, billing, there):
+        call.refer_status = status
+        await until(lambda: any(text.startswith("REFER") for text in call.requests), call, 25)
+        refer = next(text for text in call.requests if text.startswith("REFER"))
+        (other,) = billing.switchboard.calls
+        assert f"?Replaces={other.facts.sip_call_id}%3B" in refer
+        assert said(here, "assistant")[-1] == "Somebody calls about an invoice."
+        if end == "bridge":
+            await until(lambda: "bridged" in kinds(here), call)
+            call.bye()
+        else:
+            call.notify("SIP/2.0 200 OK")
+        await until(lambda: not len(gateway.switchboard), call)
+        await until(lambda: "ended" in kinds(there), call)
+    assert [data["outcome"] for kind, data in here if kind == "ended"] == ["transferred"]
+
+
+async def test_somebody_else_takes_the_callers_place(tmp_path):
+    """RFC 3891: an INVITE with Replaces, as a desk telephone sends it that picks the call up."""
+    async with (
+        running(settings_for(tmp_path, {"eve": BILLING})) as (gateway, events),
+        Caller(gateway.sip_port) as first,
+        Caller(gateway.sip_port) as second,
+    ):
+        assert await first.invite() == 200
+        await first.until_quiet()
+        second.headers = f"Replaces: {first.dialog}\r\n"
+        assert await second.invite() == 200
+        async with asyncio.timeout(5):
+            await first.over.wait()
+        assert len(gateway.switchboard) == 1
+        await second.talk(narrowband("goodbye"))
+        await until(lambda: "Goodbye then." in said(events, "assistant"), second)
+        await second.silence(1)
+        assert sum(not packet.silent for packet in second.packets) > 20
+        second.bye()
+        await until(lambda: not len(gateway.switchboard), second)
+    assert kinds(events).count("ended") == 1
+    assert kinds(events).count("replaced") == 1
