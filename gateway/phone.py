@@ -181,8 +181,8 @@ class _Phone:
             self._heard_agent, self._quiet_since = True, now
             return False
         patience = PAUSE_SECONDS if self._heard_agent else PATIENCE_SECONDS
-        if now - self._quiet_since < patience or len(self._calls) > 1:
-            return len(self._calls) > 1 and now - self._quiet_since > 3.0
+        if now - self._quiet_since < patience:
+            return False
         if self._words:
             self._play(self._words.pop(0), now)
         elif self._keys:
@@ -190,7 +190,8 @@ class _Phone:
             self._calls[-1].dialDtmf(self._keys)
             self._quiet_since, self._keys, self._heard_agent = now, "", False
         else:
-            return self._heard_agent or now - self._quiet_since > PATIENCE_SECONDS
+            patience = 3.0 if len(self._calls) > 1 else PATIENCE_SECONDS  # whoever took over may not speak
+            return self._heard_agent or now - self._quiet_since > patience
         return False
 
     def _play(self, path: Path, now: float) -> None:
@@ -215,7 +216,6 @@ class _Phone:
         if self.errand.refuse_transfer:
             prm.statusCode = 603
             return
-        self._words.clear()
         self._heard_agent, self._quiet_since = False, time.monotonic()
         self._calls.append(_call_class(self.pj)(one.account, self))
         prm.newCall = self._calls[-1]
@@ -257,7 +257,10 @@ def _call_class(pj: Any) -> Any:
         def onCallMediaState(self, prm: Any) -> None:
             info = self.getInfo()  # has to outlive its parts
             for number, media in enumerate(info.media):
-                if media.type == pj.PJMEDIA_TYPE_AUDIO and media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
+                held = media.status == pj.PJSUA_CALL_MEDIA_REMOTE_HOLD  # it may be played music
+                if held:
+                    self.phone.say("held")
+                if media.type == pj.PJMEDIA_TYPE_AUDIO and (held or media.status == pj.PJSUA_CALL_MEDIA_ACTIVE):
                     self.media = self.getAudioMedia(number)
                     self.phone.media_ready(self)
 

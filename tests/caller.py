@@ -74,7 +74,8 @@ class Caller:
         self._rtp, self.rtp_port = await _socket(self._packet)
         self._id, self._tag = secrets.token_hex(8), secrets.token_hex(4)
         self._cseq = itertools.count(1)
-        self._to = f"<sip:{self.user}@127.0.0.1:{self.port}>"
+        self._target = f"sip:{self.user}@127.0.0.1:{self.port}"
+        self._to, self._routes = f"<{self._target}>", ""
         self._final: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
         self._media: tuple[str, int] | None = None
         self._stream = [secrets.randbits(16), secrets.randbits(32), secrets.randbits(32)]  # sequence, timestamp, SSRC
@@ -90,11 +91,11 @@ class Caller:
         kind = "application/sdp" if "v=0" in body else "message/sipfrag"
         content = f"Content-Type: {kind}\r\n" if body else ""
         self.send_raw(
-            f"{method} sip:{self.user}@127.0.0.1:{self.port} SIP/2.0\r\n"
+            f"{method} {self._target} SIP/2.0\r\n"
             f"Via: SIP/2.0/UDP 127.0.0.1:{self.sip_port};branch=z9hG4bK{branch};rport\r\n"
             f"From: <sip:caller@127.0.0.1>;tag={self._tag}\r\nTo: {self._to}\r\nCall-ID: {self._id}\r\n"
             f"CSeq: {cseq} {method}\r\nMax-Forwards: 70\r\nContact: <sip:caller@127.0.0.1:{self.sip_port}>\r\n"
-            f"{extra}{content}Content-Length: {len(body)}\r\n\r\n{body}"
+            f"{self._routes}{extra}{content}Content-Length: {len(body)}\r\n\r\n{body}"
         )
 
     def send_raw(self, text: str | bytes) -> None:
@@ -116,6 +117,10 @@ class Caller:
     def acknowledge(self, cseq: int, text: str) -> None:
         media = re.search(r"m=audio (\d+)", text)
         self._media = ("127.0.0.1", int(media[1])) if media else None
+        if contact := re.search(r"Contact: <([^>]+)>", text):
+            self._target = contact[1]
+        routes = re.findall(r"Record-Route: (.*)\r\n", text)
+        self._routes = "".join(f"Route: {route}\r\n" for route in reversed(routes))
         self.send("ACK", cseq, secrets.token_hex(8))
 
     def cancel(self) -> None:

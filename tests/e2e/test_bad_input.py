@@ -213,7 +213,7 @@ async def test_a_provider_that_is_lost_in_the_middle(tmp_path):
         assert await call.invite() == 200
         line = next(iter(gateway.switchboard._lines.values()))
         await call.silence(0.2)
-        line.call._session._socket._transport.abort()
+        line.call.session._socket._transport.abort()
         await asyncio.wait_for(call.over.wait(), 5)
         assert (await outcome(events))["outcome"] == "provider_lost"
         assert 'text="provider lost"' in call.requests[-1]

@@ -2,66 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
-import socket
 import subprocess
-import time
-from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Demo, kinds
+from tests.e2e.conftest import GATEWAY, Demo, kinds
+from tests.e2e.kamailio import kamailio, needs_kamailio
 from tests.e2e.test_sipp import FOLDER
-from tests.gatewayd import free_port
-
-KAMAILIO = shutil.which("kamailio") or shutil.which("/usr/sbin/kamailio")  # where only root's PATH leads
+from tests.gatewayd import free_port, running, settings_for
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.skipif(KAMAILIO is None, reason="Kamailio is not installed (Debian: kamailio)"),
+    needs_kamailio,
     pytest.mark.skipif(shutil.which("sipp") is None, reason="SIPp is not installed (Debian: sip-tester)"),
 ]
-
-CONFIG = Path(__file__).parent / "kamailio.cfg"
 
 
 @pytest.fixture(scope="module")
 def proxy(demo: Demo, tmp_path_factory):
     """The port of a running proxy in front of the demo."""
+    outer = free_port()
     folder = tmp_path_factory.mktemp("kamailio")
-    outer, inner = free_port(), free_port()
-    text = CONFIG.read_text()
-    for word, value in (("OUTER", outer), ("INNER", inner), ("GATEWAY", demo.sip_port)):
-        text = text.replace(word, str(value))
-    (folder / "kamailio.cfg").write_text(text)
-    command = [KAMAILIO, "-f", str(folder / "kamailio.cfg"), "-DD", "-E", "-Y", str(folder), "-m", "32", "-M", "4"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-    ask = (
-        "OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKask;rport\r\n"
-        "From: <sip:a@b>;tag=1\r\n"
-        "To: <sip:c@d>\r\nCall-ID: ask\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 0\r\nContent-Length: 0\r\n\r\n"
-    )
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.settimeout(0.3)
-        for _ in range(40):
-            try:
-                probe.sendto(ask.encode(), ("127.0.0.1", outer))
-                probe.recv(2000)
-                break
-            except OSError:
-                time.sleep(0.1)
-        else:
-            process.kill()
-            raise TimeoutError((folder / "log").read_text())
-    yield outer
-    process.terminate()
-    process.wait(20)
+    with kamailio("proxy", folder, outer, OUTER=outer, INNER=free_port(), GATEWAY=demo.sip_port):
+        yield outer
 
 
 @pytest.mark.parametrize(
     ("scenario", "outcome"),
-    [("ask", "caller_hung_up"), ("agent_hangs_up", "agent_hung_up"), ("transfer_accepted", "transferred")],
+    [
+        ("ask", "caller_hung_up"),
+        ("agent_hangs_up", "agent_hung_up"),
+        ("transfer_accepted", "transferred"),
+        ("hold", "agent_hung_up"),
+    ],
 )
 def test_calls_through_two_record_routes(demo, proxy, scenario, outcome):
     command = [
@@ -74,3 +49,56 @@ def test_calls_through_two_record_routes(demo, proxy, scenario, outcome):
     record = demo.call_of("sipp")
     assert record["outcome"] == outcome
     assert "answered" in kinds(record)
+
+
+CLERK = """
+greeting: Hello.
+transcription: {model: local}
+tools: [transfer_call]
+transfer: attended
+transfer_targets: {billing: "sip:billing@127.0.0.1:PORT"}
+local:
+  rules:
+    - hears: transfer me to billing
+      says: One moment.
+      calls: transfer_call
+      arguments: {target: billing, summary: Somebody calls about an invoice.}
+"""
+BILLING = """
+greeting: Billing here.
+transcription: {model: local}
+tools: [hang_up]
+local:
+  rules:
+    - hears: goodbye
+      says: Goodbye then.
+      calls: hang_up
+"""
+
+
+async def test_an_attended_transfer_through_two_record_routes(tmp_path):
+    """PJSIP follows our REFER with Replaces to a second gateway, where it takes our place; all by the proxy."""
+    pytest.importorskip("pjsua2", reason="pjsua2-python has no wheel for this Python")
+    for folder in ("clerk", "billing"):
+        (tmp_path / folder).mkdir()
+    outer, inner, ours = free_port(), free_port(), free_port()
+    async with running(settings_for(tmp_path / "billing", {"eve": BILLING})) as (billing, there):
+        clerk = CLERK.replace("PORT", str(billing.sip_port))
+        trunk = {"name": "t", "peers": ["127.0.0.0/8"], "proxy": f"sip:127.0.0.2:{inner};lr", "server": "sip:127.0.0.1"}
+        settings = settings_for(tmp_path / "clerk", {"bob": clerk}, trunks=[trunk], sip={"port": ours})
+        with kamailio("proxy", tmp_path, outer, OUTER=outer, INNER=inner, GATEWAY=ours):
+            async with running(settings) as (gateway, here):
+                phone = await asyncio.create_subprocess_exec(
+                    GATEWAY, "phone", f"sip:bob@127.0.0.1:{outer}", "--say", "transfer me to billing",
+                    "--say", "goodbye", "--seconds", "40", stdout=asyncio.subprocess.PIPE,
+                )  # fmt: skip
+                printed, _ = await asyncio.wait_for(phone.communicate(), 60)
+                async with asyncio.timeout(10):
+                    while len(gateway.switchboard) or len(billing.switchboard):
+                        await asyncio.sleep(0.05)
+    assert phone.returncode == 0, printed.decode()
+    ended = [data["outcome"] for kind, data in here if kind == "ended"]
+    assert ended == ["transferred"], printed.decode()
+    assert [kind for kind, _ in there].count("replaced") == 1
+    assert [data["outcome"] for kind, data in there if kind == "ended"] == ["agent_hung_up"]
+    assert [data["text"] for kind, data in there if kind == "transcript" and data["role"] == "user"] == ["goodbye"]
