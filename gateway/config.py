@@ -72,6 +72,8 @@ class Sip(_Section):
     tls: Tls | None = None
     nameservers: tuple[str, ...] = ()  # host:port; empty: the system's
     trace: bool = False
+    trace_calls: int = Field(default=100, ge=0, le=10000)
+    max_calls: int = Field(default=0, ge=0)
 
     @field_validator("nameservers")
     @classmethod
@@ -264,6 +266,8 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
             file.sip.port,
             file.sip.public_host,
             trace=file.sip.trace,
+            trace_calls=file.sip.trace_calls,
+            max_calls=file.sip.max_calls,
             tls=_tls(file.sip.tls, folder) if file.sip.tls else None,
             trunks=trunks,
             nameservers=file.sip.nameservers,

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import uvicorn
@@ -123,6 +124,14 @@ def build(gateway: Gateway) -> FastAPI:
             if event["type"] == "transcript"
         ]
         return record
+
+    @api.get("/v1/calls/{call_id}/sip")
+    async def trace(call_id: str) -> dict[str, Any]:
+        """The SIP messages of a call and of its transfers, without credentials, as far as this node remembers them."""
+        record = await one(call_id)
+        ids = [record["sip_call_id"], *(event["data"].get("sip_call_id", "") for event in record["events"])]
+        traced = [item for sip in dict.fromkeys(ids) for item in gateway.switchboard.user_agent.trace.of(sip)]
+        return {"object": "list", "data": [asdict(item) for item in sorted(traced, key=lambda item: item.at)]}
 
     return api
 

@@ -159,6 +159,11 @@ class Call:
         self.state = CallState.DIALING
         self.emit("dialing", now, agent=self.agent.name)
 
+    def known_as(self, facts: CallFacts, now: float) -> None:
+        """The INVITE has its Call-ID."""
+        self.facts = facts
+        self.emit("dialed", now, sip_call_id=facts.sip_call_id)
+
     def ringing(self, status: int, now: float) -> None:
         """18x to our INVITE."""
         if self.state is CallState.DIALING:

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -108,7 +108,10 @@ class Line:
             await self._open(leg)
             self._begin(agent, leg, Call.dial)
             await self._client_of(agent).open()
-            self._house.listen_to(leg.call(order.order), self)
+            session = leg.call(order.order)
+            self._house.listen_to(session, self)
+            self.facts = replace(self.facts, sip_call_id=session.dialog.call_id)
+            self.feed(lambda call, now: call.known_as(self.facts, now))
         except Exception as error:
             self._refuse(error, None)
 
@@ -288,7 +291,10 @@ class Line:
             )
             self._tell_transfer(lambda transfer, now: transfer.other_calling(leg))
             order = Order(target, self.trunk or Trunk(""), self.facts.caller.user if self.trunk is None else "")
-            self._house.listen_to(leg.call(order), self)
+            session = leg.call(order)
+            self._house.listen_to(session, self)
+            call_id = session.dialog.call_id
+            self.feed(lambda call, now: call.emit("transfer_dialing", now, uri=target, sip_call_id=call_id))
         except Exception as error:
             problem, status = str(error), reason_of(error).status
             if not isinstance(error, GatewayError):

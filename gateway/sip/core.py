@@ -71,11 +71,14 @@ class Core:
         chance: Callable[[], float] = random.random,
         trunks: tuple[Trunk, ...] = (),
         realm: str = "gateway",
+        max_calls: int = 0,
     ) -> None:
         self.timing = timing or Timing()
         self.timers: Timers[tuple[object, str]] = Timers()
         self.reception = Reception(self)
         self.draining = False
+        self.max_calls = max_calls
+        self.sessions = 0
         self.trunks = Trunks(trunks, realm)
         self._user_agent = user_agent
         self.contact_user = contact_user
@@ -126,6 +129,7 @@ class Core:
         """Call somebody. Raises TrunkBusy."""
         if invitation.trunk and self.trunks.admit(invitation.trunk, now):
             raise TrunkBusy(invitation.trunk.name)
+        self.sessions += 1
         return Caller(self, invitation, self.token(), self.token(), self.own_contact, now)
 
     def transport_failed(self, client: object, now: float) -> None:
@@ -173,6 +177,7 @@ class Core:
 
     def begin(self, session: Callee, transaction: ServerTransaction) -> None:
         """A call comes in."""
+        self.sessions += 1
         self.adopt(session.dialog, session)
         self._invites[transaction.key] = session
         self.emit(Incoming(session))
@@ -187,6 +192,7 @@ class Core:
 
     def forget_session(self, session: Session) -> None:
         """Called once, at its end."""
+        self.sessions -= 1
         for dialog in session.dialogs():
             self._dialogs.pop(dialog.id, None)
         if session.trunk:

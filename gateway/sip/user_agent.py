@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-import re
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -23,6 +23,7 @@ from gateway.sip.registrar import Binding
 from gateway.sip.registration import Registration
 from gateway.sip.resolve import locate
 from gateway.sip.timers import Timing
+from gateway.sip.trace import Trace, readable
 from gateway.sip.transport import TlsSettings, Transports
 from gateway.sip.trunks import Trunk
 
@@ -41,10 +42,12 @@ class SipSettings:
     public_host: str = ""
     user_agent: str = "voice-agent-gateway"
     timing: Timing = field(default_factory=Timing)
+    max_calls: int = 0  # at once, of the whole node; 0: no limit
     trunks: tuple[Trunk, ...] = ()
     tls: TlsSettings | None = None
     nameservers: tuple[str, ...] = ()
     trace: bool = False  # every message into the log, without credentials
+    trace_calls: int = 100  # calls whose messages are remembered
 
 
 class UserAgent:
@@ -57,11 +60,13 @@ class UserAgent:
             user_agent=settings.user_agent,
             timing=settings.timing,
             trunks=settings.trunks,
+            max_calls=settings.max_calls,
             realm=settings.public_host or settings.host,
         )
         self.registrations: dict[str, Registration] = {}  # by the trunk's name
         self._dns = Dns(settings.nameservers, socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
         self._tasks: set[asyncio.Task[None]] = set()
+        self.trace = Trace(settings.trace_calls)
         self.refused = 0  # messages that could not be read
         self._transports = Transports(self._received, self._failed, settings.public_host)
         self._driver: Driver[Action] | None = None
@@ -136,12 +141,16 @@ class UserAgent:
         return self._transports.local(("192.0.2.1", 0), "udp")[0]
 
     def _received(self, data: bytes, flow: Flow) -> None:
-        if self._settings.trace:
-            _trace("received", data, flow)
+        self._note("received", data, flow)
         try:
             self.act(lambda now: self.core.receive(data, flow, now))
         except Exception:  # the door: a fault in one message touches no other
             log.exception("sip.bug", source=str(flow), start_line=data[:80])
+
+    def _note(self, what: str, data: bytes, flow: Flow) -> None:
+        self.trace.note(time.time(), what, data, flow)
+        if self._settings.trace and data.strip():
+            log.info("sip.trace", what=what, peer=str(flow), message=readable(data))
 
     def _failed(self, client: object) -> None:
         self.act(lambda now: self.core.transport_failed(client, now))
@@ -162,8 +171,7 @@ class UserAgent:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
             case Send():
-                if self._settings.trace:
-                    _trace("sent", action.data, action.flow)
+                self._note("sent", action.data, action.flow)
                 self._transports.send(action.data, action.flow, action.client)
             case Registered(registration) if registration.problem:
                 log.warning("sip.not_registered", trunk=registration.trunk.name, problem=registration.problem)
@@ -174,11 +182,3 @@ class UserAgent:
                 log.warning("sip.message_refused", source=str(action.flow), problem=action.problem)
             case _:
                 self._on_event(action)
-
-
-_SECRET = re.compile(rb"^((?:proxy-)?authorization|a=crypto)([ \t]*:)[^\r\n]*", re.IGNORECASE | re.MULTILINE)
-
-
-def _trace(what: str, data: bytes, flow: Flow) -> None:
-    text = _SECRET.sub(rb"\1\2 ***", data).decode("utf-8", "replace")
-    log.info("sip.trace", what=what, peer=str(flow), message=text)

@@ -78,7 +78,7 @@ async def test_somebody_answers_asks_and_says_goodbye(tmp_path, transport):
             ended = await dial(gateway, events, "+15551234567")
     assert ended["outcome"] == "agent_hung_up"
     kinds = [kind for kind, _ in events]
-    assert kinds[:3] == ["dialing", "ringing", "answered"]
+    assert kinds[:4] == ["dialing", "dialed", "ringing", "answered"]
     said = [(data["role"], data["text"]) for kind, data in events if kind == "transcript"]
     assert said == [
         ("assistant", "Good day, this is Acme with news for Ann."), ("user", "what are your opening hours"),
@@ -175,6 +175,12 @@ def test_gateway_dial(demo):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "transcript user: what are your opening hours" in done.stdout
     assert "outcome=agent_hung_up" in done.stdout
+    status, trace = demo.get(f"/v1/calls/{done.stdout.split()[0]}/sip")
+    lines = [(one["what"], one["message"].split("\r\n")[0]) for one in trace["data"]]
+    assert status == 200
+    assert lines[0] == ("sent", f"INVITE sip:ann@127.0.0.1:{port} SIP/2.0")
+    assert lines[-1] == ("received", "SIP/2.0 200 OK")
+    assert "X-Order: 7" in trace["data"][0]["message"]
 
 
 @pytest.mark.parametrize(

@@ -103,3 +103,16 @@ def test_a_call_whose_place_cannot_be_taken(value, status):
     same = f"{first.dialog.call_id};to-tag={first.dialog.local.tag};from-tag={first.dialog.remote.tag}"
     data = request(body=OFFER, branch="z9hG4bKnew", extra=f"Replaces: {value.replace('SAME', same)}\r\n")
     assert [one.status for one in wire.receive(data.replace(b"Call-ID: one@", b"Call-ID: two@"))] == [status]
+
+
+def test_the_node_has_a_limit_of_its_own():
+    wire = Wire()
+    wire.core.max_calls = 1
+    first = answered(wire).session
+    second = request(body=OFFER, branch="z9hG4bKnew").replace(b"one@", b"two@")
+    (refusal,) = wire.receive(second)
+    assert (refusal.status, refusal.headers.get("Retry-After")) == (503, "5")
+    wire.act(first.bye)
+    assert wire.core.sessions == 0
+    third = request(body=OFFER, branch="z9hG4bKthird").replace(b"one@", b"three@")
+    assert [one.status for one in wire.receive(third)] == [100]
