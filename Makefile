@@ -1,5 +1,5 @@
 # The words of this project. PYTHON chooses an interpreter, 3.11 or newer.
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test lint bench fuzz clean
 BIN := .venv/bin
 
 setup: .venv/.dev            ## everything for working on it
@@ -18,6 +18,10 @@ lint: .venv/.dev
 
 bench: .venv/.dev            ## figures of this machine: kernels, then calls under load
 	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench_sip
+
+fuzz: .venv/.fuzz            ## every parser under atheris, then 100,000 mutated messages over UDP and TCP
+	@$(BIN)/python -m tests.fuzz
 
 clean:
 	rm -rf .venv build dist *.egg-info
@@ -25,6 +29,10 @@ clean:
 .venv/.demo: pyproject.toml
 	@sh deploy/venv.sh local,phone
 	@touch $@
+
+.venv/.fuzz: pyproject.toml
+	@sh deploy/venv.sh local,phone,dev,fuzz
+	@touch $@ .venv/.dev .venv/.demo
 
 .venv/.dev: pyproject.toml
 	@sh deploy/venv.sh local,phone,dev

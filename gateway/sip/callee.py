@@ -66,7 +66,7 @@ class Callee(Session):
         """Refuse the call: 300 to 699, with extra headers such as Retry-After, Warning or Reason."""
         if self.state in (State.INCOMING, State.RINGING):
             self._respond(self._invite, status, now, reason=reason, headers=headers)
-            self._end()
+            self._end(now)
 
     def bye(self, now: float, reason: str = "") -> None:
         """Hang up. Before the ACK has come it waits for it (section 15)."""
@@ -82,7 +82,7 @@ class Callee(Session):
     def receive_cancel(self, now: float) -> None:
         if self.state in (State.INCOMING, State.RINGING):
             self._respond(self._invite, 487, now)
-            self._end("cancelled")
+            self._end(now, "cancelled")
 
     def receive(self, transaction: ServerTransaction, now: float) -> None:
         request = transaction.request
@@ -101,11 +101,6 @@ class Callee(Session):
         if self._bye_after_ack is not None:
             self.bye(now, self._bye_after_ack)
 
-    def _hung_up(self, now: float) -> None:
-        """BYE on an early dialog (section 15.1.2)."""
-        if not self._invite.answered:
-            self._respond(self._invite, 487, now)
-
     def _expire(self, timer: str, now: float) -> None:
         match timer:
             case "RESEND_1XX" if self._provisional:
@@ -114,7 +109,7 @@ class Callee(Session):
                 self._core.timers.set((self, "RESEND_1XX"), now + self._provisional.interval)
             case "NO_PRACK":  # RFC 3262 section 3
                 self._respond(self._invite, 504, now)
-                self._end("no-prack")
+                self._end(now, "no-prack")
 
     def _respond(
         self,
@@ -134,9 +129,9 @@ class Callee(Session):
         self._core.timers.cancel((self, "RESEND_1XX"))
         self._core.timers.cancel((self, "NO_PRACK"))
 
-    def _end(self, cause: str = "", reason: str = "") -> None:
+    def _end(self, now: float, cause: str = "", reason: str = "") -> None:
         self._stop_ringing()
-        super()._end(cause, reason)
+        super()._end(now, cause, reason)
 
 
 def wants_replacement(request: Request) -> tuple[tuple[str, str, str], bool] | None:

@@ -116,7 +116,7 @@ class Caller(Session):
         if self._flows:
             self._ask(self._flows.pop(0), now)
         else:
-            self._reject("unreachable", 503, f"{self._invitation.hop or self._target} is nowhere to be found")
+            self._reject(now, "unreachable", 503, f"{self._invitation.hop or self._target} is nowhere to be found")
 
     def _ask(self, flow: Flow, now: float) -> None:
         asked = self._invitation
@@ -220,7 +220,7 @@ class Caller(Session):
         if self._given_up or self.state not in (State.CALLING, State.RINGING):
             self._decline(self.request, dialog, now)
             if self._given_up:
-                self._end()
+                self._end(now)
             return
         dialog.remote_target = response.contact.uri if response.contact else dialog.remote_target
         dialog.route_set = response.headers.all("Record-Route")[::-1]
@@ -246,7 +246,7 @@ class Caller(Session):
     def _refused(self, response: Response, now: float) -> None:
         self._core.timers.cancel((self, "NEXT"))
         if self._given_up:
-            self._end()
+            self._end(now)
             return
         status = response.status
         if status in (401, 407) and self.login and self.login.take(response, self.request):
@@ -268,16 +268,16 @@ class Caller(Session):
             self._target = max(contacts, key=_preference).uri
             self._core.locate(self._target, self._located)
             return
-        self._reject("refused", status, response.reason, response.headers.get("Reason") or "", response.headers)
+        self._reject(now, "refused", status, response.reason, response.headers.get("Reason") or "", response.headers)
 
     def _failed(self, now: float) -> None:
         """No response at all (timer B), or nowhere to send it."""
         if self._given_up:
-            self._end()
+            self._end(now)
         elif self._flows and self.state is State.CALLING:
             self._ask(self._flows.pop(0), now)
         else:
-            self._reject("unreachable", 408, "nobody answers there")
+            self._reject(now, "unreachable", 408, "nobody answers there")
 
     def _give_up(self, cause: str, status: int, phrase: str, now: float, reason: str = "") -> None:
         """Tell that it is over, then end the INVITE, which may take its time (section 9.1)."""
@@ -290,7 +290,7 @@ class Caller(Session):
         if self._proceeding:
             self._send_cancel(now)
         elif not self._attempts:  # it has not even left
-            self._end()
+            self._end(now)
 
     def _send_cancel(self, now: float) -> None:
         if not self._cancelled:
@@ -301,8 +301,10 @@ class Caller(Session):
             self._core.request(request, self._invite_flow, self, now)
             self._core.timers.set((self, "NO_487"), now + self._core.timing.patience)
 
-    def _reject(self, cause: str, status: int, phrase: str, reason: str = "", headers: Headers | None = None) -> None:
-        self._end()
+    def _reject(
+        self, now: float, cause: str, status: int, phrase: str, reason: str = "", headers: Headers | None = None
+    ) -> None:
+        self._end(now)
         self._core.emit(Rejected(self, cause, status, phrase, reason, headers or Headers()))
 
     def _stop_asking(self) -> None:
@@ -321,12 +323,12 @@ class Caller(Session):
             case "NEXT" if self._flows:
                 self._ask(self._flows.pop(0), now)
             case "NO_487":
-                self._end()
+                self._end(now)
 
-    def _end(self, cause: str = "", reason: str = "") -> None:
+    def _end(self, now: float, cause: str = "", reason: str = "") -> None:
         self._stop_asking()
         self._core.timers.cancel((self, "NO_487"))
-        super()._end(cause, reason)
+        super()._end(now, cause, reason)
 
 
 def _preference(contact: NameAddr) -> float:

@@ -232,13 +232,19 @@ class Core:
             return
         transaction = ServerTransaction(self, request, back, key)
         self._servers[key] = transaction
-        if request.method == "CANCEL":
-            self._receive_cancel(transaction, now)
-        elif request.to.tag:
-            self._receive_in_dialog(transaction, now)
-        else:
-            self._first_seen[merge_key(request)] = key
-            self.reception.receive(transaction, flow, self.trunks.find(flow.remote[0]) or user_of, now)
+        try:
+            if request.method == "CANCEL":
+                self._receive_cancel(transaction, now)
+            elif request.to.tag:
+                self._receive_in_dialog(transaction, now)
+            else:
+                self._first_seen[merge_key(request)] = key
+                self.reception.receive(transaction, flow, self.trunks.find(flow.remote[0]) or user_of, now)
+        except SipParseError as error:  # in a header that only this request needs; its transaction has to end
+            self.report(str(error), flow)
+            response = request.respond(error.status, phrase(error), to_tag=self.token())
+            self.finish_response(response)
+            transaction.respond(response, now)
 
     def _log_in(self, request: Request, flow: Flow, back: Flow, now: float) -> Trunk | None:
         """Whose user a stranger is; None once it has been refused or asked for a password, which leaves nothing."""

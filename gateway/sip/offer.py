@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from dataclasses import dataclass, replace
 
@@ -155,7 +154,7 @@ def _crypto(media: Media) -> Crypto | None:
             continue
         try:
             decoded = a2b_base64(key)
-        except Base64Error:
+        except ValueError:  # binascii.Error is one; so is text that is not ASCII
             continue
         if len(decoded) == 30:
             return Crypto(tag, suite, decoded)

@@ -110,7 +110,7 @@ class Session:
         """Hang up; `reason` is a Reason header (RFC 3326)."""
         if self.state is State.CONFIRMED:
             self._send_bye(self.dialog, now, reason)
-            self._end()
+            self._end(now)
 
     def refer(
         self, target: str, now: float, patience: float = 60.0, replaces: Session | None = None
@@ -164,8 +164,7 @@ class Session:
         match request.method:
             case "BYE":
                 transaction.respond(request.respond(200), now)
-                self._hung_up(now)
-                self._end("bye", request.headers.get("Reason") or "")
+                self._end(now, "bye", request.headers.get("Reason") or "")
             case "INVITE" | "UPDATE":
                 self._receive_offer(transaction, now)
             case "INFO":
@@ -183,9 +182,6 @@ class Session:
                 transaction.respond(request.respond(603), now)
             case _:
                 transaction.respond(self._core.reception.not_allowed(request), now)
-
-    def _hung_up(self, now: float) -> None:
-        """The peer's BYE came: what else has to be said before the session ends."""
 
     @property
     def _settled(self) -> bool:
@@ -247,7 +243,7 @@ class Session:
             self._refer_moved()
         gone = response is None or response.status in (408, 481)  # section 12.2.1.2
         if gone and request.method != "BYE":
-            self._end("transport" if response is None else "bye")
+            self._end(now, "transport" if response is None else "bye")
 
     def _sign_again(self, request: Request, response: Response, now: float) -> bool:
         """The same once more with credentials (section 22.2)."""
@@ -317,7 +313,7 @@ class Session:
             case "NO_ACK":  # section 13.3.1.4
                 self._stop_resending()
                 self._send_bye(self.dialog, now)
-                self._end("no-ack")
+                self._end(now, "no-ack")
             case "REFER" if self.referral:
                 self.referral.give_up()
                 self._refer_moved()
@@ -369,11 +365,13 @@ class Session:
         self._core.timers.cancel((self, "RESEND_2XX"))
         self._core.timers.cancel((self, "NO_ACK"))
 
-    def _end(self, cause: str = "", reason: str = "") -> None:
+    def _end(self, now: float, cause: str = "", reason: str = "") -> None:
         """`cause` is told to the user of the session; ends of its own making need no telling."""
         if self.state is State.ENDED:
             return
         self.state = State.ENDED
+        if self._offering and not self._offering.answered:  # a BYE leaves nothing pending (section 15.1.2)
+            self._respond(self._offering, 487, now)
         self._stop_resending()
         for timer in ("REFER", "SESSION", "SESSION_END", "GLARE"):
             self._core.timers.cancel((self, timer))

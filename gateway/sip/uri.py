@@ -9,6 +9,7 @@ from urllib.parse import unquote as percent_decode
 from gateway.errors import SipParseError
 from gateway.sip.grammar import format_host, format_params, parse_host_port, parse_params
 
+_FORBIDDEN = re.compile(r'[\x00-\x20\x7f<>"]')
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*")
 
 
@@ -27,7 +28,7 @@ class Uri:
     def parse(cls, text: str) -> Uri:
         """Raises SipParseError."""
         scheme, colon, rest = text.strip().partition(":")
-        if not colon or not _SCHEME.fullmatch(scheme) or any(char in rest for char in ' \t<>"\r\n'):
+        if not colon or not _SCHEME.fullmatch(scheme) or _FORBIDDEN.search(rest):
             raise SipParseError(f"not a URI: {text[:60]!r}")
         scheme = scheme.lower()
         if scheme not in ("sip", "sips"):

@@ -86,3 +86,27 @@ def test_nothing_is_left_when_a_call_is_over():
     wire.run(60)
     assert len(wire.core) == 0
     assert wire.core.deadline() is None
+
+
+@pytest.mark.parametrize("data", [
+    request(body=OFFER).replace(b"<sip:peer@192.0.2.10:5060>", b"<si\x05p:peer>"),
+    request(body=OFFER, extra="Session-Expires: x\r\n"),
+    request(body=OFFER, extra="Replaces: x;to-tag=\r\nSession-Expires: 1;refresher=x\r\n"),
+])  # fmt: skip
+def test_what_turns_out_to_be_unreadable_late_leaves_nothing_behind(data):
+    wire = Wire()
+    assert wire.receive(data)[0].status in (400, 481)
+    wire.run(100)
+    assert len(wire.core) == 0
+
+
+def test_a_bye_answers_the_offer_that_was_still_open():
+    """RFC 3261 section 15.1.2."""
+    wire = Wire()
+    session = answered(wire).session
+    tag = session.dialog.local.tag
+    wire.receive(request("UPDATE", cseq=2, branch="z9hG4bKu", to_tag=tag, body=OFFER))
+    answers = wire.receive(request("BYE", cseq=3, branch="z9hG4bKb", to_tag=tag))
+    assert [(one.status, one.cseq.method) for one in answers] == [(200, "BYE"), (487, "UPDATE")]
+    wire.run(100)
+    assert len(wire.core) == 0

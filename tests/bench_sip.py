@@ -1,0 +1,164 @@
+"""Figures of signalling: `python -m tests.bench_sip`, which `make bench` runs too.
+
+How many calls a second one node sets up, and what a flood of a stranger's INVITEs does to those who talk. The gateway,
+the agent (an echo) and the generator (SIPp) are processes of their own, and share this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from tests.bench import cpu, resident
+from tests.caller import Caller
+from tests.gatewayd import free_port
+from tests.wire import OFFER, request
+
+ROOT = Path(__file__).parent.parent
+CONFIG = """
+sip: {{host: 127.0.0.1, port: {sip}}}
+http: {{port: {http}}}
+media: {{first_port: 10000, last_port: 59999}}
+log: {{level: warning}}
+agents: agents
+providers: {{echo: {{url: "ws://127.0.0.1:{echo}/v1/realtime"}}}}
+{trunks}
+routes: [{{called: "*", agent: echo}}]
+"""
+
+
+@dataclass
+class Node:
+    sip: int
+    http: int
+    pid: int
+    echo_pid: int
+    log: Path
+
+
+@contextmanager
+def node(trunks: str = "") -> Iterator[Node]:
+    """A gateway whose agent says back what it hears."""
+    sip, http, echo = free_port(), free_port(), free_port()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "agents").mkdir()
+        (folder / "agents" / "echo.yaml").write_text("provider: echo\n")
+        (folder / "gateway.yaml").write_text(CONFIG.format(sip=sip, http=http, echo=echo, trunks=trunks))
+        agent = subprocess.Popen([sys.executable, "-m", "tests.echo", str(echo)], cwd=ROOT)
+        with (folder / "log").open("wb") as log:
+            command = [Path(sys.executable).parent / "gateway", "serve", "-c", folder / "gateway.yaml"]
+            gateway = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            for _ in range(200):
+                try:
+                    urllib.request.urlopen(f"http://127.0.0.1:{http}/ready", timeout=2)
+                    break
+                except OSError:
+                    time.sleep(0.1)
+            yield Node(sip, http, gateway.pid, agent.pid, folder / "log")
+        finally:
+            for process in (gateway, agent):
+                process.terminate()
+            time.sleep(0.3)
+            gateway.terminate()
+            for process in (gateway, agent):
+                process.wait(30)
+
+
+def set_ups(first: int, step: int, last: int, seconds: int) -> None:
+    """Ever more calls a second, until the first fails."""
+    print(f"\nset-ups per second, {seconds} s of each rate; CPU as a share of one core")
+    for rate in range(first, last + 1, step):
+        with node() as one, tempfile.TemporaryDirectory() as folder:
+            before, began = (cpu(one.pid), cpu(one.echo_pid)), time.monotonic()
+            command = [
+                "sipp", f"127.0.0.1:{one.sip}", "-sf", str(ROOT / "sipp-scenarios" / "setup.xml"), "-s", "a", "-i",
+                "127.0.0.1", "-p", str(free_port()), "-r", str(rate), "-m", str(rate * seconds), "-nostdin", "-timeout",
+                str(seconds + 40), "-trace_rtt", "-rtt_freq", "1", "-l", "4000",
+            ]  # fmt: skip
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+            elapsed = time.monotonic() - began
+            used = [(after - start) / elapsed * 100 for after, start in
+                    zip((cpu(one.pid), cpu(one.echo_pid)), before, strict=True)]  # fmt: skip
+            path = next(Path(folder).glob("*_rtt.csv"))
+            times = sorted(float(line.split(";")[1]) for line in path.read_text().splitlines()[1:])
+            failed = rate * seconds - len(times) if done.returncode == 0 else max(1, rate * seconds - len(times))
+            half, most = times[len(times) // 2], times[int(len(times) * 0.95)]
+            print(
+                f"  {rate:4} a second: {failed} failed; INVITE to 200, ms: p50 {half:.0f}, p95 {most:.0f}, "
+                f"longest {times[-1]:.0f}; gateway {used[0]:.0f} %, echo {used[1]:.0f} %; {resident(one.pid):.0f} MB",
+                flush=True,
+            )
+            if failed:
+                return
+
+
+async def flood(calls: int, invites: int, seconds: float) -> None:
+    """A stranger's INVITEs at an even pace, while others talk and listen."""
+    with node('trunks: [{name: here, peers: ["127.0.0.1"]}]') as one:
+        callers = [Caller(one.sip) for _ in range(calls)]
+        for caller in callers:
+            await caller.__aenter__()
+            assert await caller.invite() == 200
+        memory = resident(one.pid)
+        talking = asyncio.gather(*(caller.silence(seconds + 1) for caller in callers))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.bind(("127.0.0.9", 0))
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            for number in range(invites):
+                data = request(body=OFFER, branch=f"z9hG4bKf{number}").replace(b"one@", b"%d@" % number)
+                stranger.sendto(data, ("127.0.0.1", one.sip))
+                due = began + seconds * number / invites
+                if due > loop.time():
+                    await asyncio.sleep(due - loop.time())
+            took = loop.time() - began
+        await talking
+        pairs = [pair for caller in callers for pair in itertools.pairwise(caller.packets)]
+        missing = sum(((after.sequence - before.sequence) & 0xFFFF) - 1 for before, after in pairs)
+        gaps = [(after.at - before.at) * 1000 for before, after in pairs]
+        text = urllib.request.urlopen(f"http://127.0.0.1:{one.http}/metrics", timeout=5).read().decode()
+        values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+        print(f"\n{invites} INVITEs of a stranger in {took:.0f} s, while {calls} calls talk")
+        print(f"  packets missing {missing}; time between packets, ms: median {statistics.median(gaps):.1f}, "
+              f"99.9 % {sorted(gaps)[int(len(gaps) * 0.999)]:.1f}, longest {max(gaps):.1f}")  # fmt: skip
+        refused = values['gateway_sip_strangers_total{what="refused"}']
+        dropped = values['gateway_sip_strangers_total{what="dropped"}']
+        print(f"  answered by 403: {refused}, not answered: {dropped}")
+        print(f"  memory of the gateway {memory:.1f} MB before, {resident(one.pid):.1f} after")
+        for caller in callers:
+            caller.bye()
+            await caller.__aexit__()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--first", type=int, default=20)
+    parser.add_argument("--step", type=int, default=20)
+    parser.add_argument("--last", type=int, default=400)
+    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--invites", type=int, default=10_000)
+    parser.add_argument("--calls", type=int, default=20)
+    given = parser.parse_args()
+    set_ups(given.first, given.step, given.last, given.seconds)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(flood(given.calls, given.invites, 60.0 if given.invites >= 10_000 else 6.0))
+
+
+if __name__ == "__main__":
+    main()
