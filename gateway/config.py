@@ -63,6 +63,14 @@ class Tls(_Section):
         return self
 
 
+class Listener(_Section):
+    """One more address for SIP; TLS is listened to on `sip.tls.port` of it too."""
+
+    host: str
+    port: Port = 5060
+    public_host: str = ""
+
+
 class Sip(_Section):
     """Where SIP is listened to, on UDP and TCP. `public_host` is the address that peers reach us at, behind NAT."""
 
@@ -74,6 +82,8 @@ class Sip(_Section):
     trace: bool = False
     trace_calls: int = Field(default=100, ge=0, le=10000)
     max_calls: int = Field(default=0, ge=0)
+    also: tuple[Listener, ...] = ()
+    strangers: Literal["refuse", "ignore"] = "refuse"
 
     @field_validator("nameservers")
     @classmethod
@@ -268,6 +278,8 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
             trace=file.sip.trace,
             trace_calls=file.sip.trace_calls,
             max_calls=file.sip.max_calls,
+            also=tuple((one.host, one.port, one.public_host) for one in file.sip.also),
+            ignore_strangers=file.sip.strangers == "ignore",
             tls=_tls(file.sip.tls, folder) if file.sip.tls else None,
             trunks=trunks,
             nameservers=file.sip.nameservers,

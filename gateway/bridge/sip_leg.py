@@ -334,7 +334,9 @@ class SipLeg:
 
 
 async def open_leg(leg: SipLeg, media: MediaSettings, ports: PortPool) -> None:
-    """Give a leg its RTP. Raises NoMediaPort."""
+    """Give a leg its RTP, of the family that its signalling came by. Raises NoMediaPort."""
+    if leg.local.host and (":" in leg.local.host) != (":" in media.host):
+        media = replace(media, host="::" if ":" in leg.local.host else "0.0.0.0")
     leg.rtp = await open_session(media, ports, leg)
     leg.local = replace(leg.local, port=leg.rtp.port)
     leg._timeout_ms = media.timeout_seconds * 1000

@@ -6,25 +6,29 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from gateway.agents import Agent
 from gateway.bridge.call import Call
 from gateway.bridge.facts import CallFacts
 from gateway.bridge.line import DialOrder, Line, new_call_id
-from gateway.bridge.reasons import Reason
+from gateway.bridge.reasons import OURS, Reason
 from gateway.bridge.router import Route, Router
 from gateway.bridge.sip_leg import SipLeg, render
 from gateway.codecs import hold_tune
-from gateway.errors import Draining, NoSuchAgent, NoSuchTrunk
+from gateway.errors import Draining, NoSuchAgent, NoSuchTrunk, SipParseError
 from gateway.realtime import Provider
 from gateway.records import CallEvent, Party
 from gateway.rtp import MediaClock, MediaSettings, PortPool
-from gateway.sip import Callee, Event, Incoming, Session, SipSettings, Trunk, UserAgent, check_order
+from gateway.sip import Callee, Event, Incoming, NameAddr, Session, SipSettings, Trunk, UserAgent, check_order
+
+log = structlog.get_logger("gateway.calls")
 
 Sink = Callable[[CallEvent, dict[str, Any]], None]
 
@@ -188,7 +192,11 @@ class Switchboard:
 
     def _receive(self, event: Event) -> None:
         if isinstance(event, Incoming):
-            self._take(event.session)
+            try:
+                self._take(event.session)
+            except Exception:  # the door: a caller is not left waiting for a fault of ours
+                log.exception("call.bug", call=str(event.session))
+                self.reject(event.session, OURS)
         elif line := self._by_session.get(event.session):
             line.receive(event)
 
@@ -209,7 +217,7 @@ class Switchboard:
 
     def _facts_of(self, session: Callee) -> CallFacts:
         request = session.request
-        caller, target = request.from_, request.uri
+        caller, target = _caller_of(session), request.uri
         host = target.host if target.port is None else f"{target.host}:{target.port}"
         headers: dict[str, str] = {}
         for name, value in request.headers:
@@ -225,3 +233,12 @@ class Switchboard:
             node=self.settings.node,
             trunk=session.trunk.name if session.trunk else "",
         )
+
+
+def _caller_of(session: Callee) -> NameAddr:
+    """From; or P-Asserted-Identity, where the trunk is trusted to assert it (RFC 3325)."""
+    request, trunk = session.request, session.trunk
+    asserted = request.headers.get("P-Asserted-Identity") if trunk and trunk.asserted else None
+    with suppress(SipParseError):
+        return NameAddr.parse(asserted) if asserted else request.from_
+    return request.from_

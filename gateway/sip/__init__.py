@@ -17,6 +17,7 @@ from gateway.sip.events import (
     Reoffered,
     ReofferRefused,
 )
+from gateway.sip.headers import NameAddr
 from gateway.sip.offer import Agreed, AudioFormat, LocalMedia, accept_answer, make_answer, make_offer
 from gateway.sip.outgoing import Order, check_headers, check_order
 from gateway.sip.sdp import parse as parse_sdp
@@ -40,6 +41,7 @@ __all__ = [
     "Incoming",
     "Invitation",
     "LocalMedia",
+    "NameAddr",
     "Order",
     "Progress",
     "Reanswered",

@@ -72,6 +72,7 @@ class Core:
         trunks: tuple[Trunk, ...] = (),
         realm: str = "gateway",
         max_calls: int = 0,
+        ignore_strangers: bool = False,
     ) -> None:
         self.timing = timing or Timing()
         self.timers: Timers[tuple[object, str]] = Timers()
@@ -79,6 +80,7 @@ class Core:
         self.draining = False
         self.max_calls = max_calls
         self.sessions = 0
+        self._ignore_strangers = ignore_strangers
         self.trunks = Trunks(trunks, realm)
         self._user_agent = user_agent
         self.contact_user = contact_user
@@ -268,7 +270,8 @@ class Core:
     def _refuse_stranger(self, request: Request, flow: Flow, back: Flow, now: float) -> None:
         self.trunks.strike(flow.remote[0], now)
         self._actions.append(Refused(f"{request.method} from an address of no trunk", flow))
-        self._respond_statelessly(request, back, 403)  # a flood of them leaves nothing behind
+        if not self._ignore_strangers:
+            self._respond_statelessly(request, back, 403)  # a flood of them leaves nothing behind
 
     def _belongs(self, request: Request, key: tuple[str, ...]) -> bool:
         """Whether it is part of a call that was let in: a proxy may hand that on to whoever is behind it."""

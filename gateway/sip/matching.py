@@ -35,8 +35,8 @@ def note_source(request: Request, flow: Flow) -> Flow:
         params["rport"] = str(port)
     if params != via.params:
         request.headers.set_first("Via", replace(via, params=params))
-    if flow.reliable:
-        return flow
+    if flow.reliable:  # over its connection; where that is gone, over a new one to where it listens (section 18.2.2)
+        return replace(flow, remote=(host, via.port or (5061 if flow.transport == "tls" else 5060)))
     return replace(flow, remote=(host, port if "rport" in params else via.port or 5060))
 
 

@@ -74,14 +74,29 @@ class TlsSettings:
             raise ConfigError("sip.tls", problem) from error
 
 
-class Transports:
-    """UDP and TCP on one host and port, TLS on another. `public_host` is what peers are told, if not `host`."""
+@dataclass(slots=True)
+class _Listener:
+    """One address that is listened on; `public_host` is what peers are told instead."""
 
-    def __init__(self, receive: Receive, failed: Fail, public_host: str = "") -> None:
+    host: str
+    port: int
+    public_host: str
+    tls_port: int = 0
+    udp: asyncio.DatagramTransport | None = None
+
+    def told(self, remote: str, transport: str) -> Address:
+        """Where `remote` reaches it."""
+        host = self.public_host or local_host_for(self.host, remote)
+        return host, self.tls_port if transport == "tls" else self.port
+
+
+class Transports:
+    """UDP and TCP on one host and port, TLS on another; `listen` may be called for several hosts."""
+
+    def __init__(self, receive: Receive, failed: Fail) -> None:
         self._receive = receive
         self._failed = failed
-        self._public_host = public_host
-        self._udp: asyncio.DatagramTransport | None = None
+        self._listeners: list[_Listener] = []
         self._servers: list[asyncio.Server] = []
         self._tls: tuple[TlsSettings, ssl.SSLContext] | None = None
         self._client_tls: ssl.SSLContext | None = None
@@ -89,35 +104,47 @@ class Transports:
         self._connecting: dict[tuple[str, Address, str], list[tuple[bytes, object]]] = {}  # what waits for each
         self._tasks: set[asyncio.Task[None]] = set()
         self._serial = itertools.count(1)
-        self._host, self.port, self.tls_port = "", 0, 0
 
-    async def listen(self, host: str, port: int, tls: TlsSettings | None = None) -> None:
+    @property
+    def port(self) -> int:
+        """Of the first listener, for UDP and TCP."""
+        return self._listeners[0].port
+
+    @property
+    def tls_port(self) -> int:
+        """Of the first listener; 0 where TLS is not listened to."""
+        return self._listeners[0].tls_port
+
+    async def listen(self, host: str, port: int, tls: TlsSettings | None = None, public_host: str = "") -> None:
         """Raises PortInUse, ConfigError. Port 0 takes a free one, the same for UDP and TCP."""
         loop = asyncio.get_running_loop()
+        listener = _Listener(host, port, public_host)
         try:
-            server = await loop.create_server(lambda: _Connection(self, "tcp"), host, port)
+            server = await loop.create_server(lambda: _Connection(self, "tcp", listener), host, port)
             self._servers.append(server)
-            port = server.sockets[0].getsockname()[1]
-            self._udp, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), (host, port))
-        except OSError as error:
-            await self.close()
-            raise PortInUse("SIP", host, port, "--sip-port or GATEWAY_SIP_PORT") from error
-        self._host, self.port = host, port
-        if tls:
-            await self._listen_tls(host, tls)
-
-    async def _listen_tls(self, host: str, tls: TlsSettings) -> None:
-        context = tls.context()
-        self._client_tls = tls.client_context()
-        try:
-            server = await asyncio.get_running_loop().create_server(
-                lambda: _Connection(self, "tls"), host, tls.port, ssl=context
+            listener.port = server.sockets[0].getsockname()[1]
+            listener.udp, _ = await loop.create_datagram_endpoint(
+                lambda: _Datagrams(self, listener), (host, listener.port)
             )
         except OSError as error:
             await self.close()
-            raise PortInUse("SIP over TLS", host, tls.port, "sip.tls.port") from error
+            raise PortInUse("SIP", host, port, "--sip-port or GATEWAY_SIP_PORT") from error
+        self._listeners.append(listener)
+        if tls:
+            await self._listen_tls(listener, tls)
+
+    async def _listen_tls(self, listener: _Listener, tls: TlsSettings) -> None:
+        if self._tls is None:
+            self._tls, self._client_tls = (tls, tls.context()), tls.client_context()
+        try:
+            server = await asyncio.get_running_loop().create_server(
+                lambda: _Connection(self, "tls", listener), listener.host, tls.port, ssl=self._tls[1]
+            )
+        except OSError as error:
+            await self.close()
+            raise PortInUse("SIP over TLS", listener.host, tls.port, "sip.tls.port") from error
         self._servers.append(server)
-        self._tls, self.tls_port = (tls, context), server.sockets[0].getsockname()[1]
+        listener.tls_port = server.sockets[0].getsockname()[1]
 
     def reload(self) -> None:
         """Read the certificate again; connections that are open keep the old one. Raises ConfigError."""
@@ -134,14 +161,26 @@ class Transports:
 
     def local(self, remote: Address, transport: str) -> Address:
         """The address that `remote` reaches us at."""
-        host = self._public_host or local_host_for(self._host, remote[0])
-        return host, self.tls_port if transport == "tls" else self.port
+        return self._for(remote[0]).told(remote[0], transport)
+
+    def _for(self, remote: str) -> _Listener:
+        """The listener on the way to `remote`: of its family, and of several the one that the route leads through."""
+        fitting = [one for one in self._listeners if (":" in one.host) == (":" in remote)] or self._listeners
+        if len(fitting) == 1:
+            return fitting[0]
+        route = local_host_for("::" if ":" in remote else "0.0.0.0", remote)
+        return next((one for one in fitting if one.host == route), fitting[0])
+
+    def _of(self, flow: Flow) -> _Listener:
+        """The listener that the peer of `flow` knows us by."""
+        known = (one for one in self._listeners if one.told(flow.remote[0], flow.transport) == flow.local)
+        return next(known, None) or self._for(flow.remote[0])
 
     def send(self, data: bytes, flow: Flow, client: object = None) -> None:
         """Put a message on the wire; where that fails `failed(client)` is called, at once or later."""
         if flow.transport == "udp":
             if _is_address(flow.remote[0]):
-                self._send_udp(data, flow.remote, client)
+                self._send_udp(data, flow, client)
             else:
                 self._spawn(self._resolve_and_send(data, flow, client))
             return
@@ -159,22 +198,22 @@ class Transports:
             self._connecting[key] = [(data, client)]
             self._spawn(self._connect(flow))
 
-    def _send_udp(self, data: bytes, remote: Address, client: object) -> None:
-        if self._udp is None or self._udp.is_closing():
+    def _send_udp(self, data: bytes, flow: Flow, client: object) -> None:
+        listener = self._listeners[0] if len(self._listeners) == 1 else self._of(flow)
+        if listener.udp is None or listener.udp.is_closing():
             self._failed(client)
             return
         try:
-            self._udp.sendto(data, remote)
+            listener.udp.sendto(data, flow.remote)
         except OSError as error:
-            log.warning("sip.send_failed", remote=remote, problem=str(error))
+            log.warning("sip.send_failed", remote=flow.remote, problem=str(error))
             self._failed(client)
 
     async def _resolve_and_send(self, data: bytes, flow: Flow, client: object) -> None:
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(
-                *flow.remote, type=socket.SOCK_DGRAM, family=socket.AF_INET6 if ":" in self._host else socket.AF_INET
-            )
-            self._send_udp(data, cast(Address, found[0][4][:2]), client)
+            family = socket.AF_INET6 if ":" in self._listeners[0].host else socket.AF_INET
+            found = await asyncio.get_running_loop().getaddrinfo(*flow.remote, type=socket.SOCK_DGRAM, family=family)
+            self._send_udp(data, replace(flow, remote=cast(Address, found[0][4][:2])), client)
         except OSError as error:
             log.warning("sip.no_such_host", remote=flow.remote, problem=str(error))
             self._failed(client)
@@ -186,7 +225,10 @@ class Transports:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: _Connection(self, flow.transport), *flow.remote, ssl=secure, server_hostname=name
+                    lambda: _Connection(self, flow.transport, self._of(flow)),
+                    *flow.remote,
+                    ssl=secure,
+                    server_hostname=name,
                 )
             connection.remote, connection.name = flow.remote, flow.name
             for data, _ in self._connecting.pop(key):
@@ -208,13 +250,14 @@ class Transports:
             server.close()
         for connection in list(self._connections.values()):
             connection.close()
-        if self._udp:
-            self._udp.close()
+        for listener in self._listeners:
+            if listener.udp:
+                listener.udp.close()
 
     # from the protocols
 
-    def received(self, data: bytes, flow: Flow) -> None:
-        self._receive(data, replace(flow, local=self.local(flow.remote, flow.transport)))
+    def received(self, data: bytes, flow: Flow, listener: _Listener) -> None:
+        self._receive(data, replace(flow, local=listener.told(flow.remote[0], flow.transport)))
 
     def opened(self, connection: _Connection) -> int:
         """Its number; 0 where there are too many already."""
@@ -229,12 +272,12 @@ class Transports:
 
 
 class _Datagrams(asyncio.DatagramProtocol):
-    def __init__(self, transports: Transports) -> None:
-        self._transports = transports
+    def __init__(self, transports: Transports, listener: _Listener) -> None:
+        self._transports, self._listener = transports, listener
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
         if len(data) > 4 or data.strip(b"\r\n\0"):  # shorter ones are keepalives of NAT-bound peers
-            self._transports.received(data, Flow("udp", (addr[0], addr[1]), ("", 0)))
+            self._transports.received(data, Flow("udp", (addr[0], addr[1]), ("", 0)), self._listener)
 
     def error_received(self, exc: Exception) -> None:
         """An ICMP error: the transaction's timer is the one that decides."""
@@ -243,8 +286,8 @@ class _Datagrams(asyncio.DatagramProtocol):
 class _Connection(asyncio.Protocol):
     """One TCP or TLS connection, either way round."""
 
-    def __init__(self, transports: Transports, kind: str) -> None:
-        self._transports, self._kind = transports, kind
+    def __init__(self, transports: Transports, kind: str, listener: _Listener) -> None:
+        self._transports, self._kind, self._listener = transports, kind, listener
         self._patience: asyncio.TimerHandle | None = None
         self._framer = StreamFramer()
         self._transport: asyncio.Transport | None = None
@@ -275,7 +318,7 @@ class _Connection(asyncio.Protocol):
             if message == PING:
                 self.write(PONG)
             else:
-                self._transports.received(message, flow)
+                self._transports.received(message, flow, self._listener)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._patience:

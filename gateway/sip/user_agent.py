@@ -34,16 +34,19 @@ log = structlog.get_logger("gateway.sip")
 class SipSettings:
     """`host` is the address to listen on for UDP and TCP, `public_host` the one to tell peers (empty: the same).
 
-    With `trunks`, nobody else may call. `nameservers` as host:port, none for the system's.
+    `also` are further addresses, each with its port and public host. With `trunks`, nobody else may call, and who does
+    is refused or, with `ignore_strangers`, not even answered. `nameservers` as host:port, none for the system's.
     """
 
     host: str = "127.0.0.1"
     port: int = 5060
     public_host: str = ""
+    also: tuple[tuple[str, int, str], ...] = ()
     user_agent: str = "voice-agent-gateway"
     timing: Timing = field(default_factory=Timing)
     max_calls: int = 0  # at once, of the whole node; 0: no limit
     trunks: tuple[Trunk, ...] = ()
+    ignore_strangers: bool = False
     tls: TlsSettings | None = None
     nameservers: tuple[str, ...] = ()
     trace: bool = False  # every message into the log, without credentials
@@ -61,6 +64,7 @@ class UserAgent:
             timing=settings.timing,
             trunks=settings.trunks,
             max_calls=settings.max_calls,
+            ignore_strangers=settings.ignore_strangers,
             realm=settings.public_host or settings.host,
         )
         self.registrations: dict[str, Registration] = {}  # by the trunk's name
@@ -68,7 +72,7 @@ class UserAgent:
         self._tasks: set[asyncio.Task[None]] = set()
         self.trace = Trace(settings.trace_calls)
         self.refused = 0  # messages that could not be read
-        self._transports = Transports(self._received, self._failed, settings.public_host)
+        self._transports = Transports(self._received, self._failed)
         self._driver: Driver[Action] | None = None
 
     @property
@@ -83,7 +87,9 @@ class UserAgent:
     async def listen(self) -> None:
         """Raises PortInUse, ConfigError."""
         self._driver = Driver(self.core, self._perform)
-        await self._transports.listen(self._settings.host, self._settings.port, self._settings.tls)
+        settings = self._settings
+        for host, port, public_host in ((settings.host, settings.port, settings.public_host), *settings.also):
+            await self._transports.listen(host, port, settings.tls, public_host)
         self.use(self._settings.trunks)
 
     def reload(self) -> None:

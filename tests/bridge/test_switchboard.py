@@ -64,3 +64,22 @@ async def test_a_bug_in_setting_up_a_call_is_500_and_logged(tmp_path, monkeypatc
         assert await call.invite() == 500
         assert len(gateway.switchboard) == 0
         assert [data["outcome"] for kind, data in events] == ["internal_error"]
+
+
+async def test_an_asserted_identity_counts_where_the_trunk_is_trusted(tmp_path):
+    for asserted, caller in ((True, "sip:+15550100@carrier"), (False, "sip:caller@127.0.0.1")):
+        trunks = [{"name": "t", "peers": ["127.0.0.1"], "asserted": asserted}]
+        header = '"Ann" <sip:+15550100@carrier>'
+        async with (
+            running(settings_for(tmp_path, {"bob": AGENT}, trunks=trunks)) as (gateway, _),
+            Caller(gateway.sip_port, headers=f"P-Asserted-Identity: {header}\r\n") as call,
+        ):
+            assert await call.invite() == 200
+            assert gateway.switchboard.calls[0].facts.caller.uri == caller
+
+
+async def test_a_bug_at_the_door_is_500_too(tmp_path, monkeypatch):
+    async with running(settings_for(tmp_path, {"bob": AGENT})) as (gateway, _), Caller(gateway.sip_port) as call:
+        monkeypatch.setattr(gateway.switchboard, "_facts_of", lambda session: 1 / 0)
+        assert await call.invite() == 500
+        assert len(gateway.switchboard) == 0

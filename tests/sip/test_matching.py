@@ -48,3 +48,10 @@ def test_a_broken_start_line_keeps_its_method(line):
 def test_a_phrase_holds_no_control_characters():
     assert phrase(SipParseError("a\r\nb")) == "Bad Request: a  b"
     assert phrase(SipParseError("x", 505)) == ""
+
+
+def test_over_a_stream_the_connection_that_is_gone_is_made_anew_to_where_the_peer_listens():
+    """RFC 3261 section 18.2.2."""
+    flow = Flow("tcp", ("198.51.100.7", 33333), ("192.0.2.1", 5060), connection=7)
+    back = note_source(parse(request(transport="TCP")), flow)
+    assert (back.remote, back.connection) == (("198.51.100.7", 5060), 7)

@@ -140,3 +140,22 @@ async def test_a_port_that_is_taken(pair):
 def test_behind_the_unspecified_address_the_route_decides():
     assert local_host_for("0.0.0.0", "127.0.0.1") == "127.0.0.1"
     assert local_host_for("192.0.2.1", "127.0.0.1") == "192.0.2.1"
+
+
+async def test_several_addresses_each_answer_for_themselves():
+    ear = Ear()
+    transports = Transports(ear.receive, ear.failed.append)
+    await transports.listen("127.0.0.1", 0)
+    await transports.listen("127.0.0.2", 0, public_host="203.0.113.9")
+    second = transports._listeners[1].port
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        peer.settimeout(5)
+        for port, told in ((transports.port, ("127.0.0.1", transports.port)), (second, ("203.0.113.9", second))):
+            host = "127.0.0.1" if port == transports.port else "127.0.0.2"
+            peer.sendto(request("OPTIONS"), (host, port))
+            _, flow = await asyncio.wait_for(ear.got.get(), 5)
+            assert flow.local == told
+            transports.send(b"answer", flow)
+            assert await asyncio.to_thread(peer.recvfrom, 100) == (b"answer", (host, port))
+    await transports.close()

@@ -97,3 +97,10 @@ def test_options_of_a_peer_is_no_call():
     wire = TrunkWire(replace(ACME, max_calls=1))
     for number in range(3):
         assert [one.status for one in wire.receive(request("OPTIONS", branch=f"z9hG4bK{number}", cseq=number))] == [200]
+
+
+def test_strangers_may_be_met_with_silence_from_the_start():
+    wire = TrunkWire(ACME, flow=replace(UDP, remote=("203.0.113.9", 5060)))
+    wire.core = Core(user_agent="test", trunks=(ACME,), ignore_strangers=True)
+    assert wire.receive(request(body=OFFER)) == []
+    assert (len(wire.core), wire.core.trunks.refused) == (0, 1)
