@@ -8,7 +8,7 @@ command -v sipp >/dev/null || missing="$missing sip-tester"
 command -v baresip >/dev/null || missing="$missing baresip-core"
 command -v redis-server >/dev/null || missing="$missing redis-server"
 # Kamailio's package starts a proxy on port 5060 where there is an init to start it: there it is left to its owner.
-[ -d /run/systemd/system ] || command -v kamailio >/dev/null || missing="$missing kamailio"
+[ -d /run/systemd/system ] || command -v kamailio >/dev/null || missing="$missing kamailio kamailio-tls-modules"
 [ -z "$missing" ] && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

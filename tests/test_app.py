@@ -1,4 +1,9 @@
+import asyncio
+
 from gateway.app import Gateway
+from gateway.config import Settings
+from gateway.errors import ConfigError
+from tests.caller import Caller
 from tests.gatewayd import running, settings_for
 
 AGENT = "greeting: Hello.\n"
@@ -19,3 +24,28 @@ async def test_transcripts_are_logged_only_where_that_is_wanted(tmp_path, capsys
         gateway = Gateway(settings_for(tmp_path, {"bob": AGENT}, log={"transcripts": wanted}))
         gateway._log(CallEvent("c", 1.0, "transcript", {"text": "a secret"}), {})
         assert ("a secret" in capsys.readouterr().out) is wanted
+
+
+async def test_trunks_and_routes_are_taken_up_anew_and_a_bad_file_leaves_them(tmp_path, capsys):
+    rows = [{"name": "one", "peers": ["127.0.0.1"]}]
+    async with (
+        running(settings_for(tmp_path, {"bob": AGENT}, trunks=rows)) as (gateway, _),
+        Caller(gateway.sip_port) as before,
+        Caller(gateway.sip_port) as after,
+    ):
+        assert await before.invite() == 200
+        other = settings_for(tmp_path, {"bob": AGENT}, trunks=[{"name": "two", "peers": ["192.0.2.1"]}])
+        gateway.reload(lambda: other)
+        assert await after.invite() == 403
+        assert len(gateway.switchboard) == 1  # the call that was there goes on
+
+        def broken() -> Settings:
+            raise ConfigError("gateway.yaml", "is not to be read")
+
+        gateway.reload(broken)
+        assert "gateway.yaml: is not to be read" in capsys.readouterr().out
+        assert [trunk.name for trunk in gateway.switchboard.user_agent.core.trunks.trunks] == ["two"]
+        before.bye()
+        async with asyncio.timeout(5):
+            while len(gateway.switchboard):
+                await asyncio.sleep(0.01)
