@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -157,3 +158,15 @@ def test_doors_name_what_exists() -> None:
         assert len(set(door.__all__)) == len(door.__all__)
         for name in door.__all__:
             assert hasattr(door, name), f"gateway.{room} has no {name}"
+
+
+def test_the_table_of_what_sip_does_has_no_empty_cell_and_names_tests_that_are_there() -> None:
+    folder = ROOT / "tests" / "sip"
+    rows = [line for line in (ROOT / "docs" / "sip.md").read_text().splitlines() if line.startswith("| ")]
+    for row in rows:
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        assert len(cells) == 3
+        assert all(cells), row
+        for name in re.findall(r"`([^`]+)`", cells[2]):
+            place = ROOT / "sipp-scenarios" / name if name.endswith(".xml") else folder / name
+            assert place.exists(), name

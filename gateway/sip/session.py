@@ -242,7 +242,7 @@ class Session:
             self.referral.receive_response(response)
             self._refer_moved()
         gone = response is None or response.status in (408, 481)  # section 12.2.1.2
-        if gone and request.method != "BYE":
+        if gone and request.method not in ("BYE", "PRACK"):  # a PRACK that came too late says nothing of the call
             self._end(now, "transport" if response is None else "bye")
 
     def _sign_again(self, request: Request, response: Response, now: float) -> bool:

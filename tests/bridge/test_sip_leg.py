@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from gateway.bridge.sip_leg import FRAME, LegEvents, SipLeg, render
+from gateway.bridge.sip_leg import FRAME, WANTED_PASSING, LegEvents, SipLeg, render
 from gateway.bridge.uplink import Uplink
-from gateway.codecs import CODECS, g711
+from gateway.codecs import CODECS, g711, hold_tune
 from gateway.errors import NoCommonCodec, SdpError
-from gateway.sip import Reoffered, parse_sdp
-from tests.wire import OFFER, Wire, request
+from gateway.sip import Order, Reoffered, Trunk, Uri, parse_sdp
+from tests.wire import OFFER, Wire, calling, request, response
 
 BOTH = (CODECS["PCMU"], CODECS["PCMA"])
 
@@ -206,3 +206,98 @@ def test_while_deaf_the_agent_hears_silence_and_hold_goes_on_in_time():
     for _ in range(10):  # the caller's packets stop: held
         render([leg])
     assert len(leg.chunks) == 1 + 5
+
+
+class Calling(Agent):
+    """A user agent that makes a call on its fake wire."""
+
+    def call(self, order, offer):
+        self.invite = calling(self.wire, offer=offer)
+        return self.wire.core._clients[self.invite.via.branch, "INVITE"]._sink
+
+
+def calling_leg():
+    agent, chunks = Calling(), []
+    leg = SipLeg(agent, BOTH, Uplink(BOTH[0], 20, chunks.append), music=hold_tune())
+    leg.rtp, leg.agent, leg.chunks = Rtp(), agent, chunks
+    leg.call(Order("5551234", Trunk("t", server=Uri.parse("sip:192.0.2.10"))))
+    return leg
+
+
+ANSWER = OFFER.replace(b"AVP 0 8 101", b"AVP 8 101")
+
+
+def test_a_call_that_we_make_offers_and_takes_the_answer():
+    leg = calling_leg()
+    offered = parse_sdp(leg.agent.invite.body)
+    assert (offered.connection, offered.media[0].formats) == ("192.0.2.1", ["0", "8", "101"])
+    leg.answered(ANSWER)
+    assert leg.rtp.agreed == (8, 101, ("192.0.2.10", 4000), True)
+
+
+def test_an_answer_in_early_media_need_not_be_repeated():
+    leg = calling_leg()
+    with pytest.raises(SdpError, match="no answer"):
+        leg.answered(b"")
+    leg.answered(ANSWER)
+    leg.answered(b"")
+    assert leg.rtp.agreed[0] == 8
+
+
+def confirmed_leg():
+    leg = calling_leg()
+    leg.agent.wire.receive(response(leg.agent.invite, 200, body=ANSWER))
+    leg.answered(ANSWER)
+    return leg
+
+
+def hold_offer(leg):
+    """The re-INVITE that was sent last, and its direction."""
+    invites = [one.message for one in leg.agent.wire.sent if getattr(one.message, "method", "") == "INVITE"]
+    text = invites[-1].body.decode()
+    return invites[-1], text.rsplit("a=", 1)[1].strip()
+
+
+def test_hold_and_resume_tell_the_peer_and_play_music():
+    leg = confirmed_leg()
+    leg.hold(True)
+    invite, direction = hold_offer(leg)
+    assert direction == "sendonly"
+    assert parse_sdp(invite.body).media[0].formats == ["8", "101"]  # no change of codec on the way
+    leg.hold(False)  # before the answer has come: told when it has
+    assert hold_offer(leg)[0] is invite
+    wire = leg.agent.wire
+    wire.receive(response(invite, 200, leg.session.dialog.remote.tag, ANSWER + b"a=recvonly\r\n"))
+    leg.reanswered(ANSWER + b"a=recvonly\r\n")
+    assert hold_offer(leg)[1] == "sendrecv"
+    leg.hold(True)
+    render([leg] * 50)
+    assert any(payload.strip(b"\xd5\x55") for payload, _ in leg.rtp.frames)
+    assert not any(talking for _, talking in leg.rtp.frames)
+
+
+def test_two_parties_hear_each_other_and_late_speech_is_not_piled_up():
+    one, other = leg_for(), confirmed_leg()  # mu-law and A-law
+    one.answer()
+    one.join(other)
+    tone = (8000 * np.sin(np.arange(1600) / 5)).astype(np.int16)
+    for at in range(0, 1600, 160):
+        one.audio(g711.encode(g711.ULAW, tone[at : at + 160]).tobytes())
+    render([other] * 3)
+    assert len(other._passing) == WANTED_PASSING - 2 * 160 or len(other._passing) <= WANTED_PASSING
+    heard = g711.decode(g711.ALAW, np.frombuffer(other.rtp.frames[0][0], np.uint8))
+    assert np.abs(heard.astype(int)).max() > 7000
+    render([one])
+    assert one.rtp.frames[-1][0] == bytes([g711.ULAW.silence]) * 160
+    assert one.chunks == []  # the agent hears nothing of it
+
+
+def test_keys_go_by_telephone_event_and_by_info_where_there_is_none():
+    leg = confirmed_leg()
+    pressed = []
+    leg.rtp.send_dtmf = pressed.append
+    leg.send_digits("12")
+    assert pressed == ["1", "2"]
+    leg.answered(ANSWER.replace(b"AVP 8 101", b"AVP 8"))
+    leg.send_digits("#")
+    assert leg.agent.sent[-1].body.startswith(b"Signal=#")

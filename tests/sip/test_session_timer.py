@@ -105,15 +105,21 @@ def test_when_it_is_ours_we_refresh_by_update():
     assert wire.times("BYE") == []
 
 
-def test_a_longer_interval_is_agreed_to_and_a_peer_without_update_is_left_alone():
+def test_a_longer_interval_is_agreed_to_and_a_peer_without_update_gets_a_reinvite():
     wire, _, _ = call("Supported: timer\r\nSession-Expires: 600;refresher=uas\r\n")
     wire.run(300)
     refusal = wire.sent[-1].message.respond(422)
     refusal.headers.add("Min-SE", "1200")
     (again,) = wire.receive(refusal.serialize())
     assert again.headers.get("Session-Expires") == "1200;refresher=uac"
-    wire.receive(again.respond(405).serialize())
-    wire.run(5000)
+    (invite,) = wire.receive(again.respond(405).serialize())
+    assert (invite.method, invite.headers.get("Session-Expires")) == ("INVITE", "1200;refresher=uac")
+    assert invite.body == b"v=0\r\n"  # what was said before
+    ok = invite.respond(200)
+    ok.headers.add("Session-Expires", "1200;refresher=uac")
+    assert [one.method for one in wire.receive(ok.serialize())] == ["ACK"]
+    wire.run(600)
+    assert wire.times("INVITE") == [300, 900]
     assert wire.times("BYE") == []
 
 

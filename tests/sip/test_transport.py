@@ -159,3 +159,37 @@ async def test_several_addresses_each_answer_for_themselves():
             transports.send(b"answer", flow)
             assert await asyncio.to_thread(peer.recvfrom, 100) == (b"answer", (host, port))
     await transports.close()
+
+
+async def test_tls_shows_our_certificate_and_believes_the_ca_alone(tmp_path):
+    """Two of us, each with the certificate of the other as its CA; and a stranger who has none."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    (one, one_key, _), (two, two_key, _) = make_certificate(tmp_path / "a", "a"), make_certificate(tmp_path / "b", "b")
+    here, there = Ear(), Ear()
+    first, second = Transports(here.receive, here.failed.append), Transports(there.receive, there.failed.append)
+    await first.listen("127.0.0.1", 0, TlsSettings(one, one_key, 0, ca=two, client_certificates=True))
+    await second.listen("127.0.0.1", 0, TlsSettings(two, two_key, 0, ca=one, client_certificates=True))
+    try:
+        flow = Flow("tls", ("127.0.0.1", second.tls_port), ("127.0.0.1", first.tls_port))
+        first.send(request("OPTIONS", transport="TLS"), flow)
+        first.send(request("BYE", transport="TLS"), flow)  # over the same connection, which is being made
+        assert (await asyncio.wait_for(there.got.get(), 5))[0] == request("OPTIONS", transport="TLS")
+        assert (await asyncio.wait_for(there.got.get(), 5))[0] == request("BYE", transport="TLS")
+        assert len(first._connections) == 1
+        first.send(request("INFO", transport="TLS"), Flow("tls", flow.remote, flow.local, name="other.example"), "who")
+        async with asyncio.timeout(5):
+            while not here.failed:
+                await asyncio.sleep(0.01)
+        assert here.failed == ["who"]  # it is not the certificate of that name
+        _, reader, writer = await shown(second.tls_port)
+        with contextlib.suppress(ssl.SSLError, ConnectionError):
+            writer.write(request("OPTIONS", transport="TLS"))
+            await reader.read(1)
+        writer.close()
+        with contextlib.suppress(ssl.SSLError, ConnectionError):
+            await writer.wait_closed()
+        assert there.got.empty()
+    finally:
+        await first.close()
+        await second.close()
