@@ -82,6 +82,7 @@ class Sip(_Section):
     trace: bool = False
     trace_calls: int = Field(default=100, ge=0, le=10000)
     max_calls: int = Field(default=0, ge=0)
+    max_setups: int = Field(default=300, ge=1)
     also: tuple[Listener, ...] = ()
     strangers: Literal["refuse", "ignore"] = "refuse"
 
@@ -278,6 +279,7 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
             trace=file.sip.trace,
             trace_calls=file.sip.trace_calls,
             max_calls=file.sip.max_calls,
+            max_setups=file.sip.max_setups,
             also=tuple((one.host, one.port, one.public_host) for one in file.sip.also),
             ignore_strangers=file.sip.strangers == "ignore",
             tls=_tls(file.sip.tls, folder) if file.sip.tls else None,

@@ -60,6 +60,7 @@ class Callee(Session):
     def answer(self, body: bytes, now: float) -> None:
         if self.state in (State.INCOMING, State.RINGING):
             self.state = State.ANSWERED
+            self._core.setups -= 1
         super().answer(body, now)
 
     def reject(self, status: int, now: float, reason: str = "", headers: dict[str, str] | None = None) -> None:
@@ -131,6 +132,8 @@ class Callee(Session):
 
     def _end(self, now: float, cause: str = "", reason: str = "") -> None:
         self._stop_ringing()
+        if self.state in (State.INCOMING, State.RINGING):
+            self._core.setups -= 1
         super()._end(now, cause, reason)
 
 

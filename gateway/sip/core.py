@@ -72,14 +72,16 @@ class Core:
         trunks: tuple[Trunk, ...] = (),
         realm: str = "gateway",
         max_calls: int = 0,
+        max_setups: int = 300,
         ignore_strangers: bool = False,
     ) -> None:
         self.timing = timing or Timing()
         self.timers: Timers[tuple[object, str]] = Timers()
         self.reception = Reception(self)
         self.draining = False
-        self.max_calls = max_calls
+        self.max_calls, self.max_setups = max_calls, max_setups
         self.sessions = 0
+        self.setups = 0  # calls that came in and are not answered yet
         self._ignore_strangers = ignore_strangers
         self.trunks = Trunks(trunks, realm)
         self._user_agent = user_agent
@@ -180,6 +182,7 @@ class Core:
     def begin(self, session: Callee, transaction: ServerTransaction) -> None:
         """A call comes in."""
         self.sessions += 1
+        self.setups += 1
         self.adopt(session.dialog, session)
         self._invites[transaction.key] = session
         self.emit(Incoming(session))

@@ -71,8 +71,9 @@ class Reception:
 
     def _over_limit(self, request: Request, flow: Flow, trunk: Trunk | None, now: float) -> Response | None:
         """The last question, for it counts the call."""
-        if 0 < self._core.max_calls <= self._core.sessions:
-            self._core.report("INVITE over the limit of the node", flow)
+        core = self._core
+        if 0 < core.max_calls <= core.sessions or core.setups >= core.max_setups:
+            core.report("INVITE over the limit of the node", flow)
             return self._refusal(request, 503, Retry_After="5")
         limit = self._core.trunks.admit(trunk, now) if trunk else None
         if trunk is None or limit is None:

@@ -45,6 +45,7 @@ class SipSettings:
     user_agent: str = "voice-agent-gateway"
     timing: Timing = field(default_factory=Timing)
     max_calls: int = 0  # at once, of the whole node; 0: no limit
+    max_setups: int = 300  # that came in and are not answered yet: beyond them the node is overloaded
     trunks: tuple[Trunk, ...] = ()
     ignore_strangers: bool = False
     tls: TlsSettings | None = None
@@ -64,6 +65,7 @@ class UserAgent:
             timing=settings.timing,
             trunks=settings.trunks,
             max_calls=settings.max_calls,
+            max_setups=settings.max_setups,
             ignore_strangers=settings.ignore_strangers,
             realm=settings.public_host or settings.host,
         )

@@ -116,3 +116,22 @@ def test_the_node_has_a_limit_of_its_own():
     assert wire.core.sessions == 0
     third = request(body=OFFER, branch="z9hG4bKthird").replace(b"one@", b"three@")
     assert [one.status for one in wire.receive(third)] == [100]
+
+
+@pytest.mark.parametrize("end", ["answer", "reject", "cancel"])
+def test_a_node_that_does_not_get_round_to_answering_takes_no_more(end):
+    wire = Wire()
+    wire.core.max_setups = 1
+    wire.receive(request(body=OFFER))
+    session = wire.events[0].session
+    second = request(body=OFFER, branch="z9hG4bKnew").replace(b"one@", b"two@")
+    assert [(one.status, one.headers.get("Retry-After")) for one in wire.receive(second)] == [(503, "5")]
+    if end == "answer":
+        wire.act(lambda now: session.answer(b"v=0\r\n", now))
+    elif end == "reject":
+        wire.act(lambda now: session.reject(486, now))
+    else:
+        wire.receive(request("CANCEL"))
+    assert wire.core.setups == 0
+    third = request(body=OFFER, branch="z9hG4bKthird").replace(b"one@", b"three@")
+    assert [one.status for one in wire.receive(third)] == [100]
