@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -23,6 +25,12 @@ ASK = (
 )
 
 
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """As when the power fails: all its processes at once."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(5)
+
+
 @contextmanager
 def kamailio(name: str, folder: Path, port: int, **words: object) -> Iterator[subprocess.Popen[bytes]]:
     """`name`.cfg of this folder, running and answering on UDP `port`."""
@@ -33,7 +41,7 @@ def kamailio(name: str, folder: Path, port: int, **words: object) -> Iterator[su
     config.write_text(text)
     command = [str(KAMAILIO), "-f", str(config), "-DD", "-E", "-Y", str(folder), "-m", "32", "-M", "4"]
     with log.open("ab") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)
+        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.settimeout(0.3)

@@ -9,7 +9,7 @@ import os
 import pytest
 
 from tests.caller import Caller
-from tests.e2e.kamailio import kamailio, needs_kamailio
+from tests.e2e.kamailio import kamailio, kill, needs_kamailio
 from tests.gatewayd import free_port, running, settings_for
 
 pytestmark = [pytest.mark.e2e, needs_kamailio]
@@ -66,7 +66,7 @@ async def test_a_registrar_that_goes_away_does_not_touch_a_call(tmp_path, monkey
             await registered(gateway)
             async with Caller(gateway.sip_port, user="bob") as call:
                 assert await call.invite() == 200
-                process.kill()  # and its children with it
+                kill(process)
                 await call.silence(AWAY_SECONDS)
                 pairs = list(itertools.pairwise(call.packets))
                 gaps = [after.at - before.at for before, after in pairs]
