@@ -1,16 +1,21 @@
-"""baresip calls: another stack, A-law, speech from a file."""
+"""baresip calls: another stack, A-law, speech from a file; and by TCP, where it holds and resumes."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import shutil
+import socket
 import subprocess
+import time
 import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.e2e.conftest import said
+from tests.e2e.conftest import kinds, said
+from tests.gatewayd import free_port
 from tests.speech import narrowband
 
 MODULES = next((path for path in Path("/usr/lib").glob("**/baresip/modules")), None)
@@ -51,3 +56,61 @@ def test_a_question_in_a_law(demo, tmp_path):
     assert (record["outcome"], record["media"]["codec"]) == ("caller_hung_up", "PCMA")
     assert said(record, "user") == ["what are your opening hours"]
     assert said(record, "assistant")[1].startswith("We are open Monday to Friday")
+
+
+class Control:
+    """baresip's control port: one netstring of JSON for each command."""
+
+    def __init__(self, port: int) -> None:
+        for _ in range(50):
+            with contextlib.suppress(OSError):
+                self._socket = socket.create_connection(("127.0.0.1", port), timeout=5)
+                return
+            time.sleep(0.1)
+        raise TimeoutError("baresip does not listen")
+
+    def do(self, command: str, parameters: str = "") -> None:
+        text = json.dumps({"command": command, "params": parameters})
+        self._socket.sendall(f"{len(text)}:{text},".encode())
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def test_it_holds_and_resumes_by_tcp(demo, tmp_path):
+    port = free_port()
+    control = f"module_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{port}\n"
+    (tmp_path / "config").write_text(CONFIG.format(folder=tmp_path, modules=MODULES) + control)
+    (tmp_path / "accounts").write_text("<sip:holding@127.0.0.1;transport=tcp>;regint=0\n")
+    (tmp_path / "contacts").write_text("")
+    with wave.open(str(tmp_path / "say.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(16000 * 20))
+    with subprocess.Popen(
+        ["baresip", "-f", str(tmp_path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as phone:
+        try:
+            hand = Control(port)
+            hand.do("dial", f"sip:reception@127.0.0.1:{demo.sip_port};transport=tcp")
+            time.sleep(4)
+            hand.do("hold")
+            time.sleep(1.5)
+            hand.do("resume")
+            time.sleep(1.5)
+            hand.do("hangup")
+            time.sleep(0.5)
+            hand.close()
+        finally:
+            phone.terminate()
+    record = demo.call_of("holding")
+    assert record["outcome"] == "caller_hung_up"
+    assert "answered" in kinds(record)
+    _, trace = demo.get(f"/v1/calls/{record['call_id']}/sip")
+    messages = [one["message"] for one in trace["data"]]
+    assert all("/TCP" in text.split("Via:")[1].split("\r\n")[0] for text in messages)
+    offers = [text for text in messages if text.startswith("INVITE")]
+    answers = [text for text in messages if text.startswith("SIP/2.0 200") and "INVITE\r\n" in text and "v=0" in text]
+    assert ["a=sendonly" in text or "a=inactive" in text for text in offers] == [False, True, False]
+    assert ["a=sendrecv" in text for text in answers] == [True, False, True]

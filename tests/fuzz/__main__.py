@@ -1,7 +1,7 @@
 """`make fuzz`: every target under atheris, then mutated messages over UDP and TCP to a gateway that runs.
 
-What atheris finds worth keeping goes into tests/fuzz/corpus/TARGET, and `test_corpus.py` plays it back. An input that
-fails is left as crash-* in that folder's parent.
+It begins with tests/fuzz/corpus/TARGET, which `test_corpus.py` plays back too, and leaves what it finds in .fuzz/TARGET;
+an input that fails is .fuzz/TARGET-crash-*. What is worth keeping is moved by hand.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "corpus"
+FOUND = Path(".fuzz")
 NAMES = ("message", "core", "stream", "sdp", "rtp")
 
 
 def fuzz(target: str, seconds: int) -> int:
     """In a process of its own, for libFuzzer ends it."""
-    (FOLDER / target).mkdir(parents=True, exist_ok=True)
+    (FOUND / target).mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "tests.fuzz", "--only", target, "--seconds", str(seconds)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, errors="replace")
     print(f"{target}: {'well' if done.returncode == 0 else done.stdout[-500:] + done.stderr[-3000:]}", flush=True)
@@ -31,9 +32,9 @@ def under_atheris(target: str, seconds: int) -> None:
         from tests.fuzz.targets import TARGETS
     options = [
         f"-max_total_time={seconds}", "-max_len=4096", "-timeout=10", "-print_final_stats=0", "-verbosity=0",
-        f"-artifact_prefix={FOLDER.parent}/crash-{target}-",
+        f"-artifact_prefix={FOUND}/{target}-",
     ]  # fmt: skip
-    atheris.Setup([sys.argv[0], *options, str(FOLDER / target)], TARGETS[target])
+    atheris.Setup([sys.argv[0], *options, str(FOUND / target), str(FOLDER / target)], TARGETS[target])
     atheris.Fuzz()
 
 
