@@ -1,7 +1,7 @@
 """`make fuzz`: every target under atheris, then mutated messages over UDP and TCP to a gateway that runs.
 
-It begins with tests/fuzz/corpus/TARGET, which `test_corpus.py` plays back too, and leaves what it finds in .fuzz/TARGET;
-an input that fails is .fuzz/TARGET-crash-*. What is worth keeping is moved by hand.
+It begins with tests/fuzz/corpus/TARGET, which `test_corpus.py` plays back too. What it finds is left in .fuzz/TARGET, an
+input that fails in .fuzz/TARGET-crash-*; what is worth keeping is moved by hand.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ NAMES = ("message", "core", "stream", "sdp", "rtp")
 
 def fuzz(target: str, seconds: int) -> int:
     """In a process of its own, for libFuzzer ends it."""
-    (FOUND / target).mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "tests.fuzz", "--only", target, "--seconds", str(seconds)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, errors="replace")
     print(f"{target}: {'well' if done.returncode == 0 else done.stdout[-500:] + done.stderr[-3000:]}", flush=True)
@@ -28,6 +27,7 @@ def fuzz(target: str, seconds: int) -> int:
 def under_atheris(target: str, seconds: int) -> None:
     import atheris
 
+    (FOUND / target).mkdir(parents=True, exist_ok=True)
     with atheris.instrument_imports(include=["gateway"], enable_loader_override=False):
         from tests.fuzz.targets import TARGETS
     options = [
