@@ -1,7 +1,7 @@
 """`make fuzz`: every target under atheris, then mutated messages over UDP and TCP to a gateway that runs.
 
-It begins with tests/fuzz/corpus/TARGET, which `test_corpus.py` plays back too. What it finds is left in .fuzz/TARGET, an
-input that fails in .fuzz/TARGET-crash-*; what is worth keeping is moved by hand.
+It begins with tests/fuzz/corpus/TARGET, which `test_corpus.py` plays back too. What it finds is left in .fuzz/TARGET,
+an input that fails in .fuzz/TARGET-crash-*; what is worth keeping is moved by hand.
 """
 
 from __future__ import annotations
