@@ -9,9 +9,11 @@ One INVITE may fork: each tag in a response is a dialog of its own; the first 2x
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gateway.errors import SipParseError
 from gateway.sip import client_tx, session_timer
 from gateway.sip.dialog import Dialog, head
 from gateway.sip.digest import Login
@@ -261,11 +263,9 @@ class Caller(Session):
         if status == 503 and self.state is State.CALLING and self._flows:
             self._ask(self._flows.pop(0), now)
             return
-        contacts = [NameAddr.parse(value) for value in response.headers.all("Contact") if value != "*"]
-        if 300 <= status < 400 and self._redirects and contacts:
+        if 300 <= status < 400 and self._redirects and (contact := _preferred(response)):
             self._redirects -= 1
-            self.state = State.CALLING
-            self._target = max(contacts, key=_preference).uri
+            self.state, self._target = State.CALLING, contact.uri
             self._core.locate(self._target, self._located)
             return
         self._reject(now, "refused", status, response.reason, response.headers.get("Reason") or "", response.headers)
@@ -331,8 +331,11 @@ class Caller(Session):
         super()._end(now, cause, reason)
 
 
-def _preference(contact: NameAddr) -> float:
-    try:
-        return float(contact.params.get("q") or 1)
-    except ValueError:
-        return 0.0
+def _preferred(response: Response) -> NameAddr | None:
+    """The Contact with the highest q; what cannot be read is passed over."""
+    found: list[tuple[float, NameAddr]] = []
+    for value in response.headers.all("Contact"):
+        with suppress(SipParseError, ValueError):
+            contact = NameAddr.parse(value)
+            found.append((float(contact.params.get("q") or 1), contact))
+    return max(found, key=lambda one: one[0])[1] if found else None

@@ -315,3 +315,12 @@ def test_a_trunks_limits_hold_for_outgoing_calls_too():
 
 def test_session_is_a_caller():
     assert isinstance(picked_up(Wire()), Caller)
+
+
+def test_a_refusal_with_nonsense_in_it_is_a_refusal():
+    wire = Wire()
+    invite = calling(wire, redirects=1)
+    wire.receive(response(invite, 302).replace(b"<sip:peer-p1@192.0.2.10:5070>", b"<si p:>;q=x, *"))
+    assert told(wire, Rejected)[0].status == 302
+    wire.run(60)
+    assert len(wire.core) == 0
