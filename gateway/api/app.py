@@ -108,7 +108,7 @@ def build(gateway: Gateway) -> FastAPI:
     @api.get("/v1/calls/{call_id}")
     async def one(call_id: str) -> dict[str, Any]:
         """A call's record with its events and, in `transcript`, what was said."""
-        live = gateway.switchboard.find(call_id)
+        live = gateway.switchboard.record(call_id)
         try:
             record = await gateway.store.calls.get(call_id)
         except StoreUnavailable as error:
@@ -117,7 +117,7 @@ def build(gateway: Gateway) -> FastAPI:
             record = None
         if record is None and live is None:
             raise HTTPException(404, f"there is no call {call_id}")
-        record = {"events": [], **(record or {}), **(live.record() if live else {})}
+        record = {"events": [], **(record or {}), **(live or {})}
         record["transcript"] = [
             {"at": event["at"], "role": event["data"]["role"], "text": event["data"]["text"]}
             for event in record["events"]

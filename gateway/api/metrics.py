@@ -25,6 +25,15 @@ class Metrics:
         self._setup = Histogram(
             "gateway_setup_seconds", "From INVITE to 200", buckets=(0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10), **counted
         )
+        self._mos = Histogram(
+            "gateway_call_mos", "Estimate of how the caller sounded", buckets=(1.5, 2, 2.5, 3, 3.5, 4, 4.3), **counted
+        )
+        self._round_trip = Histogram(
+            "gateway_round_trip_seconds",
+            "To the peer and back, by RTCP",
+            buckets=(0.01, 0.05, 0.1, 0.2, 0.5, 1),
+            **counted,
+        )
         self._duration = Histogram(
             "gateway_call_seconds", "From 200 to the end", buckets=(5, 15, 30, 60, 120, 300, 600, 1800, 3600), **counted
         )
@@ -35,6 +44,11 @@ class Metrics:
             self._setup.observe(record["answered_at"] - record["started_at"])
         elif event.type == "ended":
             self._ended.labels(record["outcome"]).inc()
+            media = record.get("media", {})
+            if "mos" in media:
+                self._mos.observe(media["mos"])
+            if "round_trip_ms" in media:
+                self._round_trip.observe(media["round_trip_ms"] / 1000)
             if record.get("answered_at"):
                 self._duration.observe(record["ended_at"] - record["answered_at"])
 

@@ -70,6 +70,7 @@ class Line:
         self._driver: Driver[Action] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.sessions: list[Session] = []
+        self._began = time.time()
         self.log = log.bind(call_id=facts.call_id)
 
     def feed(self, action: Callable[[Call, float], None]) -> None:
@@ -191,10 +192,26 @@ class Line:
             self._house.reject(session, reason)
         self.refused(reason.outcome, str(error), reason.status)
 
+    def record(self) -> dict[str, Any]:
+        if self.call:
+            return self.call.record()
+        state = CallState.DIALING if self.facts.direction == "outbound" else CallState.INCOMING
+        times = {"started_at": self._began, "ended_at": None}
+        return {**self.facts.identity(), "state": str(state), **times, "outcome": ""}
+
+    def hang_up(self, outcome: str) -> None:
+        """From outside, whatever it is doing."""
+        if self.call:
+            self.feed(lambda call, now: call.hang_up(outcome, now))
+            return
+        for session in self.sessions:
+            self._house.user_agent.act(session.bye)
+        self.refused(outcome, "", 480)
+
     def refused(self, outcome: str, problem: str, status: int) -> None:
         """The record of a call that never came to be one."""
         now = time.time()
-        times = {"started_at": now, "ended_at": now}
+        times = {"started_at": self._began, "ended_at": now}
         record = {**self.facts.identity(), "state": str(CallState.ENDED), **times, "outcome": outcome}
         data = {"outcome": outcome, "status": status, "problem": problem}
         self._house.tell(CallEvent(self.facts.call_id, now, "ended", data), record)

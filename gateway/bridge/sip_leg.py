@@ -166,7 +166,13 @@ class SipLeg:
         self._uplink.use(codec)
         if self.rtp:
             self.rtp.update(
-                agreed.format.payload_type, agreed.dtmf_payload_type, agreed.remote, agreed.send, self._srtp(agreed)
+                agreed.format.payload_type,
+                agreed.dtmf_payload_type,
+                agreed.remote,
+                agreed.send,
+                self._srtp(agreed),
+                agreed.rtcp,
+                agreed.mux,
             )
 
     def _srtp(self, agreed: Agreed) -> Srtp | None:

@@ -89,6 +89,11 @@ class Switchboard:
         line = self._lines.get(call_id)
         return line.call if line else None
 
+    def record(self, call_id: str) -> dict[str, Any] | None:
+        """A call of this node as it stands, also one that is only being made ready."""
+        line = self._lines.get(call_id)
+        return line.record() if line else None
+
     def use(self, routes: tuple[Route, ...], trunks: tuple[Trunk, ...]) -> None:
         """Take these from now on; calls in progress stay as they are."""
         self._router = Router(routes)
@@ -134,7 +139,7 @@ class Switchboard:
         """End a call from outside; False where there is none."""
         line = self._lines.get(call_id)
         if line:
-            line.feed(lambda call, now: call.hang_up("hung_up_by_request", now))
+            line.hang_up("hung_up_by_request")
         return line is not None
 
     async def drain(self, seconds: float) -> None:
@@ -145,13 +150,13 @@ class Switchboard:
                 await self._empty.wait()
         except TimeoutError:
             for line in list(self._lines.values()):
-                line.feed(lambda call, now: call.hang_up("node_stopped", now))
+                line.hang_up("node_stopped")
             await asyncio.sleep(0.1)  # for the BYEs to leave, and their answers to come
 
     async def close(self) -> None:
         """Hang up on whoever is left, and listen no more."""
         for line in list(self._lines.values()):
-            line.feed(lambda call, now: call.hang_up("node_stopped", now))
+            line.hang_up("node_stopped")
             line.close()
         await self.user_agent.close()
 

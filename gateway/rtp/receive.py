@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.rtp.dtmf import DigitReceiver
-from gateway.rtp.packet import parse
+from gateway.rtp.packet import extend, parse
 from gateway.rtp.reorder import Gap, Reorder
 
 Address = tuple[str, int]
@@ -38,9 +38,17 @@ class Receiver:
         self._expected: Address | None = None
         self._candidate: tuple[Address, int] = (("", 0), 0)
         self._clock_hz = clock_hz
-        self._ssrc: int | None = None
+        self.ssrc: int | None = None
+        self.highest = 0  # sequence number, extended over 16 bits
+        self.received = 0  # of this SSRC
+        self._first = 0
         self._transit: float | None = None
         self._dtmf = DigitReceiver()
+
+    @property
+    def expected(self) -> int:
+        """Packets that the peer has sent, as far as we can know."""
+        return self.highest - self._first + 1 if self.ssrc is not None else 0
 
     def expect(self, remote: Address) -> None:
         """The address that the signalling promised; unlocks, so that a re-INVITE can move the stream."""
@@ -58,9 +66,13 @@ class Receiver:
             return []
         if self.source is None and not self._lock(source):
             return []
-        if packet.ssrc != self._ssrc:
-            self._ssrc, self._transit = packet.ssrc, None
+        if packet.ssrc != self.ssrc:
+            self.ssrc, self._transit = packet.ssrc, None
+            self.highest = self._first = packet.sequence_number
+            self.received = 0
             self.reorder.restart()
+        self.highest = max(self.highest, extend(packet.sequence_number, self.highest))
+        self.received += 1
         self.stats.packets += 1
         self.stats.octets += len(packet.payload)
         if packet.payload_type == self.dtmf_payload_type:

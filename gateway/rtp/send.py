@@ -19,9 +19,9 @@ class Sender:
         self.dtmf_payload_type = dtmf_payload_type
         self.packets = 0
         self.octets = 0
-        self._ssrc = secrets.randbits(32)
+        self.ssrc = secrets.randbits(32)
         self._sequence = secrets.randbits(16)
-        self._timestamp = secrets.randbits(32)
+        self.timestamp = secrets.randbits(32)
         self._talking = False
         self._digits: list[str] = []
         self._digit_frame = 0
@@ -35,9 +35,9 @@ class Sender:
             packets = self._digit_packets(len(payload))
         else:
             marker = talking and not self._talking
-            packets = [self._packet(self.payload_type, marker, self._timestamp, payload)]
+            packets = [self._packet(self.payload_type, marker, self.timestamp, payload)]
         self._talking = talking
-        self._timestamp = (self._timestamp + len(payload)) & 0xFFFFFFFF
+        self.timestamp = (self.timestamp + len(payload)) & 0xFFFFFFFF
         return packets
 
     def _digit_packets(self, samples: int) -> list[bytes]:
@@ -48,13 +48,13 @@ class Sender:
         if frame >= DIGIT_FRAMES:
             return []
         end = frame == DIGIT_FRAMES - 1
-        start = (self._timestamp - frame * samples) & 0xFFFFFFFF
+        start = (self.timestamp - frame * samples) & 0xFFFFFFFF
         payload = event_payload(self._digits[0], (frame + 1) * samples, end)
         kind = self.dtmf_payload_type or 0
         return [self._packet(kind, frame == 0, start, payload) for _ in range(END_PACKETS if end else 1)]
 
     def _packet(self, payload_type: int, marker: bool, timestamp: int, payload: bytes) -> bytes:
-        header = pack("!BBHLL", 0x80, marker << 7 | payload_type, self._sequence, timestamp, self._ssrc)
+        header = pack("!BBHLL", 0x80, marker << 7 | payload_type, self._sequence, timestamp, self.ssrc)
         self._sequence = (self._sequence + 1) & 0xFFFF
         self.packets += 1
         self.octets += len(payload)

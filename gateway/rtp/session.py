@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
+import secrets
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, cast
 
 from gateway.errors import NoMediaPort
 from gateway.rtp.ports import PortPool
+from gateway.rtp.quality import mos
 from gateway.rtp.receive import Address, Receiver
 from gateway.rtp.reorder import Gap
+from gateway.rtp.rtcp import Rtcp
 from gateway.rtp.send import Sender
 from gateway.rtp.srtp import Srtp
 
@@ -56,6 +62,10 @@ class RtpSession(asyncio.DatagramProtocol):
         self.srtp: Srtp | None = None
         self.receiver = Receiver(0, None, 8000, window)
         self.sender = Sender(0, None)
+        self.rtcp = Rtcp(self.sender, self.receiver, 8000, f"gateway-{secrets.token_hex(4)}", random.random)
+        self._control: asyncio.DatagramTransport | None = None
+        self._control_to: Address | None = None
+        self._mux = False  # RTCP by the port of RTP (RFC 5761)
 
     def __str__(self) -> str:
         heard = self.receiver.source or ("nobody", 0)
@@ -68,8 +78,12 @@ class RtpSession(asyncio.DatagramProtocol):
         remote: Address,
         sending: bool,
         srtp: Srtp | None = None,
+        rtcp: Address | None = None,
+        mux: bool = False,
     ) -> None:
-        """What offer and answer agreed on; may change in mid-call."""
+        """What offer and answer agreed on; may change in mid-call. `rtcp` is where reports go, if not to port + 1."""
+        self._mux = mux
+        self._control_to = rtcp or (remote[0], remote[1] + 1)
         self.srtp = srtp
         self.receiver.payload_type = self.sender.payload_type = payload_type
         self.receiver.dtmf_payload_type = self.sender.dtmf_payload_type = dtmf_payload_type
@@ -91,12 +105,44 @@ class RtpSession(asyncio.DatagramProtocol):
 
     def expire(self) -> None:
         """Once a frame: let go of what waits behind a hole for too long."""
-        self._deliver(self.receiver.reorder.expire(self._now()))
+        now = self._now()
+        self._deliver(self.receiver.reorder.expire(now))
+        if self._remote and (report := self.rtcp.due(now, time.time())):
+            self._send_report(report)
+
+    def _send_report(self, report: bytes) -> None:
+        data = self.srtp.protect_rtcp(report) if self.srtp else report
+        if self._mux and self._transport and self._remote:
+            self._transport.sendto(data, self.receiver.source or self._remote)
+        elif self._control and self._control_to:
+            self._control.sendto(data, self._control_to)
+
+    def report_received(self, data: bytes, source: Address) -> None:
+        """RTCP, by its own port or by that of RTP; from the host that sends the stream, once that is known."""
+        if self.receiver.source and source[0] != self.receiver.source[0]:
+            self.receiver.stats.foreign += 1
+            return
+        plain = self.srtp.unprotect_rtcp(data) if self.srtp else data
+        if plain is None or not self.rtcp.receive(plain, self._now(), time.time()):
+            self.receiver.stats.garbage += 1
+        elif not self._mux:
+            self._control_to = source  # behind a NAT it comes from elsewhere
 
     def stats(self) -> dict[str, Any]:
         received = asdict(self.receiver.stats)
-        reorder = self.receiver.reorder
+        reorder, rtcp = self.receiver.reorder, self.rtcp
+        told = {
+            "round_trip_ms": rtcp.round_trip is not None and round(rtcp.round_trip * 1000, 1),
+            "far_loss": rtcp.far_loss is not None and round(rtcp.far_loss, 4),
+            "far_jitter_ms": rtcp.far_jitter is not None and round(rtcp.far_jitter * 1000, 2),
+        }
+        if received["packets"]:
+            loss = (reorder.lost + reorder.late) / max(1, received["packets"] + reorder.lost)
+            told["mos"] = round(mos(loss, rtcp.round_trip or 0.0), 2)
+        if rtcp.far_loss is not None:
+            told["far_mos"] = round(mos(rtcp.far_loss, rtcp.round_trip or 0.0), 2)
         return {
+            **{name: value for name, value in told.items() if value is not False},
             **{f"received_{name}": value for name, value in received.items() if name != "jitter"},
             "jitter_ms": round(received["jitter"] * 1000, 2),
             "lost": reorder.lost,
@@ -108,6 +154,10 @@ class RtpSession(asyncio.DatagramProtocol):
 
     def close(self) -> None:
         if self._transport is not None:
+            if self._remote:
+                self._send_report(self.rtcp.bye(self._now(), time.time()))
+            if self._control:
+                self._control.close()
             self._transport.close()
             self._transport = None
             self._close()
@@ -116,6 +166,9 @@ class RtpSession(asyncio.DatagramProtocol):
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        if len(data) > 1 and 192 <= data[1] <= 223:  # RTCP that shares the port (RFC 5761 section 4)
+            self.report_received(data, (addr[0], addr[1]))
+            return
         if self.srtp:
             plain = self.srtp.unprotect(data)
             if plain is None:
@@ -139,6 +192,19 @@ class RtpSession(asyncio.DatagramProtocol):
                 self._sink.audio(item)
 
 
+class _Control(asyncio.DatagramProtocol):
+    """The port of RTCP, one above that of RTP (RFC 3550 section 11)."""
+
+    def __init__(self, session: RtpSession) -> None:
+        self._session = session
+
+    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        self._session.report_received(data, (addr[0], addr[1]))
+
+    def error_received(self, exc: Exception) -> None:
+        """Many peers do not listen there."""
+
+
 async def open_session(settings: MediaSettings, pool: PortPool, sink: Sink) -> RtpSession:
     """Take a port and listen on it. Raises NoMediaPort."""
     loop = asyncio.get_running_loop()
@@ -153,6 +219,11 @@ async def open_session(settings: MediaSettings, pool: PortPool, sink: Sink) -> R
                 busy.append(port)
                 continue
             session.port = port
+            with contextlib.suppress(OSError):  # without reports a call is a call all the same
+                session._control, _ = await loop.create_datagram_endpoint(
+                    lambda: _Control(session),  # noqa: B023
+                    (settings.host, port + 1),
+                )
             session._close = lambda: pool.give_back(port)  # noqa: B023
             return session
     finally:

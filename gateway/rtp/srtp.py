@@ -27,6 +27,17 @@ class Srtp:
         protected: bytes = self._out.protect(packet)
         return protected
 
+    def protect_rtcp(self, packet: bytes) -> bytes:
+        protected: bytes = self._out.protect_rtcp(packet)
+        return protected
+
+    def unprotect_rtcp(self, packet: bytes) -> bytes | None:
+        try:
+            plain: bytes = self._in.unprotect_rtcp(packet)
+        except (Error, ValueError, TypeError):
+            return None
+        return plain
+
     def unprotect(self, packet: bytes) -> bytes | None:
         """None for what was not encrypted with the key, was changed, or came before."""
         try:

@@ -71,6 +71,8 @@ class Agreed:
     send: bool
     receive: bool
     crypto: Crypto | None = None  # the peer's, where the media is encrypted
+    rtcp: Address | None = None  # where its reports are wanted, if not on the port above (RFC 3605)
+    mux: bool = False  # RTCP by the port of RTP (RFC 5761), which is taken up where it is offered
 
 
 def make_answer(offer: SessionDescription, local: LocalMedia) -> tuple[bytes, Agreed]:
@@ -92,6 +94,8 @@ def make_answer(offer: SessionDescription, local: LocalMedia) -> tuple[bytes, Ag
         ours = replace(agreed.crypto, key=local.srtp_key) if agreed.crypto else None
         section = _section(local, (agreed.format,), agreed.dtmf_payload_type, _direction(agreed), ours)
         section.protocol = media.protocol
+        if agreed.mux:
+            section.attributes.append(("rtcp-mux", ""))
         sections.append(section)
     if agreed is None:
         raise NoCommonCodec(offered, [one.name for one in local.formats])
@@ -139,7 +143,18 @@ def _choose(media: Media, session: SessionDescription, local: LocalMedia) -> Agr
             send=direction in ("sendrecv", "recvonly") and not on_hold,
             receive=direction in ("sendrecv", "sendonly"),
             crypto=crypto,
+            rtcp=_rtcp(media, host),
+            mux=any(name == "rtcp-mux" for name, _ in media.attributes),
         )
+    return None
+
+
+def _rtcp(media: Media, host: str) -> Address | None:
+    """`a=rtcp:53020` or `a=rtcp:53020 IN IP4 192.0.2.7`."""
+    for value in media.values("rtcp"):
+        port, *rest = value.split()
+        if port.isdigit() and 0 < int(port) < 65536:
+            return (rest[2] if len(rest) == 3 else host), int(port)
     return None
 
 

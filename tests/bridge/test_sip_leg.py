@@ -21,7 +21,7 @@ class Rtp:
 
     srtp = None
 
-    def update(self, payload_type, dtmf, remote, sending, srtp):
+    def update(self, payload_type, dtmf, remote, sending, srtp, rtcp, mux):
         self.srtp = srtp
         self.agreed = (payload_type, dtmf, remote, sending)
 

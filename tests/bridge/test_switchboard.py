@@ -4,6 +4,8 @@ import asyncio
 
 import numpy as np
 
+from gateway.bridge import DialOrder
+from gateway.sip import Order
 from tests.caller import Caller
 from tests.gatewayd import running, settings_for
 
@@ -83,3 +85,15 @@ async def test_a_bug_at_the_door_is_500_too(tmp_path, monkeypatch):
         monkeypatch.setattr(gateway.switchboard, "_facts_of", lambda session: 1 / 0)
         assert await call.invite() == 500
         assert len(gateway.switchboard) == 0
+
+
+async def test_a_call_is_there_from_the_order_on(tmp_path):
+    async with running(settings_for(tmp_path, {"bob": AGENT})) as (gateway, events):
+        order = Order("sip:a@127.0.0.1:9", gateway.switchboard.trunk(""))
+        call_id = gateway.switchboard.dial(DialOrder("bob", order))
+        record = gateway.switchboard.record(call_id)
+        assert (record["state"], record["direction"], record["called"]) == ("dialing", "outbound", "sip:a@127.0.0.1:9")
+        assert gateway.switchboard.hang_up(call_id)
+        assert len(gateway.switchboard) == 0
+        await asyncio.sleep(0.2)
+        assert [(kind, data["outcome"]) for kind, data in events] == [("ended", "hung_up_by_request")]

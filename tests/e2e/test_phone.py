@@ -59,6 +59,16 @@ def test_a_question_and_its_answer_are_heard(phone, tmp_path):
     assert heard == normalize(f"{GREETING} {ANSWER}")
 
 
+def test_both_ends_report_on_the_line(phone):
+    """RTCP: what PJSIP tells of what it heard, and how long it took."""
+    _, record = phone("--say", "what are your opening hours")
+    media = record["media"]
+    assert media["far_loss"] == 0
+    assert 0 <= media["round_trip_ms"] < 200
+    assert media["mos"] > 4
+    assert media["far_mos"] > 4
+
+
 def test_a_transfer_is_followed_to_its_end(phone):
     printed, record = phone("--say", "transfer me to billing")
     assert re.search(r"REFER to <sip:billing@127\.0\.0\.1:\d+>", printed)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from gateway.errors import NoCommonCodec, SdpError, SipParseError
 from gateway.rtp.receive import Receiver
+from gateway.rtp.rtcp import Rtcp
+from gateway.rtp.send import Sender
 from gateway.sip import AudioFormat, LocalMedia, accept_answer, make_answer, parse_sdp
 from gateway.sip.framing import StreamFramer
 from gateway.sip.message import Response, check, parse
@@ -67,14 +69,18 @@ def sdp(data: bytes) -> None:
 
 
 def rtp(data: bytes) -> None:
-    """Packets, each with its length in the byte before it, from two places."""
+    """Packets, each with its length in the byte before it, from two places; each is taken for a report too."""
     receiver = Receiver(0, 101, 8000, 0.04)
     receiver.expect(("192.0.2.10", 4000))
+    reports = Rtcp(Sender(0, 101), receiver, 8000, "x", lambda: 0.0)
     at, now = 0, 0.0
     while at < len(data):
         size = data[at]
         place = ("192.0.2.10", 4000) if size & 1 else ("192.0.2.66", 4000)
-        receiver.push(data[at + 1 : at + 1 + size], place, now)
+        piece = data[at + 1 : at + 1 + size]
+        receiver.push(piece, place, now)
+        reports.receive(piece, now, 1e9 + now)
+        reports.due(now, 1e9 + now)
         receiver.reorder.expire(now)
         at, now = at + 1 + size, now + 0.02
 

@@ -92,6 +92,10 @@ class _Tcp:
                     self._socket.close()
                 self._socket = None
 
+    def close(self) -> None:
+        if self._socket:
+            self._socket.close()
+
 
 def _alive(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -144,6 +148,7 @@ def _play(count: int, sip: int, http: int, pid: int, log: Path) -> str:
                 time.sleep(0.02)  # so that the datagrams find room
             if number % (count // 10) == count // 10 - 1:
                 sizes.append(resident(pid))
+    tcp.close()
     seconds = time.monotonic() - began
     alive = _alive(sip)
     text = log.read_text(errors="replace")
