@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.codecs import Codec, Resampler
+from gateway.codecs import Codec, Concealer, Resampler
 from gateway.rtp import Gap
 
 FRAME_MS = 20
@@ -16,7 +16,7 @@ QUIET_MS = 100
 
 
 class Uplink:
-    """`append` gets chunks of `chunk_ms`. Loss, pauses and hold become silence of their own length."""
+    """`append` gets chunks of `chunk_ms`. Loss is concealed; pauses and hold become silence of their own length."""
 
     def __init__(self, codec: Codec, chunk_ms: int, append: Callable[[bytes], None]) -> None:
         self._append = append
@@ -26,6 +26,7 @@ class Uplink:
         self.quiet_ms = 0  # since the last packet
         self._filled = 0  # samples of silence that were filled in before a gap explained them
         self.deaf = False
+        self._concealer = Concealer()
         self._codec = codec
         self._resampler = Resampler(codec.rate_hz, 24000)
 
@@ -41,13 +42,18 @@ class Uplink:
         if self.deaf:
             self._push(np.zeros(len(payload), np.int16))
         else:
-            self._push(law.decoder[np.frombuffer(payload, np.uint8)])
+            self._push(self._concealer.heard(law.decoder[np.frombuffer(payload, np.uint8)]))
 
     def gap(self, gap: Gap) -> None:
         explained = min(gap.samples, self._filled)
         self._filled -= explained
-        if gap.samples > explained:
-            self._push(np.zeros(gap.samples - explained, np.int16))
+        missing = gap.samples - explained
+        if missing <= 0:
+            return
+        if gap.lost and not explained and not self.deaf:
+            self._push(self._concealer.conceal(missing))
+        else:
+            self._push(np.zeros(missing, np.int16))
 
     def tick(self) -> None:
         """Once in 20 ms."""

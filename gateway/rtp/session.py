@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 
 from gateway.errors import NoMediaPort
 from gateway.rtp.ports import PortPool
-from gateway.rtp.quality import mos
+from gateway.rtp.quality import CONCEALED, mos
 from gateway.rtp.receive import Address, Receiver
 from gateway.rtp.reorder import Gap
 from gateway.rtp.rtcp import Rtcp
@@ -138,7 +138,7 @@ class RtpSession(asyncio.DatagramProtocol):
         }
         if received["packets"]:
             loss = (reorder.lost + reorder.late) / max(1, received["packets"] + reorder.lost)
-            told["mos"] = round(mos(loss, rtcp.round_trip or 0.0), 2)
+            told["mos"] = round(mos(loss, rtcp.round_trip or 0.0, CONCEALED), 2)
         if rtcp.far_loss is not None:
             told["far_mos"] = round(mos(rtcp.far_loss, rtcp.round_trip or 0.0), 2)
         return {

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gateway.bridge.uplink import Uplink
-from gateway.codecs import CODECS
+from gateway.codecs import CODECS, g711
 from gateway.rtp import Gap
 
 LOUD = b"\x00" * 160  # mu-law's largest negative
@@ -31,10 +31,25 @@ def test_packets_of_any_length_make_the_same_chunks(ptime_ms):
     assert [len(chunk) for chunk in chunks] == [960] * 60
 
 
-def test_a_gap_is_silence_of_its_length():
+def test_a_loss_is_concealed_and_a_pause_is_silence_of_its_length():
+    one, chunks = uplink()
+    tone = g711.encode(g711.ULAW, (8000 * np.sin(np.arange(480) * 2 * np.pi / 80)).astype(np.int16)).tobytes()
+    for at in range(0, 480, 160):
+        one.audio(tone[at : at + 160])
+    one.gap(Gap(160, 1))
+    one.audio(tone[:160])
+    one.gap(Gap(160, 0))
+    one.audio(tone[:160])
+    levels = [int(np.abs(np.frombuffer(chunk, np.int16)[150:].astype(int)).max()) for chunk in chunks]
+    assert len(levels) == 7
+    assert min(levels[:5]) > 4000
+    assert levels[5] == 0
+
+
+def test_a_gap_after_nothing_is_silence_of_its_length():
     one, chunks = uplink()
     one.audio(LOUD)
-    one.gap(Gap(320, 2))
+    one.gap(Gap(320, 0))
     one.audio(LOUD)
     assert len(chunks) == 4
     assert not np.frombuffer(chunks[2], np.int16).any()
