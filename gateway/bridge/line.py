@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -133,6 +132,8 @@ class Line:
             old.close()
             leg.answer()
             self._talk(leg)
+            if self.other and self.call.state is CallState.BRIDGED:
+                leg.join(self.other)
             self.feed(lambda call, now: call.emit("replaced", now, caller=str(session.request.from_.uri)))
         except Exception as error:
             self._house.reject(session, reason_of(error))
@@ -357,6 +358,8 @@ class Line:
                 if action.type == "ended" and self.leg:
                     record["media"] = self.leg.stats()
                 self._house.tell(action, record)
+                if action.type == "transfer_failed":
+                    self._drop_other()
             case RunTool():
                 self.spawn(self._run_tool(action))
             case Consult(target):
@@ -373,20 +376,22 @@ class Line:
             output = tools.failure(error.problem)
         self.feed(lambda call, now: call.tool_done(action.call_id, action.tool.name, output, now))
 
+    def _drop_other(self) -> None:
+        other, self.other = self.other, None
+        if other:
+            self._house.clock.leave(other)
+            other.close()
+
     def close(self) -> None:
         """Give back what it holds. The call, if there is one, has ended."""
         self._house.forget(self)
-        for leg in (self.leg, self.other):
-            if leg:
-                self._house.clock.leave(leg)
-                leg.close()
+        self._drop_other()
+        if self.leg:
+            self._house.clock.leave(self.leg)
+            self.leg.close()
         if self._driver:
             self._driver.close()
         current = asyncio.current_task()
         for task in self._tasks:
             if task is not current:
                 task.cancel()
-
-
-def new_call_id() -> str:
-    return f"call_{secrets.token_hex(8)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from gateway.agents import Agent
 from gateway.bridge.call import Call
 from gateway.bridge.facts import CallFacts
-from gateway.bridge.line import DialOrder, Line, new_call_id
+from gateway.bridge.line import DialOrder, Line
 from gateway.bridge.reasons import OURS, Reason
 from gateway.bridge.router import Route, Router
 from gateway.bridge.sip_leg import SipLeg, render
@@ -109,7 +110,7 @@ class Switchboard:
         host = trunk.domain or (trunk.server.host if trunk.server else self.user_agent.host)
         ours = order.order.caller_id or trunk.caller_id or "gateway"
         facts = CallFacts(
-            call_id=new_call_id(),
+            call_id=_new_call_id(),
             sip_call_id="",
             caller=Party(ours if ":" in ours else f"sip:{ours}@{host}"),
             called=Party(target if ":" in target else f"sip:{target}@{host}"),
@@ -228,7 +229,7 @@ class Switchboard:
         for name, value in request.headers:
             headers.setdefault(name.lower(), value)
         return CallFacts(
-            call_id=new_call_id(),
+            call_id=_new_call_id(),
             sip_call_id=request.call_id,
             caller=Party(f"{caller.uri.scheme}:{caller.uri.number}@{caller.uri.host}", caller.display),
             called=Party(f"{target.scheme}:{target.number}@{host}"),
@@ -247,3 +248,7 @@ def _caller_of(session: Callee) -> NameAddr:
     with suppress(SipParseError):
         return NameAddr.parse(asserted) if asserted else request.from_
     return request.from_
+
+
+def _new_call_id() -> str:
+    return f"call_{secrets.token_hex(8)}"

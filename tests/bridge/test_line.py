@@ -87,8 +87,7 @@ async def test_music_while_it_rings_and_the_agent_again_where_nobody_is_there(tm
         billing.switchboard.user_agent.core.draining = True  # 503 for every call
         await until(lambda: "transfer_failed" in kinds(here), call)
         assert next(data["status"] for kind, data in here if kind == "transfer_failed") == 503
-        assert len(gateway.switchboard) == 1
-        assert gateway.switchboard.ports is not None
+        assert (len(gateway.switchboard), len(gateway.switchboard.clock)) == (1, 1)
         call.bye()
         await until(lambda: not len(gateway.switchboard), call)
 
@@ -134,3 +133,14 @@ async def test_somebody_else_takes_the_callers_place(tmp_path):
         await until(lambda: not len(gateway.switchboard), second)
     assert kinds(events).count("ended") == 1
     assert kinds(events).count("replaced") == 1
+
+
+async def test_a_target_that_hangs_up_before_it_was_told_all_leaves_nothing_behind(tmp_path):
+    async with talking(tmp_path, mode="attended", transfer="bridge") as (call, gateway, here, billing, _):
+        await until(lambda: len(gateway.switchboard.clock) == 2, call)  # billing has picked up, and is being told
+        billing.switchboard.hang_up(billing.switchboard.calls[0].facts.call_id)
+        await until(lambda: "transfer_failed" in kinds(here), call)
+        assert (len(gateway.switchboard), len(gateway.switchboard.clock)) == (1, 1)
+        await call.silence(0.3)
+        call.bye()
+        await until(lambda: not len(gateway.switchboard), call)
