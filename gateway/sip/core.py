@@ -244,7 +244,7 @@ class Core:
                 self._receive_in_dialog(transaction, now)
             else:
                 self._first_seen[merge_key(request)] = key
-                self.reception.receive(transaction, flow, self.trunks.find(flow.remote[0]) or user_of, now)
+                self.reception.receive(transaction, flow, user_of or self.trunks.find(flow.remote[0]), now)
         except SipParseError as error:  # in a header that only this request needs; its transaction has to end
             self.report(str(error), flow)
             response = request.respond(error.status, phrase(error), to_tag=self.token())

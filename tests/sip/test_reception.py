@@ -135,3 +135,9 @@ def test_a_node_that_does_not_get_round_to_answering_takes_no_more(end):
     assert wire.core.setups == 0
     third = request(body=OFFER, branch="z9hG4bKthird").replace(b"one@", b"three@")
     assert [one.status for one in wire.receive(third)] == [100]
+
+
+def test_a_telephone_in_a_carriers_network_registers_as_its_user():
+    wire = phones()
+    wire.flow = replace(UDP, remote=("192.0.2.99", 5060))
+    assert [one.status for one in logged_in(wire, "REGISTER")] == [200]
