@@ -11,7 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 _VARIABLE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 
 VARIABLES = ("caller", "caller_name", "caller_host", "called", "called_host", "call_id", "agent")
-"""What may stand in double braces, besides `header.NAME` for a header of the INVITE, and `var.NAME` for a variable that
+"""What may stand in double braces, besides `header.NAME` for a header of the INVITE, `identity.NAME` for
+a claim of its STIR/SHAKEN token, and `var.NAME` for a variable that
 the order to make the call came with."""
 
 
@@ -21,9 +22,11 @@ class _Strict(BaseModel):
 
 def _check_variables(text: str) -> str:
     for name in _VARIABLE.findall(text):
-        if name not in VARIABLES and not re.fullmatch(r"(header|var)\.[A-Za-z0-9_-]+", name):
+        if name not in VARIABLES and not re.fullmatch(r"(header|var|identity)\.[A-Za-z0-9_-]+", name):
             known = ", ".join(VARIABLES)
-            raise ValueError(f"there is no variable {{{{{name}}}}}; these are: {known}, header.NAME, var.NAME")
+            raise ValueError(
+                f"there is no variable {{{{{name}}}}}; these are: {known}, header.NAME, identity.NAME, var.NAME"
+            )
     return text
 
 
@@ -84,6 +87,7 @@ class AgentDefinition(_Strict):
     transcription: dict[str, Any] | None = None
     noise_reduction: Literal["", "near_field", "far_field"] = ""
     max_output_tokens: int | None = Field(default=None, ge=1, le=4096)
+    max_calls: int = Field(default=0, ge=0)
     tools: tuple[str, ...] = ()
     tool_timeout_seconds: float = Field(default=10.0, gt=0, le=300)
     transfer: Literal["blind", "attended"] = "blind"

@@ -82,6 +82,7 @@ def dial(
     ring_seconds: Annotated[float, typer.Option(help="Give up after this long; 0: as the trunk says.")] = 0.0,
     header: Annotated[list[str] | None, typer.Option(help="NAME: VALUE for the INVITE. May be given again.")] = None,
     var: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, {{var.NAME}} in the agent's texts.")] = None,
+    anonymous: Annotated[bool, typer.Option("--anonymous", help="Show the carrier alone who is calling.")] = False,
     url: Annotated[str, typer.Option(help="The running gateway.")] = "http://127.0.0.1:8080",
 ) -> None:
     """Have a running gateway call somebody, and follow the call to its end. The exit code is 0 if they answered."""
@@ -95,6 +96,7 @@ def dial(
         "ring_seconds": ring_seconds,
         "headers": _pairs(header, ":", "--header"),
         "variables": _pairs(var, "=", "--var"),
+        "anonymous": anonymous,
     }
     sys.exit(0 if dial(url, order, lambda line: out.print(line, highlight=False, markup=False)) else 1)
 

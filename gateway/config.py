@@ -143,6 +143,7 @@ class RouteRow(_Section):
     called: str = "*"
     agent: str
     trunk: str = "*"
+    attestation: str = "*"
 
 
 class Log(_Section):
@@ -292,7 +293,7 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
         ),
         store=StoreSettings(file.redis.url, file.redis.keep_seconds),
         bridge=BridgeSettings(
-            tuple(Route(row.called, row.agent, row.trunk) for row in file.routes),
+            tuple(Route(row.called, row.agent, row.trunk, row.attestation) for row in file.routes),
             media.codecs,
             media.chunk_ms,
             media.srtp,

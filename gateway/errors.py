@@ -10,6 +10,7 @@
     │   ├── NoRoute            nobody answers for the called number
     │   ├── NoCommonCodec      the offer holds nothing that is spoken here
     │   ├── NoMediaPort        every RTP port is lent
+    │   ├── AgentBusy          an agent has as many calls as it may
     │   ├── NoSuchAgent        an order names an agent that is not there
     │   ├── NoSuchTrunk        an order names a trunk that is not there
     │   ├── NotLoggedIn        a user without a telephone
@@ -122,6 +123,17 @@ class NoMediaPort(CallRefused):
 
     def __str__(self) -> str:
         return f"no free RTP port in {self.first}-{self.last}: widen media.first_port..last_port"
+
+
+class AgentBusy(CallRefused):
+    """An agent's limit of calls is reached."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"the agent {self.name} is at its limit: raise its max_calls"
 
 
 class NoSuchAgent(CallRefused):

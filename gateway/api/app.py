@@ -35,6 +35,7 @@ class NewCall(BaseModel):
     ring_seconds: float = Field(default=0.0, ge=0, le=600)
     headers: dict[str, str] = {}
     variables: dict[str, str] = {}
+    anonymous: bool = False
 
 
 def build(gateway: Gateway) -> FastAPI:
@@ -77,7 +78,7 @@ def build(gateway: Gateway) -> FastAPI:
         try:
             trunk = gateway.switchboard.trunk(body.trunk)
             headers = tuple(body.headers.items())
-            order = Order(body.to, trunk, body.caller_id, headers, body.ring_seconds)
+            order = Order(body.to, trunk, body.caller_id, headers, body.ring_seconds, body.anonymous)
             call_id = gateway.switchboard.dial(DialOrder(body.agent, order, dict(body.variables)))
         except (SipParseError, NoSuchAgent, NoSuchTrunk) as error:
             raise HTTPException(422, error.problem if isinstance(error, SipParseError) else str(error)) from error

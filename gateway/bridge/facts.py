@@ -23,6 +23,9 @@ class CallFacts:
     node: str = ""
     trunk: str = ""
     direction: str = "inbound"
+    claims: Mapping[str, str] = field(
+        default_factory=dict
+    )  # of a STIR/SHAKEN token, as the caller's carrier makes them
     own: Mapping[str, str] = field(default_factory=dict)  # variables that came with the order to call
 
     def variables(self, agent: str) -> dict[str, str]:
@@ -36,6 +39,7 @@ class CallFacts:
             "call_id": self.call_id,
             "agent": agent,
             **{f"header.{name}": value for name, value in self.headers.items()},
+            **{f"identity.{name}": value for name, value in self.claims.items()},
             **{f"var.{name}": value for name, value in self.own.items()},
         }
 
@@ -50,6 +54,7 @@ class CallFacts:
             "caller": self.caller.uri,
             "caller_name": self.caller.name,
             "called": self.called.uri,
+            **({"attestation": self.claims["attest"]} if "attest" in self.claims else {}),
         }
 
 

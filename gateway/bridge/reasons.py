@@ -31,6 +31,7 @@ REASONS: dict[type[errors.GatewayError], Reason] = {
     errors.NoRoute: Reason(404, "no_route"),
     errors.NoCommonCodec: Reason(488, "no_common_codec", {"Warning": '305 gateway "Incompatible media format"'}),
     errors.NoMediaPort: Reason(503, "no_media_port", {"Retry-After": "10"}),
+    errors.AgentBusy: Reason(486, "agent_busy"),
     errors.NoSuchAgent: Reason(404, "no_such_agent"),
     errors.NoSuchTrunk: Reason(404, "no_such_trunk"),
     errors.NotLoggedIn: Reason(480, "not_logged_in"),

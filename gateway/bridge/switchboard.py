@@ -23,11 +23,11 @@ from gateway.bridge.reasons import OURS, Reason
 from gateway.bridge.router import Route, Router
 from gateway.bridge.sip_leg import SipLeg, render
 from gateway.codecs import hold_tune
-from gateway.errors import Draining, NoSuchAgent, NoSuchTrunk, SipParseError
+from gateway.errors import AgentBusy, Draining, NoSuchAgent, NoSuchTrunk, SipParseError
 from gateway.realtime import Provider
 from gateway.records import CallEvent, Party
 from gateway.rtp import MediaClock, MediaSettings, PortPool
-from gateway.sip import Callee, Event, Incoming, NameAddr, Session, SipSettings, Trunk, UserAgent, check_order
+from gateway.sip import Callee, Event, Incoming, NameAddr, Session, SipSettings, Trunk, UserAgent, check_order, claims
 
 log = structlog.get_logger("gateway.calls")
 
@@ -171,10 +171,14 @@ class Switchboard:
             raise NoSuchAgent(name, list(self._agents)) from None
 
     def agent_for(self, facts: CallFacts) -> Agent:
-        """Who answers a call that comes in. Raises Draining, NoRoute."""
+        """Who answers a call that comes in. Raises Draining, NoRoute, AgentBusy."""
         if self.draining:
             raise Draining
-        return self._agents[self._router.agent_for(facts.called.user, facts.trunk)]
+        name = self._router.agent_for(facts.called.user, facts.trunk, facts.claims.get("attest", ""))
+        agent = self._agents[name]
+        if 0 < agent.definition.max_calls <= sum(call.agent is agent for call in self.calls):
+            raise AgentBusy(name)
+        return agent
 
     def provider(self, name: str) -> Provider:
         return self._providers[name]
@@ -238,6 +242,7 @@ class Switchboard:
             headers=headers,
             node=self.settings.node,
             trunk=session.trunk.name if session.trunk else "",
+            claims=claims(headers.get("identity", "")),
         )
 
 

@@ -20,6 +20,7 @@ from gateway.sip.events import (
 from gateway.sip.headers import NameAddr
 from gateway.sip.offer import Agreed, AudioFormat, LocalMedia, accept_answer, make_answer, make_offer
 from gateway.sip.outgoing import Order, check_headers, check_order
+from gateway.sip.passport import claims
 from gateway.sip.sdp import parse as parse_sdp
 from gateway.sip.session import Session
 from gateway.sip.transport import TlsSettings
@@ -58,6 +59,7 @@ __all__ = [
     "accept_answer",
     "check_headers",
     "check_order",
+    "claims",
     "make_answer",
     "make_offer",
     "parse_sdp",

@@ -32,7 +32,7 @@ class Order:
     """`target` is a number or name at the trunk, or a SIP URI. `headers` are added to the INVITE.
 
     `caller_id` is a number or name, and may have a display name: `"Acme" <+15550100>`. `ring_seconds` of 0 is the
-    trunk's own.
+    trunk's own. An `anonymous` call tells the carrier alone who is calling.
     """
 
     target: str
@@ -40,6 +40,7 @@ class Order:
     caller_id: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     ring_seconds: float = 0.0
+    anonymous: bool = False
 
 
 def invitation(
@@ -58,12 +59,14 @@ def invitation(
     caller = _caller(order.caller_id or trunk.caller_id, trunk, domain)
     headers = [*trunk.headers, *order.headers]
     check_headers(headers)
-    if trunk.asserted:
+    if order.anonymous:
+        headers.append(("Privacy", "id"))
+    if trunk.asserted or order.anonymous:  # the carrier has to know all the same (RFC 3325)
         headers.append(("P-Asserted-Identity", str(caller)))
     via_proxy = trunk.proxy and "lr" in trunk.proxy.params
     return Invitation(
         target=target,
-        caller=caller,
+        caller=ANONYMOUS if order.anonymous else caller,
         callee=NameAddr(target),
         hop=trunk.proxy or (trunk.server if _at_the_server(target, trunk) else None),
         flows=tuple(one.flow for one in telephones[:1]),
@@ -114,6 +117,10 @@ def _target(text: str, trunk: Trunk, domain: str) -> Uri:
 
 def _at_the_server(target: Uri, trunk: Trunk) -> bool:
     return trunk.server is not None and target.host in (trunk.domain, trunk.server.host)
+
+
+ANONYMOUS = NameAddr(Uri("sip", "anonymous", "anonymous.invalid"), "Anonymous")
+"""Who does not want to be known (RFC 3323 section 4.1.1.3)."""
 
 
 def _caller(caller_id: str, trunk: Trunk, domain: str) -> NameAddr:

@@ -105,6 +105,7 @@ class Registration:
         headers.add("Contact", f"<{self._contact}>")
         headers.add("Expires", seconds)
         self._core.introduce(request := Request(headers, method="REGISTER", uri=Uri("sip", "", self._server.host)))
+        headers.set("Supported", f"{headers.get('Supported')}, path")  # a proxy may put itself in between (RFC 3327)
         if self._login:
             self._login.sign(request)
         self._core.request(request, flow, self, now)

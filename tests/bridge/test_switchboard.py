@@ -97,3 +97,21 @@ async def test_a_call_is_there_from_the_order_on(tmp_path):
         assert len(gateway.switchboard) == 0
         await asyncio.sleep(0.2)
         assert [(kind, data["outcome"]) for kind, data in events] == [("ended", "hung_up_by_request")]
+
+
+async def test_an_agent_has_a_limit_of_its_own_and_an_attestation_can_be_asked_for(tmp_path):
+    from tests.sip.test_passport import token
+
+    routes = [{"called": "*", "agent": "bob", "attestation": "A"}, {"called": "*", "agent": "eve"}]
+    agents = {"bob": AGENT + "max_calls: 1\n", "eve": "greeting: Hello {{identity.attest}}.\n"}
+    attested = {"headers": f"Identity: {token({'attest': 'A'})}\r\n"}
+    async with (
+        running(settings_for(tmp_path, agents, routes=routes)) as (gateway, events),
+        Caller(gateway.sip_port, **attested) as first,
+        Caller(gateway.sip_port, **attested) as second,
+        Caller(gateway.sip_port) as third,
+    ):
+        assert [await first.invite(), await second.invite(), await third.invite()] == [200, 486, 200]
+        assert [call.agent.name for call in gateway.switchboard.calls] == ["bob", "eve"]
+        assert gateway.switchboard.calls[0].record()["attestation"] == "A"
+        assert [data["outcome"] for kind, data in events if kind == "ended"] == ["agent_busy"]

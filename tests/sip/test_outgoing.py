@@ -91,3 +91,10 @@ def test_a_user_is_called_where_the_telephone_is():
     check_order(Order("ann", trunk))  # may log in by then
     with pytest.raises(NotLoggedIn, match="no telephone is registered for 'ann'"):
         invite("ann", trunk)
+
+
+def test_an_anonymous_call_tells_the_carrier_alone():
+    """RFC 3323, RFC 3325."""
+    made = invite("1", anonymous=True)
+    assert str(made.caller) == '"Anonymous" <sip:anonymous@anonymous.invalid>'
+    assert made.headers == (("Privacy", "id"), ("P-Asserted-Identity", "<sip:+15550100@sip.acme.example>"))

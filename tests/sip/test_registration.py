@@ -50,6 +50,7 @@ def test_it_registers_answers_the_challenge_and_refreshes_with_the_same_nonce():
     first = last(wire)
     assert (str(first.uri), str(first.to)) == ("sip:reg.example", "<sip:me@reg.example>")
     assert first.headers.get("Contact") == "<sip:gateway@192.0.2.1:5060>"
+    assert "path" in first.headers.all("Supported")
     answer(wire, 401, WWW_Authenticate='Digest realm="r", nonce="n", qop="auth", algorithm=SHA-256')
     second = last(wire)
     assert (second.call_id, second.cseq.number, second.from_.tag) == (first.call_id, 2, first.from_.tag)
