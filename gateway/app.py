@@ -70,6 +70,10 @@ class Gateway:
         """
         try:
             settings = read() if read else self.settings
+            if unknown := {route.agent for route in settings.bridge.routes} - set(self.settings.agents):
+                raise ConfigError(
+                    "routes", f"agents are read at the start only: restart for {', '.join(sorted(unknown))}"
+                )
             self.switchboard.user_agent.reload()
         except ConfigError as error:
             problems = [str(one) for one in (error, *error.more)]

@@ -42,6 +42,9 @@ async def test_trunks_and_routes_are_taken_up_anew_and_a_bad_file_leaves_them(tm
         def broken() -> Settings:
             raise ConfigError("gateway.yaml", "is not to be read")
 
+        unknown = settings_for(tmp_path, {"eve": AGENT})
+        gateway.reload(lambda: unknown)
+        assert "restart for eve" in capsys.readouterr().out
         gateway.reload(broken)
         assert "gateway.yaml: is not to be read" in capsys.readouterr().out
         assert [trunk.name for trunk in gateway.switchboard.user_agent.core.trunks.trunks] == ["two"]

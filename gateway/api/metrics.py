@@ -40,7 +40,7 @@ class Metrics:
 
     def tell(self, event: CallEvent, record: dict[str, Any]) -> None:
         self._events.labels(event.type).inc()
-        if event.type == "answered":
+        if event.type == "answered" and record.get("direction") == "inbound":  # else it is how long it rang
             self._setup.observe(record["answered_at"] - record["started_at"])
         elif event.type == "ended":
             self._ended.labels(record["outcome"]).inc()

@@ -23,9 +23,7 @@ class CallFacts:
     node: str = ""
     trunk: str = ""
     direction: str = "inbound"
-    claims: Mapping[str, str] = field(
-        default_factory=dict
-    )  # of a STIR/SHAKEN token, as the caller's carrier makes them
+    claims: Mapping[str, str] = field(default_factory=dict)  # of a STIR/SHAKEN token, not verified
     own: Mapping[str, str] = field(default_factory=dict)  # variables that came with the order to call
 
     def variables(self, agent: str) -> dict[str, str]:

@@ -137,7 +137,7 @@ class Line:
             self.feed(lambda call, now: call.emit("replaced", now, caller=str(session.request.from_.uri)))
         except Exception as error:
             self._house.reject(session, reason_of(error))
-            self.log.warning("call.not_replaced", problem=str(error))
+            self.log.warning("call.not_replaced", problem=str(error), exc_info=not isinstance(error, GatewayError))
 
     def _begin(self, agent: Agent, leg: SipLeg, first: Callable[[Call, float], None]) -> None:
         now = asyncio.get_running_loop().time()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import secrets
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Protocol, cast
 
 from gateway.errors import NoMediaPort
@@ -213,18 +213,25 @@ async def open_session(settings: MediaSettings, pool: PortPool, sink: Sink) -> R
         for _ in range(50):  # a port may be taken by a stranger
             port = pool.take()
             session = RtpSession(sink, settings.reorder_ms / 1000, loop.time)
+            session.port, session._close = port, partial(pool.give_back, port)
             try:
                 await loop.create_datagram_endpoint(lambda: session, (settings.host, port))  # noqa: B023
             except OSError:
                 busy.append(port)
                 continue
-            session.port = port
-            with contextlib.suppress(OSError):  # without reports a call is a call all the same
+            except asyncio.CancelledError:  # the caller gave up just now
+                pool.give_back(port)
+                raise
+            try:
                 session._control, _ = await loop.create_datagram_endpoint(
                     lambda: _Control(session),  # noqa: B023
                     (settings.host, port + 1),
                 )
-            session._close = lambda: pool.give_back(port)  # noqa: B023
+            except OSError:
+                pass  # without reports a call is a call all the same
+            except asyncio.CancelledError:
+                session.close()
+                raise
             return session
     finally:
         for port in busy:

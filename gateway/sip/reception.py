@@ -87,7 +87,7 @@ class Reception:
         if wanted is None:
             return None, None
         found = self._core.find(wanted[0])
-        if found is None or found.state is not State.CONFIRMED or found.trunk != trunk:
+        if found is None or found.state is not State.CONFIRMED or not _same(found.trunk, trunk):
             return None, self._refusal(request, 481)
         if wanted[1]:  # early-only, and it is not early any more
             return None, self._refusal(request, 486)
@@ -135,3 +135,8 @@ class Reception:
             response.headers.add(name.replace("_", "-"), value)
         self._core.finish_response(response)
         return response
+
+
+def _same(one: Trunk | None, other: Trunk | None) -> bool:
+    """By name, for a trunk's settings may have been read anew."""
+    return (one and one.name) == (other and other.name)

@@ -105,5 +105,4 @@ def test_packets_of_any_length(size):
 def test_the_loudest_does_not_wrap_around():
     loud = np.where(np.sin(2 * np.pi * 100 * MOMENT) > 0, 32767, -32768).astype(np.int16)
     got = through(loud, {20, 22, 23})
-    assert np.abs(np.diff(got.astype(int))).max() <= 65535
     assert np.abs(got[20 * 160 : 20 * 160 + FULL].astype(int)).max() >= 30000

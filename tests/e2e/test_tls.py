@@ -9,7 +9,7 @@ import pytest
 
 from tests.certificates import make_certificate
 from tests.e2e.conftest import GATEWAY
-from tests.gatewayd import running, settings_for
+from tests.gatewayd import free_port, running, settings_for
 from tests.wire import request
 
 pytestmark = pytest.mark.e2e
@@ -52,21 +52,29 @@ async def test_a_call_over_tls_with_srtp_and_bye_on_the_same_connection(tmp_path
         assert media[-1]["received_packets"] > 100
 
 
-async def test_over_ipv6(tmp_path):
+@pytest.mark.parametrize("also", [False, True], ids=["alone", "besides IPv4"])
+async def test_over_ipv6(tmp_path, also):
     try:
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
             probe.bind(("::1", 0))
     except OSError:
         pytest.skip("this machine has no IPv6")
-    async with running(settings_for(tmp_path, {"bob": AGENT}, sip={"host": "::1", "port": 0})) as (gateway, _):
+    beside = free_port()
+    sip = {"port": 0, "also": [{"host": "::1", "port": beside}]} if also else {"host": "::1", "port": 0}
+    async with running(settings_for(tmp_path, {"bob": AGENT}, sip=sip)) as (gateway, _):
+        ours = beside if also else gateway.sip_port
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as peer:
             peer.bind(("::1", 0))
             peer.settimeout(5)
             port = peer.getsockname()[1]
             offer = f"v=0\r\no=- 1 1 IN IP6 ::1\r\ns=-\r\nc=IN IP6 ::1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n"
             invite = request(body=offer.encode()).replace(b"192.0.2.10:5060", b"[::1]:%d" % port)
-            peer.sendto(invite, ("::1", gateway.sip_port))
+            peer.sendto(invite, ("::1", ours))
             answers = [await asyncio.to_thread(peer.recv, 65535) for _ in range(3)]
+            media = await asyncio.to_thread(peer.recv, 65535)  # to the same socket, as the offer wants it
+            while media.startswith(b"SIP/2.0"):
+                media = await asyncio.to_thread(peer.recv, 65535)
     assert [answer.split()[1] for answer in answers] == [b"100", b"180", b"200"]
-    assert b"Contact: <sip:reception@[::1]:%d>" % gateway.sip_port in answers[2]
+    assert b"Contact: <sip:reception@[::1]:%d>" % ours in answers[2]
     assert b"c=IN IP6 ::1" in answers[2]
+    assert (media[0], media[1] & 0x7F, len(media)) == (0x80, 0, 172)

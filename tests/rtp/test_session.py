@@ -1,6 +1,7 @@
 """Real datagrams between two sessions on loopback."""
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -65,3 +66,17 @@ async def test_a_port_that_a_stranger_holds_is_passed_over():
     session.close()
     session.close()
     stranger.close()
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_call_that_is_given_up_while_its_port_is_opened_gives_it_back(turns):
+    ports = PortPool(43000, 43003, asyncio.get_running_loop().time, rest=0)
+    task = asyncio.create_task(open_session(MediaSettings("localhost"), ports, Ear()))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        (await task).close()
+    await asyncio.sleep(0.05)
+    assert len(ports) == 2
+    (await open_session(MediaSettings(), ports, Ear())).close()

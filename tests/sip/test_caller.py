@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.errors import TrunkBusy
-from gateway.sip import Answered, Caller, Credentials, Ended, Progress, Rejected, Reoffered, Trunk
+from gateway.sip import Answered, Credentials, Ended, Progress, Rejected, Reoffered, Trunk
 from gateway.sip.digest import Login
 from gateway.sip.flow import Flow
 from gateway.sip.session import State
@@ -311,10 +311,6 @@ def test_a_trunks_limits_hold_for_outgoing_calls_too():
         calling(wire, trunk=trunk)
     wire.act(session.bye)
     calling(wire, trunk=trunk)
-
-
-def test_session_is_a_caller():
-    assert isinstance(picked_up(Wire()), Caller)
 
 
 def test_a_refusal_with_nonsense_in_it_is_a_refusal():
