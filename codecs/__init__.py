@@ -5,11 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import g711
+from .goertzel import KeyDetector, tone
 from .plc import Concealer
 from .resample import DOWN, UP, Resampler
 from .tones import hold_tune, read_wav
 
-__all__ = ["CODECS", "DOWN", "UP", "Codec", "Concealer", "Resampler", "g711", "hold_tune", "read_wav"]
+__all__ = [
+    "CODECS",
+    "DOWN",
+    "UP",
+    "Codec",
+    "Concealer",
+    "KeyDetector",
+    "Resampler",
+    "g711",
+    "hold_tune",
+    "read_wav",
+    "tone",
+]
 
 
 @dataclass(frozen=True, slots=True)

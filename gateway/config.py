@@ -31,6 +31,7 @@ from gateway.codecs import CODECS, hold_tune, read_wav
 from gateway.document import load, read
 from gateway.errors import ConfigError
 from gateway.realtime import DIALECTS, Provider
+from gateway.records import RETRY_AFTER
 from gateway.rtp import MediaSettings
 from gateway.sip import SipSettings, TlsSettings
 from gateway.store import StoreSettings
@@ -85,6 +86,7 @@ class Sip(_Section):
     max_setups: int = Field(default=300, ge=1)
     also: tuple[Listener, ...] = ()
     strangers: Literal["refuse", "ignore"] = "refuse"
+    retry_after: dict[Literal[tuple(RETRY_AFTER)], Annotated[int, Field(ge=0, le=86400)]] = {}  # type: ignore[valid-type]
 
     @field_validator("nameservers")
     @classmethod
@@ -109,6 +111,7 @@ class Media(_Section):
     timeout_seconds: float = Field(default=60.0, ge=0)
     chunk_ms: int = Field(default=20, ge=20, le=100)
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
+    ptime_ms: Literal[10, 20, 30, 40, 60] = 20  # that callers are asked to send
     srtp: Literal["off", "optional", "required"] = "optional"
     hold_audio: Path | None = None  # a WAV; none: a tune of our own
 
@@ -271,7 +274,7 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
             raise ConfigError(source, problem, key=f"routes.{number}.agent")
     if not file.routes:
         raise ConfigError(source, "is empty: no call would be answered", key="routes")
-    media = file.media
+    media, retry_after = file.media, {**RETRY_AFTER, **file.sip.retry_after}
     return Settings(
         sip=SipSettings(
             file.sip.host,
@@ -283,6 +286,7 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
             max_setups=file.sip.max_setups,
             also=tuple((one.host, one.port, one.public_host) for one in file.sip.also),
             ignore_strangers=file.sip.strangers == "ignore",
+            retry_after=retry_after,
             tls=_tls(file.sip.tls, folder) if file.sip.tls else None,
             trunks=trunks,
             nameservers=file.sip.nameservers,
@@ -297,6 +301,8 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
             media.codecs,
             media.chunk_ms,
             media.srtp,
+            media.ptime_ms,
+            retry_after=retry_after,
             hold_audio=_hold_audio(folder / media.hold_audio, source) if media.hold_audio else hold_tune(),
         ),
         agents=agents,

@@ -41,3 +41,16 @@ class CallEvent:
     at: float
     type: str
     data: dict[str, Any] = field(default_factory=dict)
+
+
+RETRY_AFTER = {
+    "node_busy": 5,
+    "trunk_busy": 5,
+    "trunk_rate": 1,
+    "agent_busy": 0,
+    "draining": 30,
+    "no_media_port": 10,
+    "provider_unreachable": 10,
+    "provider_refused": 0,
+}
+"""Seconds after which whoever was refused for one of these may come again (Retry-After); 0: no word about it."""

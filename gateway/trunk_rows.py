@@ -56,10 +56,12 @@ class TrunkRow(_Section):
     codecs: tuple[str, ...] = ()
     srtp: Literal["off", "optional", "required"] | None = None
     transfer: Literal["refer", "bridge", "auto"] = "auto"
-    dtmf: Literal["rtp", "info"] = "rtp"
+    dtmf: Literal["rtp", "info", "inband"] = "rtp"
     ring_seconds: float = Field(default=60.0, gt=0, le=600)
     session_seconds: int = Field(default=1800, ge=0)
     redirects: int = Field(default=0, ge=0, le=10)
+    follow_refer: bool = False
+    ptime_ms: Literal[0, 10, 20, 30, 40, 60] = 0
 
     @model_validator(mode="after")
     def _check(self) -> TrunkRow:
@@ -105,4 +107,6 @@ def trunk_of(row: TrunkRow, secret: Callable[[str, str], str]) -> Trunk:
         ring_seconds=row.ring_seconds,
         session_seconds=row.session_seconds,
         redirects=row.redirects,
+        follow_refer=row.follow_refer,
+        ptime_ms=row.ptime_ms,
     )

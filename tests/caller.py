@@ -135,6 +135,9 @@ class Caller:
     def bye(self) -> None:
         self.send("BYE", next(self._cseq), secrets.token_hex(8))
 
+    def refer(self, target: str) -> None:
+        self.send("REFER", next(self._cseq), secrets.token_hex(8), extra=f"Refer-To: <{target}>\r\n")
+
     def notify(self, line: str, state: str = "terminated") -> None:
         extra = f"Event: refer\r\nSubscription-State: {state}\r\n"
         self.send("NOTIFY", next(self._cseq), secrets.token_hex(8), line, extra)

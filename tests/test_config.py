@@ -82,6 +82,12 @@ def test_the_environment_is_above_the_file_and_the_command_line_above_both(folde
             "agents: agents\ntrunks: [{name: a, peers: [10.0.0.1]}, {name: a, peers: [10.0.0.2]}]",
             r"trunks: two trunks have the same name",
         ),
+        ("port: 5070", "port: 5070\n  retry_after: {lunch: 5}", r"gateway.yaml:5: sip.retry_after.lunch"),
+        (
+            "agents: agents",
+            "agents: agents\nmedia: {ptime_ms: 25}",
+            r"media.ptime_ms: input should be 10",
+        ),
         ("agents: agents", "agents: agents\nmedia: {first_port: 9, last_port: 8}", r"last_port is below"),
     ],
 )
@@ -113,3 +119,8 @@ def test_the_demo_needs_nothing():
     assert settings.http.port == 0
     with pytest.raises(ConfigError, match=r"sip\.port"):
         config.from_values(config.DEMO, {"sip": {"port": -1}})
+
+
+def test_retry_after_is_set_by_reason_and_the_others_stay(folder):
+    settings = config.from_file(write(folder, GOOD.replace("port: 5070", "port: 5070\n  retry_after: {draining: 90}")))
+    assert (settings.sip.retry_after["draining"], settings.bridge.retry_after["trunk_busy"]) == (90, 5)

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from gateway.agents import Agent, Tool, expand
+from gateway.agents import Agent, expand
 from gateway.bridge.facts import CallFacts, Tally
+from gateway.bridge.following import Following
 from gateway.bridge.leg import AgentSession, Leg
 from gateway.bridge.reasons import Reason
-from gateway.bridge.tools import arguments_of, digits_of, failure
-from gateway.bridge.transfer import LAST_WORD_SECONDS, Consult, Progress, Stage, Transfer
+from gateway.bridge.tools import RunTool, arguments_of, digits_of, failure
+from gateway.bridge.transfer import LAST_WORD_SECONDS, Consult, Dismiss, Progress, Stage, Swap, Transfer
 from gateway.errors import ToolError
 from gateway.machine import Timers
 from gateway.realtime import (
@@ -42,20 +43,11 @@ DIGITS_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class RunTool:
-    """Run a function of the agent's and hand its answer to `tool_done`."""
-
-    tool: Tool
-    call_id: str
-    arguments: str
-
-
-@dataclass(frozen=True, slots=True)
 class Finished:
     """The call is over; nothing follows."""
 
 
-Action = CallEvent | RunTool | Consult | Finished
+Action = CallEvent | RunTool | Consult | Dismiss | Swap | Finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +72,7 @@ class Call:
         self._actions: list[Action] = []
         self._announced: Announced | None = None
         self.transfer: Transfer | None = None
+        self.following: Following | None = None
         self._digits = ""
         self._variables = facts.variables(agent.name)
         self.tally = Tally(now + epoch)
@@ -114,14 +107,7 @@ class Call:
             "state": str(self.state),
             "agent": self.agent.name,
             "provider": self.agent.definition.provider,
-            "started_at": self.tally.started_at,
-            "answered_at": self.tally.answered_at,
-            "ended_at": self.tally.ended_at,
-            "outcome": self.tally.outcome,
-            "interruptions": self.tally.interruptions,
-            "tool_calls": self.tally.tool_calls,
-            "provider_faults": self.tally.faults,
-            "usage": dict(self.tally.usage),
+            **self.tally.record(),
         }
 
     # the telephone's side
@@ -268,7 +254,7 @@ class Call:
     def _fault(self, event: ProviderFault, now: float) -> None:
         if event.severity is Severity.BENIGN:
             return
-        self.tally.faults += 1
+        self.tally.provider_faults += 1
         self.emit("provider_fault", now, code=event.code, message=event.message, about=event.about)
         if event.severity is Severity.FATAL:
             self.hang_up("provider_lost", now, problem=f"{event.message} ({event.code})")
@@ -278,7 +264,7 @@ class Call:
             if isinstance(count := event.usage.get(name), int):
                 self.tally.usage[name] = self.tally.usage.get(name, 0) + count
         if event.status in ("failed", "incomplete"):
-            self.tally.faults += 1
+            self.tally.provider_faults += 1
             self.emit("response_failed", now, status=event.status, problem=event.problem)
         for call in event.calls:
             self._tool_call(call, now)
@@ -315,7 +301,7 @@ class Call:
 
     def _announce(self, announced: Announced, now: float) -> None:
         """Do it when the words that came with it have been heard, not when they were received."""
-        if self._announced or self.transfer:
+        if self._announced or self.transfer or self.following:
             raise ToolError(announced.tool_call.name, "the call is being ended or transferred already")
         self._announced = announced
         self._timers.set("announced", now + (0 if self.leg.silent else ANNOUNCEMENT_SECONDS))
@@ -372,6 +358,14 @@ class Call:
         self.emit("bridged", now, target=self.transfer.name)
         self.session.close()
 
+    def refer(self, target: str, replaces: str, referred_by: str, now: float) -> None:
+        """The caller's side wants somebody else to talk with the agent."""
+        if self.state is not CallState.ANSWERED or self._announced or self.following:
+            self.leg.tell_referrer(603)
+            return
+        self.following = Following(self, target, replaces, referred_by)
+        self.following.begin(now)
+
     def _left(self) -> bool:
         """Whether a caller who hangs up in a transfer has followed it, and not given up waiting."""
         return self.transfer is not None and self.transfer.stage in (Stage.REFERRING, Stage.JOINING)
@@ -389,8 +383,9 @@ class Call:
         self.tally.outcome, self.tally.ended_at = outcome, now + self._epoch
         for timer in ("announced", "digits", "told"):
             self._timers.cancel(timer)
-        if self.transfer:
-            self.transfer.close("the call has ended")
+        for errand in (self.transfer, self.following):
+            if errand:
+                errand.close("the call has ended")
         self.session.close()
         self.leg.close()
         self.emit("ended", now, outcome=outcome, **facts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from gateway.records import Party
@@ -66,5 +66,8 @@ class Tally:
     outcome: str = ""
     interruptions: int = 0
     tool_calls: int = 0
-    faults: int = 0
+    provider_faults: int = 0
     usage: dict[str, int] = field(default_factory=dict)
+
+    def record(self) -> dict[str, Any]:
+        return asdict(self)

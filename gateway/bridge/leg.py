@@ -28,6 +28,9 @@ class Leg(Protocol):
         False when it cannot be asked now. Raises SipParseError.
         """
 
+    def tell_referrer(self, status: int) -> None:
+        """How the call goes that the party's REFER asked us to make."""
+
     def hold(self, on: bool) -> None:
         """Put the party on hold: it hears music and is not listened to."""
 

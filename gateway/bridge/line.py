@@ -12,11 +12,12 @@ import structlog
 
 from gateway.agents import Agent, expand
 from gateway.bridge import tools
-from gateway.bridge.call import Action, Call, Finished, RunTool
+from gateway.bridge.call import Action, Call, Finished
 from gateway.bridge.facts import CallFacts
-from gateway.bridge.reasons import outcome_of, reason_of
+from gateway.bridge.reasons import outcome_of
+from gateway.bridge.second_leg import SecondLeg
 from gateway.bridge.sip_leg import LegEvents, SipLeg, open_leg
-from gateway.bridge.transfer import Consult
+from gateway.bridge.transfer import Consult, Dismiss, Swap
 from gateway.bridge.uplink import Uplink
 from gateway.codecs import CODECS
 from gateway.errors import GatewayError, ToolError
@@ -35,6 +36,7 @@ from gateway.sip import (
     Progress,
     Reanswered,
     ReferProgress,
+    Referred,
     Rejected,
     Reoffered,
     ReofferRefused,
@@ -64,7 +66,7 @@ class Line:
         self._house, self.facts, self.trunk = house, facts, trunk
         self.call: Call | None = None
         self.leg: SipLeg | None = None
-        self.other: SipLeg | None = None  # the target of a transfer
+        self._second: SecondLeg | None = None
         self._client: Client | None = None
         self._driver: Driver[Action] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -96,7 +98,7 @@ class Line:
             self._begin(agent, leg, Call.start)
             await self._client_of(agent).open()
             self.feed(Call.agent_ready)
-            self._talk(leg)
+            self.talk(leg)
         except Exception as error:  # the door: whatever goes wrong here refuses this call and no other
             self._refuse(error, session)
 
@@ -125,19 +127,22 @@ class Line:
             leg.take(session)
             await self._open(leg)
             leg.take(session)
-            self.leg, self.call.leg = leg, leg
-            leg.events = old.events
-            old.hang_up("replaced")
-            self._house.clock.leave(old)
-            old.close()
+            self._succeed(old, leg, "replaced")
             leg.answer()
-            self._talk(leg)
-            if self.other and self.call.state is CallState.BRIDGED:
-                leg.join(self.other)
+            self.talk(leg)
+            if self._second and self._second.leg and self.call.state is CallState.BRIDGED:
+                leg.join(self._second.leg)
             self.feed(lambda call, now: call.emit("replaced", now, caller=str(session.request.from_.uri)))
         except Exception as error:
-            self._house.reject(session, reason_of(error))
+            self._house.reject(session, self._house.reason_of(error))
             self.log.warning("call.not_replaced", problem=str(error), exc_info=not isinstance(error, GatewayError))
+
+    def _succeed(self, old: SipLeg, leg: SipLeg, why: str) -> None:
+        assert self.call is not None
+        self.leg = self.call.leg = leg
+        leg.succeed(old, self._client_of(self.call.agent).append)
+        old.hang_up(why)
+        self.leave(old)
 
     def _begin(self, agent: Agent, leg: SipLeg, first: Callable[[Call, float], None]) -> None:
         now = asyncio.get_running_loop().time()
@@ -173,17 +178,33 @@ class Line:
         codecs = tuple(CODECS[name] for name in (trunk and trunk.codecs) or settings.codecs)
         uplink = Uplink(codecs[0], settings.chunk_ms, heard_by or self._client_of(agent).append)
         srtp = (trunk and trunk.srtp) or settings.srtp
-        return SipLeg(self._house.user_agent, codecs, uplink, trunk, srtp, settings.hold_audio)
+        ptime_ms = (trunk and trunk.ptime_ms) or settings.ptime_ms
+        return SipLeg(self._house.user_agent, codecs, uplink, trunk, srtp, settings.hold_audio, ptime_ms)
 
     async def _open(self, leg: SipLeg) -> None:
         await open_leg(leg, self._house.media, self._house.ports)
 
-    def _talk(self, leg: SipLeg) -> None:
+    async def open_second(self) -> SipLeg:
+        """A leg that the agent does not hear yet. Raises NoMediaPort."""
+        assert self.call is not None
+        leg = self._make_leg(self.call.agent, heard_by=lambda chunk: None)
+        await self._open(leg)
+        return leg
+
+    def listen_to(self, session: Session) -> None:
+        self._house.listen_to(session, self)
+
+    def leave(self, leg: SipLeg) -> None:
+        self._house.clock.leave(leg)
+        leg.close()
+
+    def talk(self, leg: SipLeg) -> None:
+        """Its media begins."""
         if leg.rtp and self.call and self.call.state is not CallState.ENDED:
             self._house.clock.join(leg)
 
     def _refuse(self, error: Exception, session: Callee | None) -> None:
-        reason = reason_of(error)
+        reason = self._house.reason_of(error)
         if not isinstance(error, GatewayError):
             self.log.exception("call.bug", exc_info=error)
         if self.call:
@@ -221,8 +242,8 @@ class Line:
     # from the telephone
 
     def receive(self, event: Event) -> None:
-        if self.other and event.session is self.other.session:
-            self._other_side(event, self.other)
+        if self._second and event.session is self._second.session:
+            self._second.receive(event)
             return
         match event:
             case Confirmed(body=body):
@@ -237,7 +258,7 @@ class Line:
                 outcome, problem = outcome_of(event), f"{event.status} {event.phrase}"
                 self.feed(lambda call, now: call.not_reached(outcome, event.status, problem, now))
             case Reoffered() | Reanswered() | ReofferRefused() if self.leg:
-                self._media_changed(self.leg, event)
+                self.media_changed(self.leg, event)
             case Digit(digit=digit):
                 self.feed(lambda call, now: call.digit(digit, now))
             case Ended():
@@ -247,6 +268,9 @@ class Line:
             case ReferProgress(session) if session.referral:
                 progress = session.referral
                 self.feed(lambda call, now: call.transfer_moved(progress, now))
+            case Referred(followed=asked):
+                target = str(asked.target)
+                self.feed(lambda call, now: call.refer(target, asked.replaces, asked.referred_by, now))
 
     def _confirmed(self, body: bytes) -> None:
         try:
@@ -270,14 +294,14 @@ class Line:
         except GatewayError as error:
             self._hang_up_over(error)
             return
-        self._talk(leg)
+        self.talk(leg)
         self.feed(Call.picked_up)
 
     def _hang_up_over(self, error: GatewayError) -> None:
-        problem, outcome = str(error), reason_of(error).outcome
+        problem, outcome = str(error), self._house.reason_of(error).outcome
         self.feed(lambda call, now: call.hang_up(outcome, now, problem=problem))
 
-    def _media_changed(self, leg: SipLeg, event: Reoffered | Reanswered | ReofferRefused) -> None:
+    def media_changed(self, leg: SipLeg, event: Reoffered | Reanswered | ReofferRefused) -> None:
         try:
             match event:
                 case Reoffered():
@@ -288,62 +312,9 @@ class Line:
                     leg.reoffer_refused()
         except GatewayError as error:  # the session stays as it was
             self.log.warning("call.reoffer_refused", problem=str(error))
-            reason = reason_of(error)
+            reason = self._house.reason_of(error)
             status = 488 if reason.status >= 500 else reason.status
             self._house.user_agent.act(lambda now: event.session.refuse_reoffer(status, now, reason.headers))
-
-    # the other side of a transfer
-
-    async def _consult(self, target: str) -> None:
-        assert self.call is not None
-        try:
-            leg = self._make_leg(self.call.agent, heard_by=lambda chunk: None)
-            await self._open(leg)
-            self.other = leg
-            leg.events = LegEvents(
-                digit=lambda digit: None,
-                drained=lambda: self._tell_transfer(lambda transfer, now: transfer.other_drained(now)),
-                unheard=lambda problem: self._tell_transfer(
-                    lambda transfer, now: transfer.other_ended(problem, 0, now)
-                ),
-            )
-            self._tell_transfer(lambda transfer, now: transfer.other_calling(leg))
-            order = Order(target, self.trunk or Trunk(""), self.facts.caller.user if self.trunk is None else "")
-            session = leg.call(order)
-            self._house.listen_to(session, self)
-            call_id = session.dialog.call_id
-            self.feed(lambda call, now: call.emit("transfer_dialing", now, uri=target, sip_call_id=call_id))
-        except Exception as error:
-            problem, status = str(error), reason_of(error).status
-            if not isinstance(error, GatewayError):
-                self.log.exception("call.bug", exc_info=error)
-            self._tell_transfer(lambda transfer, now: transfer.other_ended(problem, status, now))
-
-    def _tell_transfer(self, what: Callable[[Any, float], None]) -> None:
-        self.feed(lambda call, now: what(call.transfer, now) if call.transfer else None)
-
-    def _other_side(self, event: Event, leg: SipLeg) -> None:
-        match event:
-            case Progress(status=status):
-                self._tell_transfer(lambda transfer, now: transfer.other_ringing(status, now))
-            case Answered(body=body):
-                try:
-                    leg.answered(body)
-                except GatewayError as error:
-                    problem = str(error)
-                    self._tell_transfer(lambda transfer, now: transfer.other_ended(problem, 488, now))
-                    return
-                self._talk(leg)
-                self._tell_transfer(lambda transfer, now: transfer.other_answered(now))
-            case Rejected():
-                problem = f"{event.status} {event.phrase}"
-                self._tell_transfer(lambda transfer, now: transfer.other_ended(problem, event.status, now))
-            case Reoffered() | Reanswered() | ReofferRefused():
-                self._media_changed(leg, event)
-            case Digit(digit=digit):
-                leg.digit(digit)
-            case Ended():
-                self._tell_transfer(lambda transfer, now: transfer.other_ended("the target hung up", 0, now))
 
     # from the agent and the call
 
@@ -358,16 +329,20 @@ class Line:
                 if action.type == "ended" and self.leg:
                     record["media"] = self.leg.stats()
                 self._house.tell(action, record)
-                if action.type == "transfer_failed":
-                    self._drop_other()
-            case RunTool():
+            case tools.RunTool():
                 self.spawn(self._run_tool(action))
-            case Consult(target):
-                self.spawn(self._consult(target))
+            case Consult():
+                self._second = SecondLeg(self, action)
+                self.spawn(self._second.dial())
+            case Dismiss():
+                self._dismiss()
+            case Swap() if self.leg and self._second:
+                second, self._second = self._second, None
+                self._succeed(self.leg, second.release(), "transferred")
             case Finished():
                 self.close()
 
-    async def _run_tool(self, action: RunTool) -> None:
+    async def _run_tool(self, action: tools.RunTool) -> None:
         assert self.call is not None
         try:
             seconds = self.call.agent.definition.tool_timeout_seconds
@@ -376,19 +351,17 @@ class Line:
             output = tools.failure(error.problem)
         self.feed(lambda call, now: call.tool_done(action.call_id, action.tool.name, output, now))
 
-    def _drop_other(self) -> None:
-        other, self.other = self.other, None
-        if other:
-            self._house.clock.leave(other)
-            other.close()
+    def _dismiss(self) -> None:
+        second, self._second = self._second, None
+        if second:
+            second.dismiss()
 
     def close(self) -> None:
         """Give back what it holds. The call, if there is one, has ended."""
         self._house.forget(self)
-        self._drop_other()
+        self._dismiss()
         if self.leg:
-            self._house.clock.leave(self.leg)
-            self.leg.close()
+            self.leave(self.leg)
         if self._driver:
             self._driver.close()
         current = asyncio.current_task()

@@ -6,10 +6,12 @@ The one place where an exception turns into protocol.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from gateway import errors
+from gateway.records import RETRY_AFTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +32,15 @@ REASONS: dict[type[errors.GatewayError], Reason] = {
     errors.CallRefused: Reason(480, "refused"),
     errors.NoRoute: Reason(404, "no_route"),
     errors.NoCommonCodec: Reason(488, "no_common_codec", {"Warning": '305 gateway "Incompatible media format"'}),
-    errors.NoMediaPort: Reason(503, "no_media_port", {"Retry-After": "10"}),
+    errors.NoMediaPort: Reason(503, "no_media_port"),
     errors.AgentBusy: Reason(486, "agent_busy"),
     errors.NoSuchAgent: Reason(404, "no_such_agent"),
     errors.NoSuchTrunk: Reason(404, "no_such_trunk"),
     errors.NotLoggedIn: Reason(480, "not_logged_in"),
-    errors.TrunkBusy: Reason(503, "trunk_busy", {"Retry-After": "5"}),
-    errors.Draining: Reason(503, "draining", {"Retry-After": "30"}),
+    errors.TrunkBusy: Reason(503, "trunk_busy"),
+    errors.Draining: Reason(503, "draining"),
     errors.ProviderError: Reason(503, "provider_failed"),
-    errors.ProviderUnreachable: Reason(503, "provider_unreachable", {"Retry-After": "10"}),
+    errors.ProviderUnreachable: Reason(503, "provider_unreachable"),
     errors.ProviderRefused: Reason(503, "provider_refused"),
     errors.StoreUnavailable: Reason(500, "store_unavailable"),
     errors.ToolError: Reason(500, "tool_failed"),
@@ -85,5 +87,9 @@ def outcome_of(rejection: Rejection) -> str:
     return next((outcome for outcome, statuses in BY_STATUS.items() if rejection.status in statuses), "failed")
 
 
-def reason_of(error: BaseException) -> Reason:
-    return REASONS.get(type(error), OURS) if isinstance(error, errors.GatewayError) else OURS
+def reason_of(error: BaseException, retry_after: Mapping[str, int] = RETRY_AFTER) -> Reason:
+    """With Retry-After where `retry_after` has seconds for the outcome."""
+    reason = REASONS.get(type(error), OURS) if isinstance(error, errors.GatewayError) else OURS
+    if seconds := retry_after.get(reason.outcome):
+        return replace(reason, headers={**reason.headers, "Retry-After": str(seconds)})
+    return reason

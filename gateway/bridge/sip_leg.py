@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from gateway.bridge.leg import Leg
 from gateway.bridge.playout import Playout
 from gateway.bridge.uplink import Uplink
-from gateway.codecs import CODECS, DOWN, Codec, g711
+from gateway.codecs import CODECS, DOWN, Codec, g711, tone
 from gateway.errors import SdpError
 from gateway.realtime import Heard
-from gateway.rtp import Gap, MediaSettings, PortPool, RtpSession, Srtp, open_session
+from gateway.rtp import Gap, MediaSettings, PortPool, RtpSession, Srtp, Stream, open_session
 from gateway.sip import (
     Agreed,
     AudioFormat,
@@ -63,10 +63,14 @@ class SipLeg:
         trunk: Trunk | None = None,
         srtp: str = "off",
         music: NDArray[np.int16] = NO_MUSIC,
+        ptime_ms: int = 20,
     ) -> None:
         self._user_agent, self._trunk = user_agent, trunk
         self.session: Session | None = None
         self._uplink, self._music = uplink, music
+        self._tones: NDArray[np.int16] = np.zeros(0, np.int16)  # keys that are pressed within the audio, at 24 kHz
+        if trunk and trunk.dtmf == "inband":
+            uplink.find_keys(self.digit)
         self._played = 0  # samples of the music
         self.holding = self._told = False  # what is wanted, and what the peer was told
         self._other: SipLeg | None = None
@@ -85,6 +89,7 @@ class SipLeg:
             port=9,
             formats=tuple(AudioFormat(one.name, one.clock_hz, one.payload_type) for one in codecs),
             session_id=secrets.randbits(31),
+            ptime_ms=ptime_ms,
             srtp=srtp,
             srtp_key=secrets.token_bytes(30),
         )
@@ -166,13 +171,16 @@ class SipLeg:
         self._uplink.use(codec)
         if self.rtp:
             self.rtp.update(
-                agreed.format.payload_type,
-                agreed.dtmf_payload_type,
-                agreed.remote,
-                agreed.send,
-                self._srtp(agreed),
-                agreed.rtcp,
-                agreed.mux,
+                Stream(
+                    agreed.format.payload_type,
+                    agreed.dtmf_payload_type,
+                    agreed.remote,
+                    agreed.send,
+                    self._srtp(agreed),
+                    agreed.rtcp,
+                    agreed.mux,
+                    agreed.ptime_ms,
+                )
             )
 
     def _srtp(self, agreed: Agreed) -> Srtp | None:
@@ -217,6 +225,14 @@ class SipLeg:
         self._act(lambda session, now: asked.append(session.refer(target, now, replaces=other)))
         return asked not in ([], [None])
 
+    def tell_referrer(self, status: int) -> None:
+        self._act(lambda session, now: session.tell_referrer(status, now))
+
+    def succeed(self, old: SipLeg, append: Callable[[bytes], None]) -> None:
+        """Take the place of `old`: what the agent was saying goes on, and `append` hears this party."""
+        self.playout, self.events = old.playout, old.events
+        self._uplink.append = append
+
     def hold(self, on: bool) -> None:
         if on != self.holding:
             self.holding, self._played = on, 0
@@ -246,7 +262,11 @@ class SipLeg:
             one._sync()
 
     def send_digits(self, digits: str) -> None:
-        by_info = (self._trunk and self._trunk.dtmf == "info") or not (self._agreed and self._agreed.dtmf_payload_type)
+        mode = self._trunk.dtmf if self._trunk else "rtp"
+        if mode == "inband":
+            self._tones = np.concatenate((self._tones, *[tone(digit) for digit in digits.upper()]))
+            return
+        by_info = mode == "info" or not (self._agreed and self._agreed.dtmf_payload_type)
         for digit in digits:
             if not by_info and self.rtp:
                 self.rtp.send_dtmf(digit)
@@ -274,6 +294,9 @@ class SipLeg:
 
     def frame(self) -> NDArray[np.int16] | None:
         """What of the agent or of the music is due, 20 ms at 24 kHz; None for silence."""
+        if len(self._tones):  # speech waits
+            pressed, self._tones = self._tones[:FRAME], self._tones[FRAME:]
+            return pressed
         frame = self.playout.take(FRAME)
         if frame is None and self.holding and len(self._music) >= FRAME:
             frame = np.take(self._music, range(self._played, self._played + FRAME), mode="wrap")

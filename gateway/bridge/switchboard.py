@@ -19,13 +19,13 @@ from gateway.agents import Agent
 from gateway.bridge.call import Call
 from gateway.bridge.facts import CallFacts
 from gateway.bridge.line import DialOrder, Line
-from gateway.bridge.reasons import OURS, Reason
+from gateway.bridge.reasons import OURS, Reason, reason_of
 from gateway.bridge.router import Route, Router
 from gateway.bridge.sip_leg import SipLeg, render
 from gateway.codecs import hold_tune
 from gateway.errors import AgentBusy, Draining, NoSuchAgent, NoSuchTrunk, SipParseError
 from gateway.realtime import Provider
-from gateway.records import CallEvent, Party
+from gateway.records import RETRY_AFTER, CallEvent, Party
 from gateway.rtp import MediaClock, MediaSettings, PortPool
 from gateway.sip import Callee, Event, Incoming, NameAddr, Session, SipSettings, Trunk, UserAgent, check_order, claims
 
@@ -38,14 +38,17 @@ Sink = Callable[[CallEvent, dict[str, Any]], None]
 class BridgeSettings:
     """`codecs` in order of preference; the caller's audio goes to the provider in pieces of `chunk_ms`.
 
-    `srtp` is off, optional (where the caller offers it) or required. `hold_audio`: int16 at 24 kHz, played in a loop.
+    `srtp` is off, optional (where the caller offers it) or required. `retry_after`: seconds by outcome. `ptime_ms` is
+    what peers are asked to send. `hold_audio`: int16 at 24 kHz, played in a loop.
     """
 
     routes: tuple[Route, ...] = ()
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
     chunk_ms: int = 20
     srtp: str = "optional"
+    ptime_ms: int = 20
     node: str = field(default_factory=socket.gethostname)
+    retry_after: Mapping[str, int] = field(default_factory=lambda: RETRY_AFTER)
     hold_audio: NDArray[np.int16] = field(default_factory=hold_tune, repr=False)
 
 
@@ -182,6 +185,9 @@ class Switchboard:
 
     def provider(self, name: str) -> Provider:
         return self._providers[name]
+
+    def reason_of(self, error: BaseException) -> Reason:
+        return reason_of(error, self.settings.retry_after)
 
     def reject(self, session: Callee, reason: Reason) -> None:
         self.user_agent.act(lambda now: session.reject(reason.status, now, headers=reason.headers))

@@ -6,6 +6,7 @@ import asyncio
 import re
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -20,6 +21,16 @@ MAX_THREADS = 64
 log = structlog.get_logger("gateway.bridge")
 
 _DIGITS = re.compile(r"[0-9*#A-Da-d]{1,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class RunTool:
+    """Run a function of the agent's and hand its answer to the call's `tool_done`."""
+
+    tool: Tool
+    call_id: str
+    arguments: str
+
 
 HANG_UP = {
     "type": "function",

@@ -49,11 +49,36 @@ class Stage(enum.Enum):
     BRIDGED = "bridged"
 
 
+class Reached(Protocol):
+    """Who wanted a second telephone called, and hears of it."""
+
+    def other_calling(self, other: Leg) -> None: ...
+    def other_ringing(self, status: int, now: float) -> None: ...
+    def other_answered(self, now: float) -> None: ...
+    def other_drained(self, now: float) -> None: ...
+    def other_ended(self, problem: str, status: int, now: float) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Consult:
-    """Call `target` for the call; its leg goes to `other_calling`."""
+    """Call `target` for the call. `replaces` and `referred_by` are headers of its INVITE."""
 
     target: str
+    whom: Reached
+    replaces: str = ""
+    referred_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dismiss:
+    """The second telephone is needed no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """`leg`, the second telephone, has taken the caller's place."""
+
+    leg: Leg
 
 
 class Transfer:
@@ -90,7 +115,7 @@ class Transfer:
     def _dial(self) -> None:
         self.stage = Stage.DIALING
         self._call.leg.hold(True)
-        self._call.act(Consult(self.target))
+        self._call.act(Consult(self.target, self))
 
     # from the caller's side
 
@@ -169,3 +194,4 @@ class Transfer:
         if other:
             other.hang_up(why)
             other.close()
+        self._call.act(Dismiss())

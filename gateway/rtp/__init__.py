@@ -3,7 +3,7 @@
 from gateway.rtp.clock import MediaClock
 from gateway.rtp.ports import PortPool
 from gateway.rtp.reorder import Gap
-from gateway.rtp.session import MediaSettings, RtpSession, Sink, open_session
+from gateway.rtp.session import MediaSettings, RtpSession, Sink, Stream, open_session
 from gateway.rtp.srtp import Srtp
 
-__all__ = ["Gap", "MediaClock", "MediaSettings", "PortPool", "RtpSession", "Sink", "Srtp", "open_session"]
+__all__ = ["Gap", "MediaClock", "MediaSettings", "PortPool", "RtpSession", "Sink", "Srtp", "Stream", "open_session"]

@@ -35,6 +35,23 @@ class MediaSettings:
     timeout_seconds: float = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What offer and answer agreed on. `packet_ms` is what the peer wants to be sent.
+
+    `rtcp` is where reports go, if not to the port above; with `mux` they go by that of RTP (RFC 5761).
+    """
+
+    payload_type: int
+    dtmf_payload_type: int | None
+    remote: Address
+    sending: bool = True
+    srtp: Srtp | None = None
+    rtcp: Address | None = None
+    mux: bool = False
+    packet_ms: int = 20
+
+
 class Sink(Protocol):
     """Who listens. Called in the loop turn of the packet."""
 
@@ -71,26 +88,18 @@ class RtpSession(asyncio.DatagramProtocol):
         heard = self.receiver.source or ("nobody", 0)
         return f"udp:{self.port} from {heard[0]}:{heard[1]} payload type {self.receiver.payload_type}"
 
-    def update(
-        self,
-        payload_type: int,
-        dtmf_payload_type: int | None,
-        remote: Address,
-        sending: bool,
-        srtp: Srtp | None = None,
-        rtcp: Address | None = None,
-        mux: bool = False,
-    ) -> None:
-        """What offer and answer agreed on; may change in mid-call. `rtcp` is where reports go, if not to port + 1."""
-        self._mux = mux
-        self._control_to = rtcp or (remote[0], remote[1] + 1)
-        self.srtp = srtp
-        self.receiver.payload_type = self.sender.payload_type = payload_type
-        self.receiver.dtmf_payload_type = self.sender.dtmf_payload_type = dtmf_payload_type
-        self.sending = sending
-        if remote != self._remote:
-            self._remote = remote
-            self.receiver.expect(remote)
+    def update(self, stream: Stream) -> None:
+        """May change in mid-call."""
+        self._mux = stream.mux
+        self._control_to = stream.rtcp or (stream.remote[0], stream.remote[1] + 1)
+        self.srtp = stream.srtp
+        self.receiver.payload_type = self.sender.payload_type = stream.payload_type
+        self.receiver.dtmf_payload_type = self.sender.dtmf_payload_type = stream.dtmf_payload_type
+        self.sender.packet_ms = stream.packet_ms
+        self.sending = stream.sending
+        if stream.remote != self._remote:
+            self._remote = stream.remote
+            self.receiver.expect(stream.remote)
 
     def send(self, payload: bytes, talking: bool) -> None:
         """One frame of 20 ms. It goes to where the peer's packets come from, once that is known (symmetric RTP)."""

@@ -131,7 +131,7 @@ class Caller(Session):
         )  # fmt: skip
         request = Request(headers, method="INVITE", uri=self._target)
         headers.add("Contact", f"<{self.dialog.contact}>")
-        self._core.introduce(request)
+        self._core.introduce(request, self.trunk)
         if self._session_seconds:
             headers.add("Session-Expires", self._session_seconds)
             headers.add("Min-SE", session_timer.MIN_SE)

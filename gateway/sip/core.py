@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gateway.errors import SipParseError, TrunkBusy
 from gateway.machine import Timers
+from gateway.records import RETRY_AFTER
 from gateway.sip.callee import Callee
 from gateway.sip.caller import Caller, Invitation
 from gateway.sip.client_tx import ClientTransaction, ResponseSink
@@ -74,12 +75,14 @@ class Core:
         max_calls: int = 0,
         max_setups: int = 300,
         ignore_strangers: bool = False,
+        retry_after: Mapping[str, int] = RETRY_AFTER,
     ) -> None:
         self.timing = timing or Timing()
         self.timers: Timers[tuple[object, str]] = Timers()
         self.reception = Reception(self)
         self.draining = False
         self.max_calls, self.max_setups = max_calls, max_setups
+        self.retry_after = retry_after
         self.sessions = 0
         self.setups = 0  # calls that came in and are not answered yet
         self._ignore_strangers = ignore_strangers
@@ -165,9 +168,9 @@ class Core:
             self._first_seen.pop(merge_key(transaction.request), None)
             self._invites.pop(transaction.key, None)
 
-    def introduce(self, message: Message) -> None:
-        """What an INVITE and its 2xx say of what we can do (section 13.2.1)."""
-        message.headers.add("Allow", ALLOW)
+    def introduce(self, message: Message, trunk: Trunk | None = None) -> None:
+        """What an INVITE and its 2xx say of what we can do (section 13.2.1); REFER only where we would follow it."""
+        message.headers.add("Allow", f"{ALLOW}, REFER" if trunk and trunk.follow_refer else ALLOW)
         message.headers.add("Supported", ", ".join(sorted(SUPPORTED)))
 
     def report(self, problem: str, flow: Flow) -> None:

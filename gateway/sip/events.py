@@ -9,6 +9,7 @@ from gateway.sip.message import Headers
 
 if TYPE_CHECKING:
     from gateway.sip.callee import Callee
+    from gateway.sip.refer import Followed
     from gateway.sip.registration import Registration
     from gateway.sip.session import Session
 
@@ -121,6 +122,14 @@ class ReferProgress:
     session: Session
 
 
+@dataclass(frozen=True, slots=True)
+class Referred:
+    """A REFER of the peer's that its trunk lets us follow: call `followed.target`, and `session.tell_referrer`."""
+
+    session: Session
+    followed: Followed
+
+
 Event = (
     Incoming
     | Confirmed
@@ -133,4 +142,5 @@ Event = (
     | Digit
     | Ended
     | ReferProgress
+    | Referred
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gateway.sip.message import Request
+from gateway.sip.message import Request, Response
 
 TYPES = ("application/dtmf-relay", "application/dtmf")
 _SIGNAL = re.compile(rb"(?:^|\n)\s*signal\s*=\s*([0-9*#a-d]|1[0-5])\s*(?:\r|\n|$)", re.IGNORECASE)
@@ -24,3 +24,12 @@ def digit_of(request: Request) -> str | None:
         return None
     key = found[1].decode().upper()
     return _DIGITS[int(key)] if key.isdigit() else key
+
+
+def receive(request: Request) -> tuple[str | None, Response]:
+    """The key, and the answer: 415 for what is something else."""
+    digit = digit_of(request)
+    response = request.respond(200 if digit or not request.body else 415)
+    if response.status == 415:
+        response.headers.add("Accept", ", ".join(TYPES))
+    return digit, response

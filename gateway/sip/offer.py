@@ -15,6 +15,9 @@ TELEPHONE_EVENT = "telephone-event"
 SUITES = ("AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32")
 """Of SRTP, in order of preference (RFC 4568 section 6.2)."""
 
+PTIMES = (10, 20, 30, 40, 60)
+"""Lengths of packets that are sent, in ms."""
+
 PLAIN, SECURE = ("RTP/AVP", "RTP/AVPF"), ("RTP/SAVP", "RTP/SAVPF")
 
 STATIC = {"0": ("PCMU", 8000), "8": ("PCMA", 8000)}
@@ -54,7 +57,7 @@ class LocalMedia:
     formats: tuple[AudioFormat, ...]
     session_id: int
     version: int = 1
-    ptime_ms: int = 20
+    ptime_ms: int = 20  # that we ask to be sent
     dtmf_payload_type: int = 101
     srtp: str = "off"
     srtp_key: bytes = b""
@@ -73,6 +76,7 @@ class Agreed:
     crypto: Crypto | None = None  # the peer's, where the media is encrypted
     rtcp: Address | None = None  # where its reports are wanted, if not on the port above (RFC 3605)
     mux: bool = False  # RTCP by the port of RTP (RFC 5761), which is taken up where it is offered
+    ptime_ms: int = 20  # that the peer asks to be sent
 
 
 def make_answer(offer: SessionDescription, local: LocalMedia) -> tuple[bytes, Agreed]:
@@ -145,6 +149,7 @@ def _choose(media: Media, session: SessionDescription, local: LocalMedia) -> Agr
             crypto=crypto,
             rtcp=_rtcp(media, host),
             mux=any(name == "rtcp-mux" for name, _ in media.attributes),
+            ptime_ms=_ptime(media),
         )
     return None
 
@@ -156,6 +161,13 @@ def _rtcp(media: Media, host: str) -> Address | None:
         if port.isdigit() and 0 < int(port) < 65536:
             return (rest[2] if len(rest) == 3 else host), int(port)
     return None
+
+
+def _ptime(media: Media) -> int:
+    """What is asked for, of 10 to 60 ms, and no more than the longest that is taken; 20 where nothing is said."""
+    named = {name: int(value) for name, value in media.attributes if name in ("ptime", "maxptime") and value.isdigit()}
+    most = min(named.get("ptime") or 20, named.get("maxptime") or PTIMES[-1])
+    return max((one for one in PTIMES if one <= most), default=PTIMES[0])
 
 
 def _crypto(media: Media) -> Crypto | None:

@@ -32,7 +32,8 @@ class Order:
     """`target` is a number or name at the trunk, or a SIP URI. `headers` are added to the INVITE.
 
     `caller_id` is a number or name, and may have a display name: `"Acme" <+15550100>`. `ring_seconds` of 0 is the
-    trunk's own. An `anonymous` call tells the carrier alone who is calling.
+    trunk's own. An `anonymous` call tells the carrier alone who is calling. `replaces` is the dialog at the target that
+    this call takes the place of (RFC 3891).
     """
 
     target: str
@@ -41,6 +42,7 @@ class Order:
     headers: tuple[tuple[str, str], ...] = ()
     ring_seconds: float = 0.0
     anonymous: bool = False
+    replaces: str = ""
 
 
 def invitation(
@@ -63,6 +65,8 @@ def invitation(
         headers.append(("Privacy", "id"))
     if trunk.asserted or order.anonymous:  # the carrier has to know all the same (RFC 3325)
         headers.append(("P-Asserted-Identity", str(caller)))
+    if order.replaces:
+        headers.append(("Replaces", order.replaces))
     via_proxy = trunk.proxy and "lr" in trunk.proxy.params
     return Invitation(
         target=target,

@@ -74,12 +74,20 @@ class Reception:
         core = self._core
         if 0 < core.max_calls <= core.sessions or core.setups >= core.max_setups:
             core.report("INVITE over the limit of the node", flow)
-            return self._refusal(request, 503, Retry_After="5")
-        limit = self._core.trunks.admit(trunk, now) if trunk else None
-        if trunk is None or limit is None:
+            return self._busy(request, "node_busy")
+        limit = self._core.trunks.admit(trunk, now) if trunk else ""
+        if trunk is None or not limit:
             return None
         self._core.report(f"INVITE over the limits of the trunk {trunk.name}", flow)
-        return self._refusal(request, limit.status, Retry_After=str(limit.retry_after))
+        return self._busy(request, limit)
+
+    def _busy(self, request: Request, why: str) -> Response:
+        return self._again_later(self._refusal(request, 503), why)
+
+    def _again_later(self, response: Response, why: str) -> Response:
+        if seconds := self._core.retry_after.get(why):
+            response.headers.add("Retry-After", seconds)
+        return response
 
     def _replaced(self, request: Request, trunk: Trunk | None) -> tuple[Session | None, Response | None]:
         """The session whose place an INVITE wants to take, or why it cannot (RFC 3891 section 3)."""
@@ -124,7 +132,7 @@ class Reception:
         response.headers.add("Accept", "application/sdp")
         response.headers.add("Supported", ", ".join(sorted(SUPPORTED)))
         if self._core.draining:
-            response.headers.add("Retry-After", 30)
+            self._again_later(response, "draining")
         self._core.finish_response(response)
         return response
 

@@ -1,11 +1,18 @@
-"""REFER as the side that sends it (RFC 3515): the 202 is only a promise, the NOTIFYs say what became of it."""
+"""REFER (RFC 3515): the 202 is only a promise, the NOTIFYs say what became of it.
+
+`Referral` is the side that sends it, `Followed` the side that does as it was told.
+"""
 
 from __future__ import annotations
 
 import enum
 import re
+from urllib.parse import unquote as percent_decode
 
+from gateway.errors import SipParseError
+from gateway.sip.headers import NameAddr
 from gateway.sip.message import Request, Response
+from gateway.sip.uri import Uri
 
 _SIPFRAG = re.compile(rb"\s*SIP/2\.0 (\d{3})(?: ([^\r\n]*))?")
 
@@ -76,3 +83,40 @@ class Referral:
 
     def _finish(self, status: int, reason: str) -> None:
         self.state, self.status, self.reason = State.DONE, status, reason
+
+
+class Followed:
+    """A REFER of the peer's that is followed: whom to call, and what to tell of it until it is over.
+
+    `replaces` is the Replaces header for that call (RFC 3891), `first` whether the dialog has had no REFER before: only
+    the subscriptions of later ones need an id (section 2.4.6). Raises SipParseError.
+    """
+
+    def __init__(self, request: Request, first: bool) -> None:
+        values = request.headers.all("Refer-To")
+        if len(values) != 1:
+            raise SipParseError("a REFER has one Refer-To")
+        uri = NameAddr.parse(values[0]).uri
+        self.target = uri.without_headers()
+        self.replaces = next((value for name, value in _headers_of(uri) if name == "replaces"), "")
+        self.referred_by = request.headers.get("Referred-By") or ""
+        self.quiet = (request.headers.get("Refer-Sub") or "").strip().lower() == "false"  # no NOTIFYs (RFC 4488)
+        self._event = "refer" if first else f"refer;id={request.cseq.number}"
+        self.done = False
+
+    def accepted(self) -> dict[str, str]:
+        """Headers of the 202."""
+        return {"Refer-Sub": "false"} if self.quiet else {}
+
+    def tell(self, request: Request, status: int, phrase: str) -> None:
+        """Make a NOTIFY of `request`; a final status ends the subscription."""
+        self.done = status >= 200
+        request.headers.add("Event", self._event)
+        request.headers.add("Subscription-State", "terminated;reason=noresource" if self.done else "active;expires=180")
+        request.headers.add("Content-Type", "message/sipfrag;version=2.0")
+        request.body = f"SIP/2.0 {status} {phrase}\r\n".encode()
+
+
+def _headers_of(uri: Uri) -> list[tuple[str, str]]:
+    pairs = (piece.partition("=") for piece in uri.headers.split("&") if piece)
+    return [(percent_decode(name).lower(), percent_decode(value)) for name, _, value in pairs]

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from gateway.sip import info, session_timer
 from gateway.sip.dialog import Dialog
 from gateway.sip.digest import Login
-from gateway.sip.events import Digit, Ended, Reanswered, ReferProgress, Reoffered, ReofferRefused
-from gateway.sip.message import Message, Request, Response
-from gateway.sip.refer import Referral
+from gateway.sip.events import Digit, Ended, Reanswered, ReferProgress, Referred, Reoffered, ReofferRefused
+from gateway.sip.message import REASONS, Message, Request, Response
+from gateway.sip.refer import Followed, Referral
 from gateway.sip.server_tx import ServerTransaction
 from gateway.sip.trunks import Trunk
 from gateway.sip.uri import Uri
@@ -43,7 +43,8 @@ class Session:
         self.request = request  # the INVITE
         self.trunk = trunk  # whose call it is
         self.state = State.INCOMING
-        self.referral: Referral | None = None
+        self.referral: Referral | None = None  # a REFER of ours
+        self._followed: Followed | None = None  # one of the peer's
         self.login: Login | None = None
         self._offering: ServerTransaction | None = None  # what of the peer's an answer goes to
         self._last_2xx: Response | None = None
@@ -92,7 +93,7 @@ class Session:
         if self.state is not State.CONFIRMED or self._ours or not self._settled:
             return False
         request, flow = self.dialog.request("INVITE", self._core.branch())
-        self._core.introduce(request)
+        self._core.introduce(request, self.trunk)
         if self._clock.timer:
             request.headers.add("Session-Expires", self._clock.timer.header(we_ask=True))
         self._set_body(request, body)
@@ -131,6 +132,16 @@ class Session:
         self._core.timers.set((self, "REFER"), now + patience)
         self._core.request(request, flow, self, now)
         return self.referral
+
+    def tell_referrer(self, status: int, now: float, phrase: str = "") -> None:
+        """NOTIFY whose REFER we follow how the call to its target goes (section 2.4.4)."""
+        followed = self._followed
+        if followed is None or followed.done or self.state is State.ENDED:
+            return
+        request, flow = self.dialog.request("NOTIFY", self._core.branch())
+        followed.tell(request, status, phrase or REASONS.get(status, "Unknown"))
+        if not followed.quiet:
+            self._core.request(request, flow, self, now)
 
     def send_digit(self, digit: str, now: float, milliseconds: int = 160) -> None:
         """A key by INFO, for peers that take no telephone-event."""
@@ -178,8 +189,8 @@ class Session:
                 transaction.respond(self._core.reception.options(request), now)
             case "PRACK":
                 transaction.respond(request.respond(481), now)
-            case "REFER":  # nobody sends our agents elsewhere
-                transaction.respond(request.respond(603), now)
+            case "REFER":
+                self._receive_refer(transaction, now)
             case _:
                 transaction.respond(self._core.reception.not_allowed(request), now)
 
@@ -216,12 +227,21 @@ class Session:
         else:
             self._core.emit(Reoffered(self, request.sdp))
 
+    def _receive_refer(self, transaction: ServerTransaction, now: float) -> None:
+        """Only where the trunk says so, and one at a time; nobody else sends our agents elsewhere."""
+        followed = Followed(transaction.request, first=self._followed is None)
+        busy = self._followed is not None and not self._followed.done
+        allowed = self.trunk is not None and self.trunk.refers_to(followed.target, self.dialog.flow.remote[0])
+        if busy or not allowed or self.state is not State.CONFIRMED:
+            transaction.respond(transaction.request.respond(491 if busy else 603), now)
+            return
+        self._followed = followed
+        self._respond(transaction, 202, now, headers=followed.accepted())
+        self.tell_referrer(100, now)
+        self._core.emit(Referred(self, followed))
+
     def _receive_info(self, transaction: ServerTransaction, now: float) -> None:
-        request = transaction.request
-        digit = info.digit_of(request)
-        response = request.respond(200 if digit or not request.body else 415)
-        if response.status == 415:
-            response.headers.add("Accept", ", ".join(info.TYPES))
+        digit, response = info.receive(transaction.request)
         transaction.respond(response, now)
         if digit:
             self._core.emit(Digit(self, digit))
@@ -242,7 +262,7 @@ class Session:
             self.referral.receive_response(response)
             self._refer_moved()
         gone = response is None or response.status in (408, 481)  # section 12.2.1.2
-        if gone and request.method not in ("BYE", "PRACK"):  # a PRACK that came too late says nothing of the call
+        if gone and request.method not in ("BYE", "PRACK", "NOTIFY"):  # those may come too late, and the call goes on
             self._end(now, "transport" if response is None else "bye")
 
     def _sign_again(self, request: Request, response: Response, now: float) -> bool:
@@ -351,7 +371,7 @@ class Session:
             for value in request.headers.all("Record-Route"):
                 response.headers.add("Record-Route", value)
             response.headers.add("Contact", f"<{self.dialog.contact}>")
-            self._core.introduce(response)
+            self._core.introduce(response, self.trunk)
         for name, value in (headers or {}).items():
             response.headers.add(name, value)
         if body:

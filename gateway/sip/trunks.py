@@ -14,6 +14,7 @@ from gateway.sip.session_timer import PREFERRED
 from gateway.sip.uri import Uri
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 STRIKES = 20
 """Requests of an unknown source within `STRIKE_SECONDS` after which it is not even answered."""
@@ -30,9 +31,10 @@ class Trunk:
     Calls go out to `server`, by way of `proxy` where that is set; `domain` is the host part of what they are from and
     to (empty: the server's). With `register_seconds` the gateway registers there as `credentials`. `caller_id` is the
     user part of From where an order names none, `asserted` whether it also goes into P-Asserted-Identity. Empty
-    `codecs` and `srtp` are the gateway's own; `session_seconds` of 0 asks for no session timer; limits of 0 are none.
-    `transfer` is refer, bridge (the gateway calls the target itself) or auto (bridge where REFER is refused); `dtmf` is
-    rtp or info.
+    `codecs`, `srtp` and `ptime_ms` (what it is asked to send) are the gateway's own; `session_seconds` of 0 asks for no
+    session timer; limits of 0 are none. `transfer` is refer, bridge (the gateway calls the target itself) or auto
+    (bridge where REFER is refused); with `follow_refer` the agent goes where a REFER of the trunk's sends it, within
+    the trunk. `dtmf` is rtp, info or inband.
     """
 
     name: str
@@ -55,14 +57,19 @@ class Trunk:
     ring_seconds: float = 60.0
     session_seconds: int = PREFERRED
     redirects: int = 0
+    follow_refer: bool = False
+    ptime_ms: int = 0
 
+    def refers_to(self, target: Uri, peer: str) -> bool:
+        """Whether a REFER of this trunk's, which came from the host `peer`, may make us call `target`."""
+        if not self.follow_refer or target.scheme not in ("sip", "sips", "tel"):
+            return False
+        own = {peer, self.domain, self.server.host if self.server else peer}
+        return target.scheme == "tel" or target.host in own or self.includes(_address(target.host))
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """`retry_after` in seconds, 0 where coming back makes no sense."""
-
-    status: int
-    retry_after: int = 0
+    def includes(self, address: Address | None) -> bool:
+        """Whether it is one of its peers'."""
+        return address is not None and any(address in network for network in self.peers)
 
 
 @dataclass(slots=True)
@@ -120,11 +127,8 @@ class Trunks:
 
     def find(self, host: str) -> Trunk | None:
         """The first trunk that `host` belongs to."""
-        try:
-            address = ipaddress.ip_address(host)
-        except ValueError:
-            return None
-        found = next((trunk for trunk in self.trunks if any(address in network for network in trunk.peers)), None)
+        address = _address(host)
+        found = next((trunk for trunk in self.trunks if trunk.includes(address)), None)
         return found or self.named(self._learned.get(host, ""))
 
     def knows(self, host: str) -> bool:
@@ -155,20 +159,20 @@ class Trunks:
         """Who was taken for a stranger has logged in."""
         self._sources.pop(host, None)
 
-    def admit(self, trunk: Trunk, now: float) -> Refusal | None:
-        """Take one more call, which `release` gives back; or say why not."""
+    def admit(self, trunk: Trunk, now: float) -> str:
+        """Take one more call, which `release` gives back, and return nothing; or trunk_busy, trunk_rate."""
         use = self._use.setdefault(trunk.name, _Use(since=now))
         if trunk.max_calls and use.calls >= trunk.max_calls:
-            return Refusal(503, retry_after=5)
+            return "trunk_busy"
         if trunk.calls_per_second:
             bucket = max(1.0, trunk.calls_per_second)  # a second's worth may come at once
             use.tokens = min(bucket, use.tokens + (now - use.since) * trunk.calls_per_second)
             use.since = now
             if use.tokens < 1:
-                return Refusal(503, retry_after=1)
+                return "trunk_rate"
             use.tokens -= 1
         use.calls += 1
-        return None
+        return ""
 
     def release(self, trunk: Trunk) -> None:
         self._use[trunk.name].calls -= 1
@@ -177,3 +181,11 @@ class Trunks:
         """Calls in progress."""
         use = self._use.get(trunk.name)
         return use.calls if use else 0
+
+
+def _address(host: str) -> Address | None:
+    """None for a name."""
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None

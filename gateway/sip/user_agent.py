@@ -6,12 +6,13 @@ import asyncio
 import random
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
 
 from gateway.machine import Driver
+from gateway.records import RETRY_AFTER
 from gateway.sip.caller import Caller
 from gateway.sip.core import Action, Core, Locate, Refused, Send
 from gateway.sip.digest import Login
@@ -36,6 +37,7 @@ class SipSettings:
 
     `also` are further addresses, each with its port and public host. With `trunks`, nobody else may call, and who does
     is refused or, with `ignore_strangers`, not even answered. `nameservers` as host:port, none for the system's.
+    `retry_after`: seconds by the reason of a 503.
     """
 
     host: str = "127.0.0.1"
@@ -48,6 +50,7 @@ class SipSettings:
     max_setups: int = 300  # that came in and are not answered yet: beyond them the node is overloaded
     trunks: tuple[Trunk, ...] = ()
     ignore_strangers: bool = False
+    retry_after: Mapping[str, int] = field(default_factory=lambda: RETRY_AFTER)
     tls: TlsSettings | None = None
     nameservers: tuple[str, ...] = ()
     trace: bool = False  # every message into the log, without credentials
@@ -67,6 +70,7 @@ class UserAgent:
             max_calls=settings.max_calls,
             max_setups=settings.max_setups,
             ignore_strangers=settings.ignore_strangers,
+            retry_after=settings.retry_after,
             realm=settings.public_host or settings.host,
         )
         self.registrations: dict[str, Registration] = {}  # by the trunk's name

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import pytest
 
 from gateway.agents import BUNDLED, Agent, load_agents
-from gateway.bridge.call import ANNOUNCEMENT_SECONDS, DIGITS_SECONDS, Call, Finished, RunTool
+from gateway.bridge.call import ANNOUNCEMENT_SECONDS, DIGITS_SECONDS, Call, Finished
 from gateway.bridge.facts import CallFacts
 from gateway.bridge.reasons import Reason
+from gateway.bridge.tools import RunTool
 from gateway.bridge.transfer import LAST_WORD_SECONDS
 from gateway.errors import SipParseError
 from gateway.realtime import (

@@ -144,3 +144,45 @@ async def test_a_target_that_hangs_up_before_it_was_told_all_leaves_nothing_behi
         await call.silence(0.3)
         call.bye()
         await until(lambda: not len(gateway.switchboard), call)
+
+
+async def test_a_refer_of_the_peers_is_followed_and_the_agent_goes_on_with_somebody_else(tmp_path):
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+    async with running(settings_for(tmp_path / "there", {"ann": BILLING})) as (other, there):
+        trunk = {"name": "t", "peers": ["127.0.0.1"], "follow_refer": True}
+        settings = settings_for(tmp_path / "here", {"eve": BILLING}, trunks=[trunk])
+        async with running(settings) as (gateway, here), Caller(gateway.sip_port) as call:
+            assert await call.invite() == 200
+            await call.until_quiet()
+            call.refer(f"sip:ann@127.0.0.1:{other.sip_port}")
+            await until(lambda: "replaced" in kinds(here), call)
+            async with asyncio.timeout(5):
+                await call.over.wait()  # our BYE: it is needed no more
+            notified = [text.rpartition("\r\n\r\n")[2].strip() for text in call.requests if "NOTIFY" in text[:6]]
+            assert (notified[0], notified[-1]) == ("SIP/2.0 100 Trying", "SIP/2.0 200 OK")
+            assert (len(gateway.switchboard), len(gateway.switchboard.clock)) == (1, 1)
+            async with asyncio.timeout(15):
+                while "Billing here." not in said(there, "assistant") or not said(here, "user"):
+                    await asyncio.sleep(0.1)  # the two agents hear each other
+            other.switchboard.hang_up(other.switchboard.calls[0].facts.call_id)
+            async with asyncio.timeout(5):
+                while len(gateway.switchboard):
+                    await asyncio.sleep(0.05)
+    assert [data["outcome"] for kind, data in here if kind == "ended"] == ["caller_hung_up"]
+
+
+async def test_a_refer_to_somebody_who_is_not_there_leaves_the_call_as_it_was(tmp_path):
+    trunk = {"name": "t", "peers": ["127.0.0.1"], "follow_refer": True}
+    settings = settings_for(tmp_path, {"eve": BILLING}, trunks=[trunk])
+    async with running(settings) as (gateway, here), Caller(gateway.sip_port) as call:
+        assert await call.invite() == 200
+        await call.until_quiet()
+        call.refer("sip:nobody@127.0.0.1:9")
+        await until(lambda: "refer_failed" in kinds(here), call, 40)
+        await call.talk(narrowband("goodbye"))
+        await until(lambda: "Goodbye then." in said(here, "assistant"), call)
+        assert (len(gateway.switchboard), len(gateway.switchboard.clock)) == (1, 1)
+        call.bye()
+        await until(lambda: not len(gateway.switchboard), call)
+    assert any("SIP/2.0 503" in text or "SIP/2.0 408" in text for text in call.requests if text.startswith("NOTIFY"))

@@ -24,7 +24,10 @@ def test_what_an_error_becomes(error, status, outcome):
 
 
 def test_503_that_passes_says_when_to_come_back():
-    assert reason_of(errors.NoMediaPort(1, 2)).headers["Retry-After"]
+    assert reason_of(errors.NoMediaPort(1, 2)).headers["Retry-After"] == "10"
+    assert reason_of(errors.NoMediaPort(1, 2), {"no_media_port": 3}).headers["Retry-After"] == "3"
+    assert "Retry-After" not in reason_of(errors.NoMediaPort(1, 2), {"no_media_port": 0}).headers
+    assert reason_of(errors.AgentBusy("eve"), {"agent_busy": 7}).headers == {"Retry-After": "7"}
     assert OURS not in REASONS.values()
     assert all(300 <= reason.status < 700 for reason in REASONS.values())
 

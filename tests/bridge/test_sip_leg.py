@@ -5,7 +5,7 @@ import pytest
 
 from gateway.bridge.sip_leg import FRAME, LegEvents, SipLeg, render
 from gateway.bridge.uplink import Uplink
-from gateway.codecs import CODECS, g711, hold_tune
+from gateway.codecs import CODECS, KeyDetector, g711, hold_tune
 from gateway.errors import NoCommonCodec, SdpError
 from gateway.sip import Order, Reoffered, Trunk, Uri, parse_sdp
 from tests.wire import OFFER, Wire, calling, request, response
@@ -21,9 +21,9 @@ class Rtp:
 
     srtp = None
 
-    def update(self, payload_type, dtmf, remote, sending, srtp, rtcp, mux):
-        self.srtp = srtp
-        self.agreed = (payload_type, dtmf, remote, sending)
+    def update(self, stream):
+        self.srtp, self.stream = stream.srtp, stream
+        self.agreed = (stream.payload_type, stream.dtmf_payload_type, stream.remote, stream.sending)
 
     def send(self, payload, talking):
         self.frames.append((payload, talking))
@@ -301,3 +301,32 @@ def test_keys_go_by_telephone_event_and_by_info_where_there_is_none():
     leg.answered(ANSWER.replace(b"AVP 8 101", b"AVP 8"))
     leg.send_digits("#")
     assert leg.agent.sent[-1].body.startswith(b"Signal=#")
+
+
+def test_keys_within_the_audio_where_the_trunk_knows_no_other_way():
+    agent = Agent()
+    agent.wire.receive(request(body=OFFER))
+    uplink = Uplink(BOTH[0], 20, lambda chunk: None)
+    leg = SipLeg(agent, BOTH, uplink, Trunk("old", dtmf="inband"))
+    leg.rtp, keys = Rtp(), []
+    leg.events = LegEvents(digit=keys.append, drained=lambda: None, unheard=lambda problem: None)
+    leg.take(agent.wire.events[0].session)
+    leg.answer()
+    leg.play("item", 0, b"\1\0" * 480)
+    leg.send_digits("4d")
+    for _ in range(40):
+        render([leg])
+    assert leg.silent
+    assert agent.sent[0].status == 200  # and no INFO
+    other = KeyDetector()
+    heard = "".join(other.push(g711.decode(g711.ULAW, np.frombuffer(one, np.uint8)))[0] for one, _ in leg.rtp.frames)
+    assert heard == "4D"
+    for payload, _ in leg.rtp.frames:
+        leg.audio(payload)
+    assert "".join(keys) == heard
+
+
+def test_packets_are_as_long_as_the_peer_wants_them():
+    leg = leg_for(OFFER.replace(b"a=ptime:20", b"a=ptime:40"))
+    leg.answer()
+    assert leg.rtp.stream.packet_ms == 40

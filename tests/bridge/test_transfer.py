@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.agents import Agent
-from gateway.bridge.transfer import LAST_WORD_SECONDS, TELLING_SECONDS, Consult
+from gateway.bridge.transfer import LAST_WORD_SECONDS, TELLING_SECONDS, Consult, Dismiss
 from gateway.realtime import AudioDelta
 from gateway.records import CallState
 from tests.bridge.test_call import AGENT, Leg, Progress, Stage
@@ -33,7 +33,7 @@ class Table(Stage):
             if isinstance(action, Consult):
                 self.consults.append(action.target)
                 self.transfer.other_calling(self.other)
-        self.call._actions = [action for action in actions if not isinstance(action, Consult)]
+        self.call._actions = [action for action in actions if not isinstance(action, Consult | Dismiss)]
         super().drain()
 
     @property

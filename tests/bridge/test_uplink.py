@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gateway.bridge.uplink import Uplink
-from gateway.codecs import CODECS, g711
+from gateway.codecs import CODECS, g711, tone
 from gateway.rtp import Gap
 
 LOUD = b"\x00" * 160  # mu-law's largest negative
@@ -101,3 +101,31 @@ def test_the_codec_may_change():
     one.use(CODECS["PCMA"])
     one.audio(b"\xd5" * 160)
     assert np.abs(np.frombuffer(chunks[0], np.int16)).max() < 20
+
+
+def test_keys_within_the_audio_are_told_and_the_agent_hears_silence_in_their_place():
+    one, chunks = uplink()
+    keys = []
+    one.find_keys(keys.append)
+    pressed = np.concatenate([tone(key, 8000) for key in "4#"])
+    hum = (3000 * np.sin(np.arange(1600) * 2 * np.pi * 300 / 8000)).astype(np.int16)
+    coded = g711.encode(g711.ULAW, np.concatenate((hum, pressed, hum))).tobytes()
+    for at in range(0, len(coded), 160):
+        one.audio(coded[at : at + 160])
+    assert keys == ["4", "#"]
+    heard = np.frombuffer(b"".join(chunks), np.int16)
+    assert np.abs(heard[: 200 * 24 - 100]).max() > 2500
+    assert np.abs(heard[203 * 24 : (200 + 360) * 24 - 100]).max() < 5
+    assert np.abs(heard[-150 * 24 :]).max() > 2500
+    assert len(heard) == (len(pressed) + 3200) * 3
+
+
+def test_keys_are_heard_by_a_deaf_uplink_too():
+    one, _ = uplink()
+    keys = []
+    one.find_keys(keys.append)
+    one.deaf = True
+    coded = g711.encode(g711.ULAW, tone("7", 8000)).tobytes()
+    for at in range(0, len(coded), 160):
+        one.audio(coded[at : at + 160])
+    assert keys == ["7"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import shutil
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 
 from tests.e2e.conftest import kinds, said
-from tests.gatewayd import free_port
+from tests.gatewayd import free_port, running, settings_for
 from tests.speech import narrowband
 
 MODULES = next((path for path in Path("/usr/lib").glob("**/baresip/modules")), None)
@@ -114,3 +115,45 @@ def test_it_holds_and_resumes_by_tcp(demo, tmp_path):
     answers = [text for text in messages if text.startswith("SIP/2.0 200") and "INVITE\r\n" in text and "v=0" in text]
     assert ["a=sendonly" in text or "a=inactive" in text for text in offers] == [False, True, False]
     assert ["a=sendrecv" in text for text in answers] == [True, False, True]
+
+
+CLERK = "greeting: Hello, this is the clerk.\ntranscription: {model: local}\nlocal: {rules: []}\n"
+BILLING = "greeting: Billing here.\ntranscription: {model: local}\nlocal: {rules: []}\n"
+
+
+async def test_it_sends_the_agent_to_somebody_else(tmp_path):
+    """baresip's REFER is followed: its NOTIFYs end its call, and the agent goes on with whom it was sent to."""
+    for folder in ("clerk", "billing", "phone"):
+        (tmp_path / folder).mkdir()
+    port, folder = free_port(), tmp_path / "phone"
+    control = f"module_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{port}\n"
+    (folder / "config").write_text(CONFIG.format(folder=folder, modules=MODULES) + control)
+    (folder / "accounts").write_text("<sip:boss@127.0.0.1>;regint=0\n")
+    (folder / "contacts").write_text("")
+    with wave.open(str(folder / "say.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(16000 * 30))
+    trunk = {"name": "desk", "peers": ["127.0.0.1"], "follow_refer": True}
+    async with (
+        running(settings_for(tmp_path / "billing", {"eve": BILLING})) as (billing, there),
+        running(settings_for(tmp_path / "clerk", {"bob": CLERK}, trunks=[trunk])) as (gateway, here),
+    ):
+        phone = await asyncio.create_subprocess_exec("baresip", "-f", str(folder), stdout=asyncio.subprocess.DEVNULL)
+        try:
+            hand = await asyncio.to_thread(Control, port)
+            hand.do("dial", f"sip:bob@127.0.0.1:{gateway.sip_port}")
+            async with asyncio.timeout(30):
+                while not here or here[-1][0] != "answered":
+                    await asyncio.sleep(0.1)
+                hand.do("transfer", f"sip:eve@127.0.0.1:{billing.sip_port}")
+                while "speech_started" not in [kind for kind, _ in here]:  # billing, as the clerk hears it
+                    await asyncio.sleep(0.1)
+            hand.close()
+            assert "replaced" in [kind for kind, _ in here]
+            assert [len(one.switchboard) for one in (gateway, billing)] == [1, 1]
+        finally:
+            phone.terminate()
+            await phone.wait()
+    assert [data["outcome"] for kind, data in there if kind == "ended"] in (["caller_hung_up"], ["node_stopped"])

@@ -1,3 +1,4 @@
+import pytest
 from aiortc.rtp import RtpPacket
 
 from gateway.rtp.send import Sender
@@ -24,3 +25,38 @@ def test_a_digit_is_one_event_with_three_ends_and_a_pause():
     assert [one.payload[1] >> 7 for one in events[:10]] == [0] * 7 + [1] * 3
     assert events[0].marker == 1
     assert frames[25][0].payload_type == 0
+
+
+@pytest.mark.parametrize("ms", [10, 20, 30, 40, 60])
+def test_packets_of_any_length_carry_the_same_audio_on_the_same_clock(ms):
+    sender = Sender(0, None)
+    sender.packet_ms = ms
+    start = sender.timestamp
+    frames = [bytes([number]) * 160 for number in range(12)]
+    packets = [RtpPacket.parse(data) for frame in frames for data in sender.frame(frame, True)]
+    assert {len(one.payload) for one in packets} == {ms * 8}
+    assert b"".join(one.payload for one in packets) == b"".join(frames)
+    assert [(one.timestamp - start) % 2**32 for one in packets] == [number * ms * 8 for number in range(240 // ms)]
+    assert [one.marker for one in packets] == [1] + [0] * (len(packets) - 1)
+    assert sender.packets == 240 // ms
+
+
+def test_a_digit_cuts_a_long_packet_short_and_the_clock_runs_on():
+    sender = Sender(0, 101)
+    sender.packet_ms = 60
+    start = sender.timestamp
+    assert sender.frame(b"a" * 160, True) == []
+    sender.queue_digits("5")
+    short, event = (RtpPacket.parse(data) for data in sender.frame(b"b" * 160, True))
+    assert (short.payload, short.payload_type, (short.timestamp - start) % 2**32) == (b"a" * 160, 0, 0)
+    assert (event.payload_type, (event.timestamp - start) % 2**32) == (101, 160)
+
+
+def test_a_length_that_changes_in_mid_call_loses_nothing():
+    sender = Sender(0, None)
+    sender.packet_ms = 40
+    sent = sender.frame(b"a" * 160, True)
+    sender.packet_ms = 20
+    sent += sender.frame(b"b" * 160, True) + sender.frame(b"c" * 160, True)
+    packets = [RtpPacket.parse(data) for data in sent]
+    assert b"".join(one.payload for one in packets) == b"a" * 160 + b"b" * 160 + b"c" * 160

@@ -6,7 +6,7 @@ import contextlib
 import pytest
 
 from gateway.errors import NoMediaPort
-from gateway.rtp import MediaSettings, PortPool, open_session
+from gateway.rtp import MediaSettings, PortPool, Stream, open_session
 
 
 class Ear:
@@ -37,8 +37,8 @@ async def test_audio_and_digits_arrive_and_are_counted():
     settings, ports = MediaSettings(), pool(31000, 31099)
     one, two = Ear(), Ear()
     a, b = await open_session(settings, ports, one), await open_session(settings, ports, two)
-    a.update(0, 101, ("127.0.0.1", b.port), sending=True)
-    b.update(0, 101, ("127.0.0.1", a.port), sending=False)
+    a.update(Stream(0, 101, ("127.0.0.1", b.port)))
+    b.update(Stream(0, 101, ("127.0.0.1", a.port), sending=False))
     for number in range(5):
         a.send(bytes([number]) * 160, talking=True)
         b.send(b"never" * 32, talking=True)

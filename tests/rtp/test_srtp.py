@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from aiortc.rtp import RtpPacket
 
-from gateway.rtp import MediaSettings, PortPool, open_session
+from gateway.rtp import MediaSettings, PortPool, Stream, open_session
 from gateway.rtp.srtp import KEY_BYTES, PROFILES, Srtp
 
 ONE, TWO = bytes(range(KEY_BYTES)), bytes(range(100, 100 + KEY_BYTES))
@@ -56,9 +56,9 @@ async def test_a_session_with_keys_hears_nobody_without():
     ear = Ear()
     sender, plain, receiver = [await open_session(MediaSettings(), ports, ear) for _ in range(3)]
     to = ("127.0.0.1", receiver.port)
-    receiver.update(0, None, ("127.0.0.1", sender.port), True, Srtp("AES_CM_128_HMAC_SHA1_80", TWO, ONE))
-    sender.update(0, None, to, True, Srtp("AES_CM_128_HMAC_SHA1_80", ONE, TWO))
-    plain.update(0, None, to, True)
+    receiver.update(Stream(0, None, ("127.0.0.1", sender.port), True, Srtp("AES_CM_128_HMAC_SHA1_80", TWO, ONE)))
+    sender.update(Stream(0, None, to, True, Srtp("AES_CM_128_HMAC_SHA1_80", ONE, TWO)))
+    plain.update(Stream(0, None, to))
     for _ in range(10):
         plain.send(b"p" * 160, True)
     for _ in range(3):

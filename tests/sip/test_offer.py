@@ -128,3 +128,27 @@ def test_off_and_required():
     ours = parse(make_offer(required)).media[0]
     assert (ours.protocol, len(ours.values("crypto"))) == ("RTP/SAVP", 1)
     assert accept_answer(secured(line), required).crypto.key == KEY
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        (b"", 20),
+        (b"a=ptime:10\r\n", 10),
+        (b"a=ptime:30\r\n", 30),
+        (b"a=ptime:60\r\n", 60),
+        (b"a=ptime:200\r\n", 60),  # no longer than that
+        (b"a=ptime:25\r\n", 20),
+        (b"a=ptime:5\r\n", 10),
+        (b"a=ptime:40\r\na=maxptime:30\r\n", 30),
+        (b"a=maxptime:10\r\n", 10),
+        (b"a=maxptime:150\r\n", 20),
+        (b"a=ptime:0\r\n", 20),
+        (b"a=ptime:many\r\n", 20),
+    ],
+)
+def test_how_long_packets_are_is_for_who_gets_them_to_say(asked, sent):
+    body, agreed = make_answer(offer(b"m=audio 4000 RTP/AVP 0\r\n" + asked), LOCAL)
+    assert agreed.ptime_ms == sent
+    assert b"a=ptime:20" in body  # what we would like ourselves
+    assert b"a=ptime:30" in make_answer(offer(b"m=audio 4000 RTP/AVP 0\r\n"), replace(LOCAL, ptime_ms=30))[0]

@@ -1,0 +1,58 @@
+"""The peer's REFER, followed (RFC 3515): its target is called, and takes the peer's place once it answers.
+
+Until then the agent and the peer are as they were, and so they are when nobody answers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.bridge.leg import Leg
+from gateway.bridge.transfer import Consult, Dismiss, Swap
+
+if TYPE_CHECKING:
+    from gateway.bridge.call import Call
+
+
+class Following:
+    """`consult` says whom to call; `Swap` is done with whoever picked up."""
+
+    def __init__(self, call: Call, target: str, replaces: str, referred_by: str) -> None:
+        self._call, self._target = call, target
+        self._replaces, self._referred_by = replaces, referred_by
+        self.other: Leg | None = None
+
+    def begin(self, now: float) -> None:
+        self._call.emit("referred", now, uri=self._target, referred_by=self._referred_by)
+        self._call.act(Consult(self._target, self, self._replaces, self._referred_by))
+
+    def other_calling(self, other: Leg) -> None:
+        self.other = other
+
+    def other_ringing(self, status: int, now: float) -> None:
+        self._call.leg.tell_referrer(status)
+
+    def other_answered(self, now: float) -> None:
+        other, self.other = self.other, None
+        assert other is not None
+        self._call.leg.tell_referrer(200)
+        self._call.following = None
+        self._call.act(Swap(other))
+        self._call.emit("replaced", now, caller=self._target)
+
+    def other_drained(self, now: float) -> None:
+        """Nothing is said to it before it is the caller."""
+
+    def other_ended(self, problem: str, status: int, now: float) -> None:
+        self._call.leg.tell_referrer(status if status >= 300 else 503)
+        self._call.emit("refer_failed", now, uri=self._target, status=status, problem=problem)
+        self._call.following = None
+        self.close("not needed")
+
+    def close(self, why: str) -> None:
+        """Let go of the other side."""
+        other, self.other = self.other, None
+        if other:
+            other.hang_up(why)
+            other.close()
+        self._call.act(Dismiss())

@@ -1,0 +1,75 @@
+"""Audio as peers want it, over real RTP: other packet lengths, and keys within the audio."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+import numpy as np
+import pytest
+
+from gateway.codecs import KeyDetector, g711, tone
+from tests.caller import SDP, Caller, heard_ms
+from tests.gatewayd import running, settings_for
+from tests.speech import narrowband
+
+pytestmark = pytest.mark.e2e
+
+ECHO = """
+greeting: Hello, this is the clerk.
+transcription: {model: local}
+tools: [send_digits]
+local:
+  rules:
+    - hears: goodbye
+      says: Goodbye then.
+    - hears: open the door
+      says: ""
+      calls: send_digits
+      arguments: {digits: "42#"}
+"""
+
+
+def said(events, role):
+    return [data["text"] for kind, data in events if kind == "transcript" and data["role"] == role]
+
+
+@pytest.mark.parametrize("ms", [10, 30, 60])
+async def test_packets_of_another_length(tmp_path, ms):
+    settings = settings_for(tmp_path, {"eve": ECHO})
+    async with running(settings) as (gateway, events), Caller(gateway.sip_port, sdp=SDP + f"a=ptime:{ms}\r\n") as call:
+        assert await call.invite() == 200
+        await call.until_quiet()
+        call.bye()
+        await asyncio.sleep(0.2)
+    audio = [packet for packet in call.packets if packet.payload_type == 0]
+    assert {len(packet.payload) for packet in audio} == {8 * ms}
+    assert {(b.timestamp - a.timestamp) % 2**32 for a, b in itertools.pairwise(audio)} == {8 * ms}
+    assert {(b.sequence - a.sequence) % 2**16 for a, b in itertools.pairwise(audio)} == {1}
+    assert heard_ms(audio) > 1000
+    assert said(events, "assistant") == ["Hello, this is the clerk."]
+
+
+async def test_keys_within_the_audio_both_ways(tmp_path):
+    """A trunk that knows no telephone-event: the gateway hears keys in the sound, and presses them there."""
+    trunk = {"name": "old", "peers": ["127.0.0.1"], "dtmf": "inband"}
+    settings = settings_for(tmp_path, {"eve": ECHO}, trunks=[trunk])
+    plain = SDP.replace(" 101", "").replace("a=rtpmap:101 telephone-event/8000\r\n", "")
+    async with running(settings) as (gateway, events), Caller(gateway.sip_port, sdp=plain) as call:
+        assert await call.invite() == 200
+        await call.until_quiet()
+        await call.talk(np.concatenate([tone(key, 8000) for key in "19#"]))
+        await call.silence(0.5)
+        assert [data["digit"] for kind, data in events if kind == "dtmf"] == ["1", "9", "#"]
+        await call.until_quiet()
+        first = len(call.packets)
+        await call.talk(narrowband("open the door"))
+        async with asyncio.timeout(15):
+            while "dtmf_sent" not in [kind for kind, _ in events]:
+                await call.silence(0.1)
+        await call.silence(1)
+        detector = KeyDetector()
+        codes = np.frombuffer(b"".join(packet.payload for packet in call.packets[first:]), np.uint8)
+        assert detector.push(g711.decode(g711.ULAW, codes))[0] == "42#"
+        call.bye()
+        await asyncio.sleep(0.2)
