@@ -152,8 +152,8 @@ def _report(calls: int, elapsed: float, callers: list[Caller], http: int) -> Non
     print(f"\n{calls} calls with speech for {elapsed:.0f} s: {lost} lost")
     print(f"  packets missing {missing}, with the agent's speech {spoken}")
     print(f"  time between packets, ms: 1 % {low:.1f}, median {middle:.1f}, 99 % {high:.1f}, longest {max(gaps):.1f}")
-    late, ticks = float(values["gateway_media_late_ticks_total"]), float(values["gateway_media_ticks_total"])
-    print(f"  media clock: {late:.0f} of {ticks:.0f} ticks more than 5 ms late")
+    late, frames = float(values['gateway_media_late_frames_total{ms="5"}']), float(values["gateway_media_frames_total"])
+    print(f"  media clock: {late:.0f} of {frames:.0f} frames more than 5 ms late")
 
 
 async def _until_ready(http: int) -> None:

@@ -78,8 +78,11 @@ class Metrics:
         strangers.add_metric(["refused"], trunks.refused)
         strangers.add_metric(["dropped"], trunks.dropped)
         yield strangers
-        yield CounterMetricFamily("gateway_media_ticks", "Ticks of the media clock", value=clock.ticks)
-        yield CounterMetricFamily("gateway_media_late_ticks", "Ticks that came over 5 ms late", value=clock.late)
+        yield CounterMetricFamily("gateway_media_frames", "Frames of 20 ms that were due", value=clock.frames)
+        late = CounterMetricFamily("gateway_media_late_frames", "Frames that left later than so many ms", labels=["ms"])
+        late.add_metric(["5"], clock.late)
+        late.add_metric(["20"], clock.missed)
+        yield late
         yield GaugeMetricFamily("gateway_media_worst_tick_seconds", "The latest tick so far", value=clock.worst)
 
     def text(self) -> bytes:

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 FRAME = 0.020  # s
 SLOTS = 4
 TICK = FRAME / SLOTS
-LATE = 0.005  # s: a tick that comes this much after its time is counted
+LATE, MISSED = 0.005, 0.020  # s: frames that leave so much after their time are counted
 
 Member = TypeVar("Member")
 
@@ -27,8 +27,7 @@ class MediaClock(Generic[Member]):
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
         self._slot = 0
-        self.ticks = 0
-        self.late = 0
+        self.frames = self.late = self.missed = 0
         self.worst = 0.0  # s
 
     def join(self, member: Member) -> None:
@@ -53,12 +52,13 @@ class MediaClock(Generic[Member]):
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()
         lateness = loop.time() - self._due
-        self.ticks += 1
-        self.late += lateness > LATE
         self.worst = max(self.worst, lateness)
         if lateness > 1.0:  # the machine slept: what was missed is past, not owed
             self._due = loop.time()
         members = self._slots[self._slot]
+        self.frames += len(members)
+        self.late += len(members) * (lateness > LATE)
+        self.missed += len(members) * (lateness > MISSED)
         self._slot = (self._slot + 1) % SLOTS
         self._due += TICK
         self._timer = loop.call_at(self._due, self._tick)

@@ -13,7 +13,7 @@ def test_health_readiness_metrics_and_calls(demo):
     assert (status, ready["ready"], ready["problems"]) == (200, True, [])
     status, metrics = demo.get("/metrics")
     assert status == 200
-    for name in ("gateway_calls_live", "gateway_store_available 1.0", "gateway_media_late_ticks_total"):
+    for name in ("gateway_calls_live", "gateway_store_available 1.0", "gateway_media_late_frames_total"):
         assert name in metrics
     assert demo.get("/v1/calls")[1]["object"] == "list"
     assert demo.get("/v1/calls/nobody")[0] == 404

@@ -42,7 +42,7 @@ def test_every_member_is_served_once_a_frame_and_members_are_spread(monkeypatch)
         assert len(times) == 50
         assert {round(b - a, 4) for a, b in itertools.pairwise(times)} == {0.02}
     assert {len(due) for _, due in rendered} == {1, 2}
-    assert clock.ticks == 200
+    assert clock.frames == 300
     assert clock.late == 0
     for member in range(6):
         clock.leave(member)

@@ -1,0 +1,213 @@
+"""Figures of media under load: `python -m tests.bench_media --calls 1 50 100 200 300`, which `make bench` runs too.
+
+SIPp makes the calls, with RTP at real time; their provider (tests/stub.py) talks without pause. A few calls more are
+the probe's, which measures what is added to the way of a packet. The gateway has one core to itself, the others share
+the rest.
+Prints a table, and with --json keeps it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from tests.bench import cpu, resident
+from tests.gatewayd import free_port
+
+ROOT = Path(__file__).parent.parent
+PROBES = 3
+CONFIG = """
+sip: {{host: 127.0.0.1, port: {sip}, trace_calls: 0}}
+http: {{port: {http}}}
+media: {{first_port: 30000, last_port: 59999, chunk_ms: {chunk}}}
+log: {{level: warning}}
+agents: agents
+providers:
+  stub: {{url: "ws://127.0.0.1:{stub}/v1/realtime"}}
+  probe: {{url: "ws://127.0.0.1:{probe}/v1/realtime"}}
+routes: [{{called: probe, agent: probe}}, {{called: "*", agent: stub}}]
+"""
+
+
+@dataclass
+class Row:
+    """One line of the table: shares of one core in %, times in ms as (p50, p99, most), memory in MB."""
+
+    calls: int
+    gateway: float
+    generator: float
+    per_call: float
+    up: tuple[float, float, float]
+    down: tuple[float, float, float]
+    barge_in: tuple[float, float, float]
+    account: tuple[float, float]
+    late: tuple[int, int, int]  # frames, those over 5 ms late, those over 20 ms
+    memory: float
+    missing: int
+    notes: list[str] = field(default_factory=list)
+
+
+def of(values: list[float]) -> tuple[float, float, float]:
+    if not values:
+        return (float("nan"),) * 3
+    half, most = np.percentile(values, [50, 99])
+    return round(float(half), 1), round(float(most), 1), round(max(values), 1)
+
+
+class Bench:
+    """A gateway on the first core, everything else on the others."""
+
+    def __init__(self, folder: Path, options: argparse.Namespace) -> None:
+        self.sip, self.http, stub, self.probe = (free_port() for _ in range(4))
+        (folder / "agents").mkdir()
+        for name in ("stub", "probe"):
+            (folder / "agents" / f"{name}.yaml").write_text(f"provider: {name}\n{options.agent}")
+        config = CONFIG.format(sip=self.sip, http=self.http, stub=stub, probe=self.probe, chunk=options.chunk_ms)
+        (folder / "gateway.yaml").write_text(config)
+        self._log = (folder / "log").open("wb")
+        cores = sorted(os.sched_getaffinity(0))
+        first, rest = cores[0], ",".join(map(str, cores[1:] or cores))
+        self._rest = ["taskset", "-c", rest]
+        serve = [*options.under, Path(sys.executable).parent / "gateway", "serve", "-c", folder / "gateway.yaml"]
+        self.gateway = subprocess.Popen(["taskset", "-c", str(first), *serve], stdout=self._log, stderr=self._log)
+        self.stub = self._start("-m", "tests.stub", str(stub))
+        self._until_ready()
+
+    def _start(self, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([*self._rest, sys.executable, *arguments], cwd=ROOT, **options)
+
+    def _until_ready(self) -> None:
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self.http}/ready", timeout=2)
+                return
+            except OSError:
+                time.sleep(0.1)
+        raise TimeoutError("the gateway is not ready")
+
+    def metrics(self) -> dict[str, float]:
+        text = urllib.request.urlopen(f"http://127.0.0.1:{self.http}/metrics", timeout=30).read().decode()
+        return {
+            name: float(value)
+            for name, value in (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+        }
+
+    def sipp(self, calls: int, seconds: int) -> subprocess.Popen[bytes]:
+        command = [
+            "sipp", f"127.0.0.1:{self.sip}", "-sf", "load.xml", "-s", "stub", "-i", "127.0.0.1", "-mi", "127.0.0.1",
+            "-p", str(free_port()), "-r", "20", "-m", str(calls), "-l", str(calls), "-d", str(seconds * 1000),
+            "-mp", "10000", "-nostdin", "-recv_timeout", "30000",
+        ]  # fmt: skip
+        return subprocess.Popen(
+            [*self._rest, *command], cwd=ROOT / "sipp-scenarios", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    def run(self, calls: int, seconds: int) -> Row:
+        empty = resident(self.gateway.pid)
+        ramp = calls // 20 + 3
+        load = self.sipp(calls, seconds + ramp + 12)
+        time.sleep(ramp)
+        others = {"stub": self.stub.pid, "SIPp": load.pid}  # taskset becomes what it starts
+        before, metrics, began = self._used(others), self.metrics(), time.monotonic()
+        probe = self._start(
+            "-m", "tests.probe", str(self.sip), str(self.probe), str(PROBES), str(seconds), stdout=subprocess.PIPE
+        )
+        time.sleep(seconds)
+        elapsed, used, later = time.monotonic() - began, self._used(others), self.metrics()
+        memory = resident(self.gateway.pid)
+        printed, _ = probe.communicate(timeout=60)
+        found = orjson.loads(printed)
+        load.wait(120)
+        shares = {name: (used[name] - before[name]) / elapsed * 100 for name in used}
+        frames, late, missed = (int(later[name] - metrics[name]) for name in FRAMES)
+        live = int(later["gateway_calls_live"])
+        row = Row(
+            calls, shares["gateway"], shares["stub"] + shares["SIPp"], shares["gateway"] / (calls + PROBES),
+            of(found["up"]), of(found["down"]), of(found["barge_in"]),
+            (round(min(found["account"], default=0), 1), round(max(found["account"], default=0), 1)),
+            (frames, late, missed), (memory - empty) / (calls + PROBES), int(sum(found["marks_lost"])),
+        )  # fmt: skip
+        if live < calls:
+            row.notes.append(f"only {live} calls were live")
+        if row.generator > 85:
+            row.notes.append("the generator was the limit: does not count")
+        if found["lost"]:
+            row.notes.append(f"{len(found['lost'])} answers were not heard")
+        return row
+
+    def _used(self, others: dict[str, int]) -> dict[str, float]:
+        return {"gateway": cpu(self.gateway.pid), **{name: cpu(pid) for name, pid in others.items()}}
+
+    def close(self) -> None:
+        for process in (self.gateway, self.stub):
+            process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        self.gateway.send_signal(signal.SIGTERM)
+        for process in (self.gateway, self.stub):
+            process.wait(30)
+        self._log.close()
+
+
+FRAMES = (
+    "gateway_media_frames_total",
+    'gateway_media_late_frames_total{ms="5"}',
+    'gateway_media_late_frames_total{ms="20"}',
+)
+
+
+HEADER = (
+    "| calls | gateway, % of a core | per call | up p50 / p99 / most | down | barge-in | account | late > 5 ms "
+    "| > 20 ms | MB per call | generator |\n|---|---|---|---|---|---|---|---|---|---|---|"
+)
+
+
+def line(row: Row) -> str:
+    frames, late, missed = row.late
+    times = " | ".join(" / ".join(f"{value:.1f}" for value in one) for one in (row.up, row.down, row.barge_in))
+    account = " to ".join(f"{value:+.1f}" for value in row.account)
+    notes = f" ({'; '.join(row.notes)})" if row.notes else ""
+    return (
+        f"| {row.calls} | {row.gateway:.1f} | {row.per_call:.3f} | {times} | {account} | "
+        f"{late} of {frames} | {missed} | {row.memory:.2f} | {row.generator:.0f} %{notes} |"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, nargs="+", default=[1, 50, 100, 200, 300])
+    parser.add_argument("--seconds", type=int, default=30)
+    parser.add_argument("--chunk-ms", type=int, default=20)
+    parser.add_argument("--agent", default="", help="more lines for the agents' files")
+    parser.add_argument("--under", nargs="*", default=[], help="a command to run the gateway under")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    print(f"\n{os.cpu_count()} cores, {platform.python_implementation()} {platform.python_version()}, "
+          f"{options.seconds} s each, chunks of {options.chunk_ms} ms; times in ms\n\n{HEADER}")  # fmt: skip
+    rows = []
+    for calls in options.calls:
+        with tempfile.TemporaryDirectory() as folder:
+            bench = Bench(Path(folder), options)
+            try:
+                rows.append(bench.run(calls, options.seconds))
+            finally:
+                bench.close()
+        print(line(rows[-1]), flush=True)
+    if options.json:
+        options.json.write_bytes(orjson.dumps([vars(row) for row in rows], option=orjson.OPT_INDENT_2))
+
+
+if __name__ == "__main__":
+    main()
