@@ -176,7 +176,8 @@ class Line:
     def _make_leg(self, agent: Agent, heard_by: Callable[[bytes], None] | None = None) -> SipLeg:
         settings, trunk = self._house.settings, self.trunk
         codecs = tuple(CODECS[name] for name in (trunk and trunk.codecs) or settings.codecs)
-        uplink = Uplink(codecs[0], settings.chunk_ms, heard_by or self._client_of(agent).append)
+        append = heard_by or self._client_of(agent).append
+        uplink = Uplink(codecs[0], settings.chunk_ms, append, self._house.upstream)
         srtp = (trunk and trunk.srtp) or settings.srtp
         ptime_ms = (trunk and trunk.ptime_ms) or settings.ptime_ms
         return SipLeg(self._house.user_agent, codecs, uplink, trunk, srtp, settings.hold_audio, ptime_ms)
@@ -201,7 +202,8 @@ class Line:
     def talk(self, leg: SipLeg) -> None:
         """Its media begins."""
         if leg.rtp and self.call and self.call.state is not CallState.ENDED:
-            self._house.clock.join(leg)
+            leg.clock = self._house.clock
+            leg.clock.join(leg)
 
     def _refuse(self, error: Exception, session: Callee | None) -> None:
         reason = self._house.reason_of(error)

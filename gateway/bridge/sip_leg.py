@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from gateway.bridge.leg import Leg
 from gateway.bridge.playout import Playout
 from gateway.bridge.uplink import Uplink
-from gateway.codecs import CODECS, DOWN, Codec, g711, tone
+from gateway.codecs import CODECS, Codec, g711, tone
 from gateway.errors import SdpError
 from gateway.realtime import Heard
-from gateway.rtp import Gap, MediaSettings, PortPool, RtpSession, Srtp, Stream, open_session
+from gateway.rtp import Gap, MediaClock, MediaSettings, PortPool, RtpSession, Srtp, Stream, open_session
 from gateway.sip import (
     Agreed,
     AudioFormat,
@@ -39,6 +39,7 @@ G711_FRAME = 160  # bytes of 20 ms
 MAX_PASSING, WANTED_PASSING = 800, 320
 """Bytes between two parties that are joined: beyond 100 ms the oldest is dropped, down to 40 ms."""
 
+SILENCE: NDArray[np.int16] = np.zeros(FRAME, np.int16)
 NO_MUSIC: NDArray[np.int16] = np.zeros(0, np.int16)
 _VERSION = re.compile(rb"^o=.*\r\n", re.MULTILINE)
 
@@ -77,13 +78,14 @@ class SipLeg:
         self._passing = bytearray()  # what the other party said and this one has not heard, coded
         self._answer = b""
         self._agreed: Agreed | None = None
-        self._talking = False
+        self._talking = self._closed = False
         self._timeout_ms = 0.0
         self.events: LegEvents | None = None
         self.rtp: RtpSession | None = None
         self.playout = Playout()
         self.law = codecs[0].law
-        self.history: NDArray[np.int16] = np.zeros(DOWN.context, np.int16)
+        self.history: NDArray[np.int16] = SILENCE  # the frame before
+        self.clock: MediaClock[SipLeg] | None = None
         self.local = LocalMedia(
             host="",
             port=9,
@@ -274,15 +276,22 @@ class SipLeg:
                 self._act(lambda session, now, digit=digit: session.send_digit(digit, now))  # type: ignore[misc]
 
     def play(self, item_id: str, content_index: int, audio: bytes) -> None:
+        if self.clock and not self._talking and self.playout.empty:
+            self.clock.hurry(self)
         self.playout.put(item_id, content_index, audio)
 
     def flush(self) -> list[Heard]:
+        if self.clock and not self.playout.empty:
+            self.clock.hurry(self)
         return self.playout.flush()
 
     def deafen(self, deaf: bool) -> None:
         self._uplink.deaf = deaf
 
     def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._uplink.close()
         if self.rtp:
             self.rtp.close()
 
@@ -310,7 +319,7 @@ class SipLeg:
         if len(self._passing) > MAX_PASSING:
             del self._passing[: len(self._passing) - WANTED_PASSING]
         if len(self._passing) < G711_FRAME:
-            return _silence(self.law)
+            return bytes([self.law.silence]) * G711_FRAME
         piece = bytes(self._passing[:G711_FRAME])
         del self._passing[:G711_FRAME]
         return piece
@@ -327,8 +336,11 @@ class SipLeg:
             self._uplink.tick()
         if 0 < self._timeout_ms < self._uplink.quiet_ms:
             self._check_silence()
-        if self._talking and not talking and self.events:
-            self.events.drained()
+        if self._talking and not talking:
+            if self.clock:
+                self.clock.settle(self)
+            if self.events:
+                self.events.drained()
         self._talking = talking
 
     def _check_silence(self) -> None:
@@ -369,32 +381,3 @@ async def open_leg(leg: SipLeg, media: MediaSettings, ports: PortPool) -> None:
     leg.rtp = await open_session(media, ports, leg)
     leg.local = replace(leg.local, port=leg.rtp.port)
     leg._timeout_ms = media.timeout_seconds * 1000
-
-
-def render(due: list[SipLeg]) -> None:
-    """Send one frame of each: those with speech go through resampling and companding together."""
-    talking, frames = [], []
-    for leg in due:
-        if (payload := leg.passed_on()) is not None:
-            leg.send(payload, False)
-            continue
-        frame = leg.frame()
-        if frame is None and not leg.history.any():
-            leg.send(_silence(leg.law), False)
-        else:
-            frames.append(np.zeros(FRAME, np.int16) if frame is None else frame)
-            talking.append((leg, frame is not None and not leg.holding))
-    if not talking:
-        return
-    block = np.empty((len(talking), DOWN.context + FRAME), np.float32)
-    for row, ((leg, _), frame) in enumerate(zip(talking, frames, strict=True)):
-        block[row, : DOWN.context] = leg.history
-        block[row, DOWN.context :] = frame
-        leg.history = frame[-DOWN.context :]
-    converted = DOWN.convert(block)
-    for (leg, speaks), samples in zip(talking, converted, strict=True):
-        leg.send(g711.encode(leg.law, samples).tobytes(), speaks)
-
-
-def _silence(law: g711.Law) -> bytes:
-    return bytes([law.silence]) * 160

@@ -17,16 +17,18 @@ from numpy.typing import NDArray
 
 from gateway.agents import Agent
 from gateway.bridge.call import Call
+from gateway.bridge.downstream import render
 from gateway.bridge.facts import CallFacts
 from gateway.bridge.line import DialOrder, Line
 from gateway.bridge.reasons import OURS, Reason, reason_of
 from gateway.bridge.router import Route, Router
-from gateway.bridge.sip_leg import SipLeg, render
+from gateway.bridge.sip_leg import SipLeg
+from gateway.bridge.upstream import Upstream
 from gateway.codecs import hold_tune
 from gateway.errors import AgentBusy, Draining, NoSuchAgent, NoSuchTrunk, SipParseError
 from gateway.realtime import Provider
 from gateway.records import RETRY_AFTER, CallEvent, Party
-from gateway.rtp import MediaClock, MediaSettings, PortPool
+from gateway.rtp import Gather, MediaClock, MediaSettings, PortPool
 from gateway.sip import Callee, Event, Incoming, NameAddr, Session, SipSettings, Trunk, UserAgent, check_order, claims
 
 log = structlog.get_logger("gateway.calls")
@@ -76,6 +78,8 @@ class Switchboard:
         self.user_agent = UserAgent(sip, self._receive)
         self.ports = PortPool(media.first_port, media.last_port, loop.time)
         self.clock: MediaClock[SipLeg] = MediaClock(render)
+        gather = Gather(lambda: len(self.clock))
+        self.upstream = Upstream(lambda upstream: gather.ask(upstream.flush))
 
     @property
     def draining(self) -> bool:

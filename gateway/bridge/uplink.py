@@ -1,36 +1,41 @@
-"""The caller's voice on its way to the agent: G.711 to PCM16 at 24 kHz, on a clock that never stops."""
+"""The caller's voice on its way to the agent: G.711 in, PCM16 at 24 kHz out, on a clock that never stops."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.codecs import Codec, Concealer, KeyDetector, Resampler
+from gateway.bridge.upstream import Upstream
+from gateway.codecs import Codec, Concealer, KeyDetector, g711
 from gateway.rtp import Gap
 
 FRAME_MS = 20
 QUIET_MS = 100
 """When nothing has come for this long the sender has paused, and its silence is filled in as time goes by."""
 
+_REMEMBERED = 4  # packets, for the concealment of what comes after them
+
 
 class Uplink:
     """`append` gets chunks of `chunk_ms`. Loss is concealed; pauses and hold become silence of their own length."""
 
-    def __init__(self, codec: Codec, chunk_ms: int, append: Callable[[bytes], None]) -> None:
+    def __init__(self, codec: Codec, chunk_ms: int, append: Callable[[bytes], None], upstream: Upstream) -> None:
         self.append = append
-        self._chunk = chunk_ms * 24
-        self._pending: list[NDArray[np.int16]] = []
-        self._samples = 0
+        self._chunk = chunk_ms * 48  # bytes
+        self._pending = b""
+        self._upstream = upstream
+        self.row = upstream.join()
+        self.law = codec.law
         self.quiet_ms = 0  # since the last packet
         self._filled = 0  # samples of silence that were filled in before a gap explained them
         self.deaf = False
+        self._recent: deque[bytes] = deque(maxlen=_REMEMBERED)
         self._concealer = Concealer()
         self._keys: KeyDetector | None = None
         self._on_key: Callable[[str], None] = lambda key: None
-        self._codec = codec
-        self._resampler = Resampler(codec.rate_hz, 24000)
 
     def find_keys(self, on_key: Callable[[str], None]) -> None:
         """Listen for keys that are pressed within the audio; the agent hears silence in their place."""
@@ -38,22 +43,28 @@ class Uplink:
 
     def use(self, codec: Codec) -> None:
         """What the next payloads are coded in."""
-        if codec.rate_hz != self._codec.rate_hz:
-            self._resampler = Resampler(codec.rate_hz, 24000)
-        self._codec = codec
+        if codec.law is not self.law:
+            self._upstream.flush()
+            self._recent.clear()
+            self.law = codec.law
 
     def audio(self, payload: bytes) -> None:
         self.quiet_ms = self._filled = 0  # a gap that explains what was filled in comes just before
-        samples = self._codec.law.decoder[np.frombuffer(payload, np.uint8)]
-        tones = False
+        if self.deaf or self._keys or self._concealer.active:
+            payload = self._with_care(payload)
+        self._recent.append(payload)
+        self._upstream.put(self, payload)
+
+    def _with_care(self, payload: bytes) -> bytes:
+        """What is heard of it: after a loss, while keys may be in it, or by the deaf."""
+        samples, tones = self._linear(payload), False
         if self._keys:
             keys, tones = self._keys.push(samples)
             for key in keys:
                 self._on_key(key)
         if self.deaf or tones:
-            self._push(np.zeros(len(payload), np.int16))
-        else:
-            self._push(self._concealer.heard(samples))
+            return self._silence(len(payload))
+        return self._coded(self._concealer.blend(samples)) if self._concealer.active else payload
 
     def gap(self, gap: Gap) -> None:
         explained = min(gap.samples, self._filled)
@@ -62,26 +73,38 @@ class Uplink:
         if missing <= 0:
             return
         if gap.lost and not explained and not self.deaf:
-            self._push(self._concealer.conceal(missing))
+            made = self._concealer.conceal(missing, lambda: self._linear(b"".join(self._recent)))
+            self._upstream.put(self, self._coded(made))
         else:
-            self._push(np.zeros(missing, np.int16))
+            self._upstream.put(self, self._silence(missing))
 
     def tick(self) -> None:
         """Once in 20 ms."""
         self.quiet_ms += FRAME_MS
         if self.quiet_ms > QUIET_MS:
-            samples = FRAME_MS * self._codec.rate_hz // 1000
+            samples = FRAME_MS * 8
             self._filled += samples
-            self._push(np.zeros(samples, np.int16))
+            self._upstream.put(self, self._silence(samples))
 
-    def _push(self, samples: NDArray[np.int16]) -> None:
-        converted = self._resampler.push(samples)
-        self._pending.append(converted)
-        self._samples += len(converted)
-        if self._samples < self._chunk:
+    def _linear(self, codes: bytes) -> NDArray[np.int16]:
+        return self.law.decoder[np.frombuffer(codes, np.uint8)]
+
+    def _coded(self, samples: NDArray[np.int16]) -> bytes:
+        return g711.encode(self.law, samples).tobytes()
+
+    def _silence(self, samples: int) -> bytes:
+        return bytes([self.law.silence]) * samples
+
+    def converted(self, pcm: bytes) -> None:
+        """PCM16 at 24 kHz, from the batch."""
+        if len(pcm) == self._chunk and not self._pending:  # the usual case
+            self.append(pcm)
             return
-        whole = self._pending[0] if len(self._pending) == 1 else np.concatenate(self._pending)
-        for start in range(0, len(whole) - self._chunk + 1, self._chunk):
-            self.append(whole[start : start + self._chunk].tobytes())
-        rest = whole[len(whole) // self._chunk * self._chunk :]
-        self._pending, self._samples = ([rest] if len(rest) else []), len(rest)
+        self._pending += pcm
+        while len(self._pending) >= self._chunk:
+            chunk, self._pending = self._pending[: self._chunk], self._pending[self._chunk :]
+            self.append(chunk)
+
+    def close(self) -> None:
+        """Once, at the end."""
+        self._upstream.leave(self)

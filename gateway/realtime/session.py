@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import itertools
 from binascii import Error as Base64Error
-from binascii import a2b_base64, b2a_base64
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from pybase64 import b64decode, b64encode
 
 from gateway.realtime.dialects import BYTES_PER_MS, Dialect, SessionConfig
 from gateway.realtime.events import (
@@ -44,7 +44,7 @@ class Session:
 
     def __init__(self, dialect: Dialect, config: SessionConfig) -> None:
         self._dialect, self._config = dialect, config
-        self.outbox: list[str] = []
+        self.outbox: list[bytes] = []
         self.ready = False
         self.session_id = ""
         self.unknown: dict[str, int] = {}
@@ -65,9 +65,9 @@ class Session:
 
     # verbs
 
-    def append(self, audio: bytes) -> str:
+    def append(self, audio: bytes) -> bytes:
         """The text of one `input_audio_buffer.append`; audio is PCM16 at 24 kHz. The one verb that is not queued."""
-        return f'{{"type":"input_audio_buffer.append","audio":"{b2a_base64(audio, newline=False).decode()}"}}'
+        return b'{"type":"input_audio_buffer.append","audio":"%b"}' % b64encode(audio)
 
     def create_response(self, instructions: str = "") -> None:
         """Let the model speak now, or as soon as the response in progress has ended."""
@@ -163,7 +163,7 @@ class Session:
         if event.get("response_id") in self._interrupted:
             return []
         try:
-            audio = a2b_base64(event.get("delta") or "")
+            audio = b64decode(event.get("delta") or "", validate=True)
         except (Base64Error, TypeError, ValueError):
             return [ProviderFault(Severity.TURN, "invalid_audio", "an audio delta is not base64")]
         item, index = _str(event, "item_id"), _int(event, "content_index")
@@ -206,7 +206,7 @@ class Session:
         self._sent[event_id] = kind
         if len(self._sent) > 64:
             del self._sent[next(iter(self._sent))]
-        self.outbox.append(orjson.dumps({"event_id": event_id, "type": kind, **fields}).decode())
+        self.outbox.append(orjson.dumps({"event_id": event_id, "type": kind, **fields}))
 
 
 def _str(fields: dict[str, Any], name: str) -> str:

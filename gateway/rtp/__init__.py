@@ -1,9 +1,20 @@
 """RTP: one socket a call, one clock a node. Everything but `clock`, `session` is sans-I/O."""
 
-from gateway.rtp.clock import MediaClock
+from gateway.rtp.clock import Gather, MediaClock
 from gateway.rtp.ports import PortPool
 from gateway.rtp.reorder import Gap
 from gateway.rtp.session import MediaSettings, RtpSession, Sink, Stream, open_session
 from gateway.rtp.srtp import Srtp
 
-__all__ = ["Gap", "MediaClock", "MediaSettings", "PortPool", "RtpSession", "Sink", "Srtp", "Stream", "open_session"]
+__all__ = [
+    "Gap",
+    "Gather",
+    "MediaClock",
+    "MediaSettings",
+    "PortPool",
+    "RtpSession",
+    "Sink",
+    "Srtp",
+    "Stream",
+    "open_session",
+]

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from gateway.bridge.sip_leg import FRAME, LegEvents, SipLeg, render
+from gateway.bridge.downstream import render
+from gateway.bridge.sip_leg import LegEvents, SipLeg
 from gateway.bridge.uplink import Uplink
+from gateway.bridge.upstream import Upstream
 from gateway.codecs import CODECS, KeyDetector, g711, hold_tune
 from gateway.errors import NoCommonCodec, SdpError
 from gateway.sip import Order, Reoffered, Trunk, Uri, parse_sdp
@@ -51,7 +53,7 @@ class Agent:
 def leg_for(offer=OFFER, codecs=BOTH):
     agent, chunks = Agent(), []
     agent.wire.receive(request(body=offer))
-    leg = SipLeg(agent, codecs, Uplink(codecs[0], 20, chunks.append))
+    leg = SipLeg(agent, codecs, Uplink(codecs[0], 20, chunks.append, Upstream(Upstream.flush)))
     leg.rtp = Rtp()
     leg.take(agent.wire.events[0].session)
     leg.chunks, leg.agent = chunks, agent
@@ -132,41 +134,6 @@ def test_a_reinvite_that_does_not_fit_changes_nothing():
     assert leg.rtp.agreed == before
 
 
-def test_frames_of_several_calls_are_what_each_would_have_sent_alone():
-    def speak(leg):
-        rng = np.random.default_rng(11)
-        leg.playout.put("item", 0, rng.integers(-9000, 9000, 24000).astype("<i2").tobytes())
-        return leg
-
-    legs = [speak(leg_for()), leg_for(), speak(leg_for(OFFER.replace(b"AVP 0 8", b"AVP 8")))]
-    for leg in legs:
-        leg.answer()
-    alone = speak(leg_for())
-    alone.answer()
-    for _ in range(60):
-        render(legs)
-        render([alone])
-    assert legs[0].rtp.frames == alone.rtp.frames
-    assert {payload for payload, _ in legs[1].rtp.frames} == {b"\xff" * 160}
-    assert [talking for _, talking in legs[0].rtp.frames] == [True] * 50 + [False] * 10
-    assert legs[2].rtp.frames[0][0] != alone.rtp.frames[0][0]
-    assert alone.rtp.frames[-1] == (b"\xff" * 160, False)
-    assert FRAME == 480
-
-
-def test_nothing_of_the_old_speech_leaks_into_the_new():
-    leg = leg_for()
-    leg.answer()
-    leg.playout.put("old", 0, np.full(24000, 20000, "<i2").tobytes())
-    for _ in range(5):
-        render([leg])
-    leg.flush()
-    render([leg])  # the fading
-    render([leg])
-    samples = g711.decode(g711.ULAW, np.frombuffer(leg.rtp.frames[-1][0], np.uint8))
-    assert not samples[40:].any()
-
-
 def test_the_end_of_speech_is_told_once():
     leg, told = leg_for(), []
     leg.events = LegEvents(digit=told.append, drained=lambda: told.append("drained"), unheard=told.append)
@@ -218,7 +185,7 @@ class Calling(Agent):
 
 def calling_leg():
     agent, chunks = Calling(), []
-    leg = SipLeg(agent, BOTH, Uplink(BOTH[0], 20, chunks.append), music=hold_tune())
+    leg = SipLeg(agent, BOTH, Uplink(BOTH[0], 20, chunks.append, Upstream(Upstream.flush)), music=hold_tune())
     leg.rtp, leg.agent, leg.chunks = Rtp(), agent, chunks
     leg.call(Order("5551234", Trunk("t", server=Uri.parse("sip:192.0.2.10"))))
     return leg
@@ -306,7 +273,7 @@ def test_keys_go_by_telephone_event_and_by_info_where_there_is_none():
 def test_keys_within_the_audio_where_the_trunk_knows_no_other_way():
     agent = Agent()
     agent.wire.receive(request(body=OFFER))
-    uplink = Uplink(BOTH[0], 20, lambda chunk: None)
+    uplink = Uplink(BOTH[0], 20, lambda chunk: None, Upstream(Upstream.flush))
     leg = SipLeg(agent, BOTH, uplink, Trunk("old", dtmf="inband"))
     leg.rtp, keys = Rtp(), []
     leg.events = LegEvents(digit=keys.append, drained=lambda: None, unheard=lambda problem: None)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from gateway.bridge.uplink import Uplink
+from gateway.bridge.upstream import Upstream
 from gateway.codecs import CODECS, g711, tone
 from gateway.rtp import Gap
 
@@ -10,7 +11,7 @@ LOUD = b"\x00" * 160  # mu-law's largest negative
 
 def uplink(chunk_ms=20):
     chunks = []
-    return Uplink(CODECS["PCMU"], chunk_ms, chunks.append), chunks
+    return Uplink(CODECS["PCMU"], chunk_ms, chunks.append, Upstream(Upstream.flush)), chunks
 
 
 @pytest.mark.parametrize("chunk_ms", [20, 60, 100])

@@ -1,6 +1,6 @@
 """The client's side of a conversation, event by event. All that is sent has to be what OpenAI's own models take."""
 
-from binascii import b2a_base64
+from base64 import b64encode
 
 import orjson
 import pytest
@@ -49,7 +49,7 @@ class Talk:
         return [event["type"] for event in self.sent()]
 
     def audio(self, ms, item="item_1", response="resp_1", complete=False):
-        delta = b2a_base64(bytes(48 * ms)).decode()
+        delta = b64encode(bytes(48 * ms)).decode()
         events = self.hears(
             "response.output_audio.delta", response_id=response, item_id=item, content_index=0, delta=delta
         )

@@ -12,7 +12,8 @@ async def test_messages_in_pieces_and_large_ones_arrive_whole():
     async def server(websocket):
         await websocket.send(["first ", "second ", "third"])  # one message in three frames
         await websocket.send("x" * 500_000)
-        await websocket.send(await websocket.recv())
+        for _ in range(5):
+            await websocket.send(await websocket.recv())
         await websocket.close(1000, "done")
 
     async with serve(server, "127.0.0.1", 0) as listener:
@@ -20,9 +21,10 @@ async def test_messages_in_pieces_and_large_ones_arrive_whole():
         one = await open_socket(
             f"ws://127.0.0.1:{port}/", {"X-A": "1"}, got.append, lambda *why: closed.set_result(why), 2**20
         )
-        one.send("there and back")
+        for text in (b"there and back", b"y" * 125, b"y" * 126, b"y" * 65535, b"y" * 65536):
+            one.send(text)
         assert await asyncio.wait_for(closed, 5) == (1000, "done")
-    assert [len(text) for text in got] == [18, 500_000, 14]
+    assert [len(text) for text in got] == [18, 500_000, 14, 125, 126, 65535, 65536]
     assert got[0] == b"first second third"
     assert not one.stalled
 
