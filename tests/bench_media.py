@@ -29,6 +29,7 @@ from tests.gatewayd import free_port
 
 ROOT = Path(__file__).parent.parent
 PROBES = 3
+WATCH_SECONDS = 300
 CONFIG = """
 sip: {{host: 127.0.0.1, port: {sip}, trace_calls: 0}}
 http: {{port: {http}}}
@@ -125,12 +126,13 @@ class Bench:
         probe = self._start(
             "-m", "tests.probe", str(self.sip), str(self.probe), str(PROBES), str(seconds), stdout=subprocess.PIPE
         )
-        time.sleep(seconds)
+        sizes = self._watch(seconds)
         elapsed, used, later = time.monotonic() - began, self._used(others), self.metrics()
         memory = resident(self.gateway.pid)
         printed, _ = probe.communicate(timeout=60)
         found = orjson.loads(printed)
-        load.wait(120)
+        load.wait(180)
+        media = [record.get("media", {}) for record in self._records(calls + PROBES)]
         shares = {name: (used[name] - before[name]) / elapsed * 100 for name in used}
         frames, late, missed = (int(later[name] - metrics[name]) for name in FRAMES)
         live = int(later["gateway_calls_live"])
@@ -144,9 +146,25 @@ class Bench:
             row.notes.append(f"only {live} calls were live")
         if row.generator > 85:
             row.notes.append("the generator was the limit: does not count")
+        if lost := sum(one.get("lost", 0) + one.get("late", 0) for one in media):
+            row.notes.append(f"{lost} packets of the callers were lost or late")
+        if len(sizes) > 1:
+            row.notes.append(f"MB every {WATCH_SECONDS // 60} minutes: {', '.join(f'{one:.0f}' for one in sizes)}")
         if found["lost"]:
             row.notes.append(f"{len(found['lost'])} answers were not heard")
         return row
+
+    def _watch(self, seconds: int) -> list[float]:
+        """Memory in MB, every five minutes of a long run."""
+        sizes, end = [], time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, WATCH_SECONDS))
+            sizes.append(resident(self.gateway.pid))
+        return sizes
+
+    def _records(self, count: int) -> list[dict[str, Any]]:
+        url = f"http://127.0.0.1:{self.http}/v1/calls?limit={count}"
+        return list(orjson.loads(urllib.request.urlopen(url, timeout=30).read())["data"])
 
     def _used(self, others: dict[str, int]) -> dict[str, float]:
         return {"gateway": cpu(self.gateway.pid), **{name: cpu(pid) for name, pid in others.items()}}

@@ -7,7 +7,7 @@ from gateway.sip.trunks import Trunks
 
 
 class Board(list):
-    clock = Thing(ticks=7, late=1, worst=0.006)
+    clock = Thing(frames=7, late=1, missed=0, worst=0.006)
     ports = range(3)
     user_agent = Thing(
         refused=2,
