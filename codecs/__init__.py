@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import g711
+from .g711 import Law
 from .goertzel import KeyDetector, tone
 from .plc import Concealer
 from .resample import DOWN, UP, Resampler
@@ -17,6 +18,7 @@ __all__ = [
     "Codec",
     "Concealer",
     "KeyDetector",
+    "Law",
     "Resampler",
     "g711",
     "hold_tune",

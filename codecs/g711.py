@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,3 +50,14 @@ def encode(law: Law, samples: NDArray[np.int16]) -> NDArray[np.uint8]:
 def decode(law: Law, codes: NDArray[np.uint8]) -> NDArray[np.int16]:
     """Codes of any shape to int16 of the same shape."""
     return law.decoder[codes]
+
+
+@cache
+def _table(law: str, other: str) -> bytes:
+    laws = {one.name: one for one in (ULAW, ALAW)}
+    return encode(laws[other], laws[law].decoder).tobytes()
+
+
+def translate(codes: bytes, law: Law, other: Law) -> bytes:
+    """From one law to the other, code by code (G.711 tables 3 and 4)."""
+    return codes.translate(_table(law.name, other.name))

@@ -19,7 +19,7 @@ from gateway.bridge.second_leg import SecondLeg
 from gateway.bridge.sip_leg import LegEvents, SipLeg, open_leg
 from gateway.bridge.transfer import Consult, Dismiss, Swap
 from gateway.bridge.uplink import Uplink
-from gateway.codecs import CODECS
+from gateway.codecs import CODECS, Law
 from gateway.errors import GatewayError, ToolError
 from gateway.machine import Driver
 from gateway.realtime import Client, SessionConfig
@@ -68,6 +68,7 @@ class Line:
         self.leg: SipLeg | None = None
         self._second: SecondLeg | None = None
         self._client: Client | None = None
+        self._law: Law | None = None  # that the provider speaks, where it is not PCM
         self._driver: Driver[Action] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.sessions: list[Session] = []
@@ -91,7 +92,7 @@ class Line:
         """From the INVITE to a call with an agent that is ready; any error on the way refuses the call."""
         try:
             agent = self._house.agent_for(self.facts)
-            self.leg = leg = self._make_leg(agent)
+            self.leg = leg = self._make_leg()
             leg.take(session)  # what cannot be agreed on costs no port
             await self._open(leg)
             leg.take(session)
@@ -106,7 +107,7 @@ class Line:
         """First the agent, then the INVITE: nobody's telephone rings without somebody to talk with."""
         try:
             agent = self._house.agent(order.agent)
-            self.leg = leg = self._make_leg(agent)
+            self.leg = leg = self._make_leg()
             await self._open(leg)
             self._begin(agent, leg, Call.dial)
             await self._client_of(agent).open()
@@ -123,7 +124,7 @@ class Line:
         try:
             assert self.call is not None
             assert old is not None
-            leg = self._make_leg(self.call.agent)
+            leg = self._make_leg()
             leg.take(session)
             await self._open(leg)
             leg.take(session)
@@ -140,7 +141,7 @@ class Line:
     def _succeed(self, old: SipLeg, leg: SipLeg, why: str) -> None:
         assert self.call is not None
         self.leg = self.call.leg = leg
-        leg.succeed(old, self._client_of(self.call.agent).append)
+        leg.succeed(old, self._heard)
         old.hang_up(why)
         self.leave(old)
 
@@ -155,10 +156,23 @@ class Line:
         )
         self.feed(first)
 
+    def _heard(self, audio: bytes) -> None:
+        if self._client:
+            self._client.append(audio)
+
+    def _format(self, agent: Agent) -> str:
+        """How audio travels to and from the provider; G.711 as it is spoken on the telephone."""
+        if agent.definition.audio == "pcm" or self.leg is None:
+            return "audio/pcm"
+        self._law = self.leg.spoken.law
+        self.leg.pass_on(self._law)
+        return f"audio/{self._law.name.lower()}"
+
     def _client_of(self, agent: Agent) -> Client:
         if self._client is None:
             definition = agent.definition
             config = SessionConfig(
+                audio=self._format(agent),
                 model=definition.model or (agent.name if definition.provider == "local" else ""),
                 instructions=expand(definition.instructions, self.facts.variables(agent.name)),
                 voice=definition.voice,
@@ -173,22 +187,23 @@ class Line:
             self._client.log = self._client.log.bind(call_id=self.facts.call_id)
         return self._client
 
-    def _make_leg(self, agent: Agent, heard_by: Callable[[bytes], None] | None = None) -> SipLeg:
+    def _make_leg(self, heard_by: Callable[[bytes], None] | None = None) -> SipLeg:
         settings, trunk = self._house.settings, self.trunk
         codecs = tuple(CODECS[name] for name in (trunk and trunk.codecs) or settings.codecs)
-        append = heard_by or self._client_of(agent).append
-        uplink = Uplink(codecs[0], settings.chunk_ms, append, self._house.upstream)
+        uplink = Uplink(codecs[0], settings.chunk_ms, heard_by or self._heard, self._house.upstream)
         srtp = (trunk and trunk.srtp) or settings.srtp
         ptime_ms = (trunk and trunk.ptime_ms) or settings.ptime_ms
-        return SipLeg(self._house.user_agent, codecs, uplink, trunk, srtp, settings.hold_audio, ptime_ms)
+        leg = SipLeg(self._house.user_agent, codecs, uplink, trunk, srtp, settings.hold_audio, ptime_ms)
+        if self._law:
+            leg.pass_on(self._law)
+        return leg
 
     async def _open(self, leg: SipLeg) -> None:
         await open_leg(leg, self._house.media, self._house.ports)
 
     async def open_second(self) -> SipLeg:
         """A leg that the agent does not hear yet. Raises NoMediaPort."""
-        assert self.call is not None
-        leg = self._make_leg(self.call.agent, heard_by=lambda chunk: None)
+        leg = self._make_leg(heard_by=lambda chunk: None)
         await self._open(leg)
         return leg
 

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.realtime import Heard
 
-HZ = 24000
-MS = HZ // 1000  # samples
 FADE_MS = 5
 MAX_SECONDS = 300
-
-_RAMP = 1 - np.arange(FADE_MS * MS, dtype=np.float32) / np.float32(FADE_MS * MS)
 
 Key = tuple[str, int]
 
 
 class Playout:
-    """Speech by item, PCM16 at 24 kHz. `take` gives frames, `flush` stops with a fade and says what was heard."""
+    """Speech by item, PCM16 at `hz`. `take` gives frames, `flush` stops with a fade and says what was heard."""
 
-    def __init__(self) -> None:
+    def __init__(self, hz: int = 24000) -> None:
+        self.hz, self._ms = hz, hz // 1000
         self._queue: deque[tuple[Key, NDArray[np.int16]]] = deque()
         self._samples = 0
         self._heard: dict[Key, int] = {}  # samples that were taken, of the items since the last flush
@@ -36,7 +34,7 @@ class Playout:
 
     @property
     def queued_ms(self) -> int:
-        return self._samples // MS
+        return self._samples // self._ms
 
     def put(self, item_id: str, content_index: int, audio: bytes) -> None:
         """Deltas may have any length, also an odd one."""
@@ -46,7 +44,7 @@ class Playout:
         if len(audio) % 2:
             self._odd[key], audio = audio[-1:], audio[:-1]
         samples = np.frombuffer(audio, "<i2")
-        room = MAX_SECONDS * HZ - self._samples
+        room = MAX_SECONDS * self.hz - self._samples
         self.dropped += max(0, len(samples) - room)
         samples = samples[:room]
         self._heard.setdefault(key, 0)
@@ -87,13 +85,19 @@ class Playout:
         """Drop what is left. Items since the last flush are told in order, also those that were heard to the end."""
         if self._queue:
             key, head = self._queue[0]
-            tail = head[: len(_RAMP)]
+            tail = head[: FADE_MS * self._ms]
             if self._heard[key]:  # of what was never begun nothing is to be heard, not even its fading
-                self._tail = np.rint(tail * _RAMP[: len(tail)]).astype(np.int16)
+                self._tail = np.rint(tail * _ramp(FADE_MS * self._ms)[: len(tail)]).astype(np.int16)
                 self._heard[key] += len(tail)
-        heard = [Heard(item, index, count // MS) for (item, index), count in self._heard.items()]
+        heard = [Heard(item, index, count // self._ms) for (item, index), count in self._heard.items()]
         self._queue.clear()
         self._heard.clear()
         self._odd.clear()
         self._samples = 0
         return heard
+
+
+@cache
+def _ramp(samples: int) -> NDArray[np.float32]:
+    """From full level down to nothing."""
+    return 1 - np.arange(samples, dtype=np.float32) / np.float32(samples)

@@ -83,6 +83,7 @@ class SipLeg:
         self.events: LegEvents | None = None
         self.rtp: RtpSession | None = None
         self.playout = Playout()
+        self._plain: g711.Law | None = None  # what the agent speaks, where that is no PCM
         self.law = codecs[0].law
         self.history: NDArray[np.int16] = SILENCE  # the frame before
         self.clock: MediaClock[SipLeg] | None = None
@@ -230,6 +231,16 @@ class SipLeg:
     def tell_referrer(self, status: int) -> None:
         self._act(lambda session, now: session.tell_referrer(status, now))
 
+    @property
+    def spoken(self) -> Codec:
+        """What was agreed on, or would be ours to choose."""
+        return CODECS[(self._agreed.format if self._agreed else self.local.formats[0]).name]
+
+    def pass_on(self, law: g711.Law) -> None:
+        """The agent hears and speaks G.711: nothing is resampled."""
+        self._plain, self.playout = law, Playout(8000)
+        self._uplink.pass_on(law)
+
     def succeed(self, old: SipLeg, append: Callable[[bytes], None]) -> None:
         """Take the place of `old`: what the agent was saying goes on, and `append` hears this party."""
         self.playout, self.events = old.playout, old.events
@@ -278,6 +289,8 @@ class SipLeg:
     def play(self, item_id: str, content_index: int, audio: bytes) -> None:
         if self.clock and not self._talking and self.playout.empty:
             self.clock.hurry(self)
+        if self._plain:
+            audio = self._plain.decoder[np.frombuffer(audio, np.uint8)].tobytes()
         self.playout.put(item_id, content_index, audio)
 
     def flush(self) -> list[Heard]:
@@ -306,7 +319,7 @@ class SipLeg:
         if len(self._tones):  # speech waits
             pressed, self._tones = self._tones[:FRAME], self._tones[FRAME:]
             return pressed
-        frame = self.playout.take(FRAME)
+        frame = self.playout.take(self.playout.hz // 50)
         if frame is None and self.holding and len(self._music) >= FRAME:
             frame = np.take(self._music, range(self._played, self._played + FRAME), mode="wrap")
             self._played = (self._played + FRAME) % len(self._music)
@@ -359,8 +372,7 @@ class SipLeg:
             return
         self._uplink.quiet_ms = 0
         if self.law is not self._other.law:
-            samples = self.law.decoder[np.frombuffer(payload, np.uint8)]
-            payload = g711.encode(self._other.law, samples).tobytes()
+            payload = g711.translate(payload, self.law, self._other.law)
         self._other._passing += payload
 
     def gap(self, gap: Gap) -> None:

@@ -1,4 +1,4 @@
-"""The caller's voice on its way to the agent: G.711 in, PCM16 at 24 kHz out, on a clock that never stops."""
+"""The caller's voice on its way to the agent: G.711 in, PCM16 at 24 kHz (or G.711) out, on a clock that never stops."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class Uplink:
         self._upstream = upstream
         self.row = upstream.join()
         self.law = codec.law
+        self._wanted: g711.Law | None = None  # by the provider, as it is
         self.quiet_ms = 0  # since the last packet
         self._filled = 0  # samples of silence that were filled in before a gap explained them
         self.deaf = False
@@ -36,6 +37,10 @@ class Uplink:
         self._concealer = Concealer()
         self._keys: KeyDetector | None = None
         self._on_key: Callable[[str], None] = lambda key: None
+
+    def pass_on(self, law: g711.Law) -> None:
+        """The provider takes G.711: nothing is converted, or only from one law to the other."""
+        self._wanted, self._chunk = law, self._chunk // 6
 
     def find_keys(self, on_key: Callable[[str], None]) -> None:
         """Listen for keys that are pressed within the audio; the agent hears silence in their place."""
@@ -53,7 +58,7 @@ class Uplink:
         if self.deaf or self._keys or self._concealer.active:
             payload = self._with_care(payload)
         self._recent.append(payload)
-        self._upstream.put(self, payload)
+        self._put(payload)
 
     def _with_care(self, payload: bytes) -> bytes:
         """What is heard of it: after a loss, while keys may be in it, or by the deaf."""
@@ -74,9 +79,9 @@ class Uplink:
             return
         if gap.lost and not explained and not self.deaf:
             made = self._concealer.conceal(missing, lambda: self._linear(b"".join(self._recent)))
-            self._upstream.put(self, self._coded(made))
+            self._put(self._coded(made))
         else:
-            self._upstream.put(self, self._silence(missing))
+            self._put(self._silence(missing))
 
     def tick(self) -> None:
         """Once in 20 ms."""
@@ -84,7 +89,13 @@ class Uplink:
         if self.quiet_ms > QUIET_MS:
             samples = FRAME_MS * 8
             self._filled += samples
-            self._upstream.put(self, self._silence(samples))
+            self._put(self._silence(samples))
+
+    def _put(self, codes: bytes) -> None:
+        if self._wanted is None:
+            self._upstream.put(self, codes)
+        else:
+            self.converted(codes if self.law is self._wanted else g711.translate(codes, self.law, self._wanted))
 
     def _linear(self, codes: bytes) -> NDArray[np.int16]:
         return self.law.decoder[np.frombuffer(codes, np.uint8)]
@@ -96,7 +107,7 @@ class Uplink:
         return bytes([self.law.silence]) * samples
 
     def converted(self, pcm: bytes) -> None:
-        """PCM16 at 24 kHz, from the batch."""
+        """What the provider takes, in order."""
         if len(pcm) == self._chunk and not self._pending:  # the usual case
             self.append(pcm)
             return

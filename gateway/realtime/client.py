@@ -85,7 +85,7 @@ class Client:
     # verbs
 
     def append(self, audio: bytes) -> None:
-        """Caller audio, PCM16 at 24 kHz. While the provider does not read, audio is dropped and counted."""
+        """Caller audio of the session's format. While the provider does not read, audio is dropped and counted."""
         if self._socket is None:
             return
         if self._socket.stalled:

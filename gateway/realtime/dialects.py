@@ -10,8 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-PCM24 = {"type": "audio/pcm", "rate": 24000}
-BYTES_PER_MS = 48  # of PCM16 at 24 kHz
+FORMATS: dict[str, tuple[dict[str, Any], int]] = {
+    "audio/pcm": ({"type": "audio/pcm", "rate": 24000}, 48),
+    "audio/pcmu": ({"type": "audio/pcmu"}, 8),
+    "audio/pcma": ({"type": "audio/pcma"}, 8),
+}
+"""How audio travels, both ways: as a session says it, and bytes per ms."""
 MAX_FRAME = 16 * 1024 * 1024  # bytes of one WebSocket message
 
 
@@ -19,6 +23,7 @@ MAX_FRAME = 16 * 1024 * 1024  # bytes of one WebSocket message
 class SessionConfig:
     """What an agent wants of its session, in no provider's spelling. Empty or None: the provider's own default."""
 
+    audio: str = "audio/pcm"
     model: str = ""
     instructions: str = ""
     voice: str = ""
@@ -52,13 +57,13 @@ def _openai_headers(key: str) -> dict[str, str]:
 
 def _openai_session(config: SessionConfig) -> dict[str, Any]:
     audio_input: dict[str, Any] = {
-        "format": PCM24,
+        "format": FORMATS[config.audio][0],
         "turn_detection": config.turn_detection,
         "transcription": config.transcription,
     }
     if config.noise_reduction:
         audio_input["noise_reduction"] = {"type": config.noise_reduction}
-    audio_output: dict[str, Any] = {"format": PCM24}
+    audio_output: dict[str, Any] = {"format": FORMATS[config.audio][0]}
     if config.voice:
         audio_output["voice"] = config.voice
     if config.speed is not None:

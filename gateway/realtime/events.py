@@ -16,7 +16,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class AudioDelta:
-    """Speech of the agent: PCM16 at 24 kHz, little endian. Comes faster than real time."""
+    """Speech of the agent in the session's format: PCM16 at 24 kHz, little endian, or G.711. Faster than real time."""
 
     item_id: str
     content_index: int

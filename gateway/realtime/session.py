@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from pybase64 import b64decode, b64encode
 
-from gateway.realtime.dialects import BYTES_PER_MS, Dialect, SessionConfig
+from gateway.realtime.dialects import FORMATS, Dialect, SessionConfig
 from gateway.realtime.events import (
     AudioDelta,
     Event,
@@ -44,6 +44,7 @@ class Session:
 
     def __init__(self, dialect: Dialect, config: SessionConfig) -> None:
         self._dialect, self._config = dialect, config
+        self._bytes_per_ms = FORMATS[config.audio][1]
         self.outbox: list[bytes] = []
         self.ready = False
         self.session_id = ""
@@ -66,7 +67,7 @@ class Session:
     # verbs
 
     def append(self, audio: bytes) -> bytes:
-        """The text of one `input_audio_buffer.append`; audio is PCM16 at 24 kHz. The one verb that is not queued."""
+        """The text of one `input_audio_buffer.append`, of the session's format. The one verb that is not queued."""
         return b'{"type":"input_audio_buffer.append","audio":"%b"}' % b64encode(audio)
 
     def create_response(self, instructions: str = "") -> None:
@@ -97,7 +98,7 @@ class Session:
         self._owed = None  # the caller's new turn answers in its place
         truncated = []
         for item in heard:
-            received = self._received_bytes.get((item.item_id, item.content_index), 0) // BYTES_PER_MS
+            received = self._received_bytes.get((item.item_id, item.content_index), 0) // self._bytes_per_ms
             played = min(item.ms, received)
             if played == 0:
                 self._send("conversation.item.delete", item_id=item.item_id)

@@ -1,6 +1,7 @@
 """Frames of several calls go through resampling and companding together."""
 
 import numpy as np
+import pytest
 
 from gateway.bridge.downstream import render
 from gateway.bridge.sip_leg import FRAME
@@ -41,3 +42,33 @@ def test_nothing_of_the_old_speech_leaks_into_the_new():
     render([leg])
     samples = g711.decode(g711.ULAW, np.frombuffer(leg.rtp.frames[-1][0], np.uint8))
     assert not samples[40:].any()
+
+
+@pytest.mark.parametrize("law", [g711.ULAW, g711.ALAW])
+def test_g711_of_the_provider_goes_out_as_it_is(law):
+    leg = leg_for(OFFER if law is g711.ULAW else OFFER.replace(b"AVP 0 8", b"AVP 8"))
+    leg.answer()
+    leg.pass_on(law)
+    codes = bytes(code for code in range(256) if code != 0x7F) * 16  # minus zero becomes zero
+    leg.play("item", 0, codes[:3001])
+    leg.play("item", 0, codes[3001:])
+    for _ in range(len(codes) // 160):
+        render([leg, leg_for()])
+    sent = b"".join(payload for payload, _ in leg.rtp.frames)
+    assert sent == codes[: len(sent)]
+    assert leg.flush()[0].ms == len(sent) // 8 + 5  # with the fading
+
+
+def test_music_for_one_and_g711_for_another_at_the_same_tick():
+    from gateway.codecs import hold_tune
+
+    plain, waiting = leg_for(), leg_for()
+    for leg in (plain, waiting):
+        leg.answer()
+    plain.pass_on(g711.ULAW)
+    plain.play("item", 0, b"\x10" * 800)
+    waiting._music, waiting.holding = hold_tune(), True
+    for _ in range(5):
+        render([plain, waiting])
+    assert {payload for payload, _ in plain.rtp.frames} == {b"\x10" * 160}
+    assert len({payload for payload, _ in waiting.rtp.frames}) == 5

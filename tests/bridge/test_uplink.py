@@ -130,3 +130,20 @@ def test_keys_are_heard_by_a_deaf_uplink_too():
     for at in range(0, len(coded), 160):
         one.audio(coded[at : at + 160])
     assert keys == ["7"]
+
+
+def test_what_the_provider_takes_as_it_is_passes_untouched_or_in_the_other_law():
+    for codec, same in (("PCMU", True), ("PCMA", False)):
+        one, chunks = uplink(40)
+        one.pass_on(g711.ULAW)
+        one.use(CODECS[codec])
+        codes = bytes(range(256)) * 5
+        for at in range(0, 1280, 160):
+            one.audio(codes[at : at + 160])
+        assert [len(chunk) for chunk in chunks] == [320] * 4
+        assert (b"".join(chunks) == codes) is same
+        samples = g711.decode(CODECS[codec].law, np.frombuffer(codes, np.uint8)).astype(int)
+        heard = g711.decode(g711.ULAW, np.frombuffer(b"".join(chunks), np.uint8)).astype(int)
+        assert np.abs(samples - heard).max() <= 1024  # a step of the loudest segment
+        one.gap(Gap(320, 2))
+        assert len(chunks) == 5

@@ -73,3 +73,18 @@ async def test_keys_within_the_audio_both_ways(tmp_path):
         assert detector.push(g711.decode(g711.ULAW, codes))[0] == "42#"
         call.bye()
         await asyncio.sleep(0.2)
+
+
+async def test_the_provider_may_speak_g711_as_it_is(tmp_path):
+    settings = settings_for(tmp_path, {"eve": ECHO + "audio: g711\n"})
+    async with running(settings) as (gateway, events), Caller(gateway.sip_port) as call:
+        assert await call.invite() == 200
+        await call.until_quiet()
+        await call.talk(narrowband("goodbye"))
+        async with asyncio.timeout(15):
+            while "Goodbye then." not in said(events, "assistant"):
+                await call.silence(0.1)
+        call.bye()
+        await asyncio.sleep(0.2)
+    assert said(events, "user") == ["goodbye"]
+    assert heard_ms(call.packets) > 1000
