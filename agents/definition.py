@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 _VARIABLE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 
@@ -52,6 +52,19 @@ class TurnDetection(_Strict):
     interrupt_response: bool = True
 
 
+class BargeInRules(_Strict):
+    """What becomes of the agent's words when the caller speaks; `barge_in: resume` is short for its `mode`.
+
+    stop: they end. resume: they pause, and go on where nothing was said (a cough), which a transcription has to tell.
+    While the agent is heard, the provider's speech_started has to last `debounce_ms` before it counts. With `local_ms`
+    the gateway listens too, and lets the caller in once a voice has stood out of the line's noise for so long.
+    """
+
+    mode: Literal["stop", "resume"] = "stop"
+    debounce_ms: int = Field(default=0, ge=0, le=2000)
+    local_ms: int = Field(default=0, ge=0, le=2000)
+
+
 class LocalRule(_Strict):
     """For the embedded server: when one of `hears` is understood, say `says` and call the tool `calls`."""
 
@@ -86,6 +99,9 @@ class AgentDefinition(_Strict):
     audio: Literal["pcm", "g711"] = "pcm"
     speed: float | None = Field(default=None, ge=0.25, le=1.5)
     turn_detection: TurnDetection = TurnDetection()
+    barge_in: Annotated[
+        BargeInRules, BeforeValidator(lambda value: {"mode": value} if isinstance(value, str) else value)
+    ] = BargeInRules()
     transcription: dict[str, Any] | None = None
     noise_reduction: Literal["", "near_field", "far_field"] = ""
     max_output_tokens: int | None = Field(default=None, ge=1, le=4096)
@@ -95,6 +111,12 @@ class AgentDefinition(_Strict):
     transfer: Literal["blind", "attended"] = "blind"
     transfer_targets: dict[str, Template] = {}
     local: LocalScript = LocalScript()
+
+    @model_validator(mode="after")
+    def _a_cough_needs_a_transcript(self) -> AgentDefinition:
+        if self.barge_in.mode == "resume" and self.transcription is None:
+            raise ValueError("barge_in: resume needs transcription, which tells a word from a cough")
+        return self
 
     @field_validator("transfer_targets")
     @classmethod

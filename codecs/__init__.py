@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from . import g711
 from .g711 import Law
 from .goertzel import KeyDetector, tone
+from .level import SpeechDetector
 from .plc import Concealer
 from .resample import DOWN, UP, Resampler
 from .tones import hold_tune, read_wav
@@ -20,6 +21,7 @@ __all__ = [
     "KeyDetector",
     "Law",
     "Resampler",
+    "SpeechDetector",
     "g711",
     "hold_tune",
     "read_wav",

@@ -12,8 +12,10 @@ from functools import partial
 from typing import Any
 
 from gateway.agents import Agent, expand
+from gateway.bridge.barge_in import TIMERS, BargeIn
 from gateway.bridge.facts import CallFacts, Tally
 from gateway.bridge.following import Following
+from gateway.bridge.keys import Keys
 from gateway.bridge.leg import AgentSession, Leg
 from gateway.bridge.reasons import Reason
 from gateway.bridge.tools import RunTool, arguments_of, digits_of, failure
@@ -37,9 +39,6 @@ from gateway.records import CallEvent, CallState
 
 ANNOUNCEMENT_SECONDS = 60.0
 """Longest wait for an announcement; only a call that is on hold takes so long."""
-
-DIGITS_SECONDS = 2.0
-"""Keys that are pressed within this time belong together; `#` ends them at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +72,10 @@ class Call:
         self._announced: Announced | None = None
         self.transfer: Transfer | None = None
         self.following: Following | None = None
-        self._digits = ""
+        self._keys = Keys(self)
         self._variables = facts.variables(agent.name)
         self.tally = Tally(now + epoch)
+        self.barge_in = BargeIn(self)
 
     def __str__(self) -> str:
         return f"{self.facts.call_id} {self.state} {self.facts.caller.uri} with {self.agent.name}"
@@ -88,11 +88,13 @@ class Call:
     def expire(self, now: float) -> None:
         for timer in self._timers.due(now):
             match timer:
+                case "debounce" | "resume":
+                    self.barge_in.expire(timer, now)
                 case "announced" if self._announced:
                     announced, self._announced = self._announced, None
                     announced.act(now)
                 case "digits":
-                    self._hand_over_digits()
+                    self._keys.hand_over()
                 case "told" if self.transfer:
                     self.transfer.told(now)
 
@@ -146,7 +148,6 @@ class Call:
         self.emit("dialing", now, agent=self.agent.name)
 
     def known_as(self, facts: CallFacts, now: float) -> None:
-        """The INVITE has its Call-ID."""
         self.facts = facts
         self.emit("dialed", now, sip_call_id=facts.sip_call_id)
 
@@ -177,24 +178,8 @@ class Call:
         self._finish(outcome, now, **({"reason": reason} if reason else {}))
 
     def digit(self, digit: str, now: float) -> None:
-        """A key of the caller's; several that belong together go to the agent as one piece of text."""
-        if self.state is not CallState.ANSWERED:
-            return
-        if not self._digits:
-            self._interrupt(now, by_speech=False)
-        self._digits += digit
-        self.emit("dtmf", now, digit=digit)
-        if digit == "#":
-            self._hand_over_digits()
-        else:
-            self._timers.set("digits", now + DIGITS_SECONDS)
-
-    def _hand_over_digits(self) -> None:
-        digits, self._digits = self._digits, ""
-        self._timers.cancel("digits")
-        if digits and self.state is CallState.ANSWERED:
-            self.session.add_text(f"[DTMF] {digits}")
-            self.session.create_response()
+        if self.talking:
+            self._keys.press(digit, now)
 
     def drained(self, now: float) -> None:
         """All speech that was queued has left for the caller."""
@@ -220,12 +205,15 @@ class Call:
                     listener.play(event.item_id, event.content_index, event.audio)
             case SpeechStarted():
                 self.emit("speech_started", now, audio_start_ms=event.at_ms)
-                if self.agent.definition.turn_detection.interrupt_response:
-                    self._interrupt(now, by_speech=True)
+                self.barge_in.started(now)
             case SpeechStopped():
                 self.emit("speech_stopped", now, audio_end_ms=event.at_ms)
-            case Transcript() if event.text:
-                self.emit("transcript", now, role=event.role, text=event.text, item_id=event.item_id)
+                self.barge_in.stopped(now)
+            case Transcript():
+                if event.text:
+                    self.emit("transcript", now, role=event.role, text=event.text, item_id=event.item_id)
+                if event.role == "user":
+                    self.barge_in.words(event.text, now)
             case ResponseDone():
                 self._response_done(event, now)
             case ProviderFault():
@@ -234,8 +222,15 @@ class Call:
                 why = f"code {event.code}{event.reason and ': ' + event.reason}"
                 self.hang_up("provider_lost", now, problem=f"the provider closed the connection ({why})")
 
-    def _interrupt(self, now: float, by_speech: bool) -> None:
+    def heard_here(self, now: float) -> None:
+        """Our own detector hears the caller over the agent, maybe before the provider does."""
+        if self.talking:
+            self.emit("speech_heard", now)
+            self.barge_in.started(now, by_provider=False)
+
+    def interrupt(self, now: float, by_speech: bool) -> None:
         """Stop talking before the next frame, and tell the provider how much was heard."""
+        self.barge_in.settle()
         playing = not self.leg.silent
         heard: list[Heard] = self.session.interrupt(self.leg.flush(), by_speech)
         if playing:
@@ -284,7 +279,7 @@ class Call:
             elif call.name == "send_digits":
                 self._send_digits(call, now)
             elif call.name == "hang_up":
-                self._announce(Announced(call, self._hang_up_as_asked, survives_speech=False), now)
+                self._announce(Announced(call, partial(self.hang_up, "agent_hung_up"), survives_speech=False), now)
             else:
                 transfer = self._transfer_to(call)
                 self._announce(Announced(call, partial(self._begin, transfer), survives_speech=True), now)
@@ -306,9 +301,6 @@ class Call:
         self._announced = announced
         self._timers.set("announced", now + (0 if self.leg.silent else ANNOUNCEMENT_SECONDS))
 
-    def _hang_up_as_asked(self, now: float) -> None:
-        self.hang_up("agent_hung_up", now)
-
     def _send_digits(self, call: ToolCall, now: float) -> None:
         """Press keys, as for a menu that answers."""
         digits = digits_of(call.name, call.arguments)
@@ -326,8 +318,8 @@ class Call:
         if not isinstance(name, str) or name not in definition.transfer_targets:
             raise ToolError(call.name, f"the target has to be one of: {', '.join(definition.transfer_targets)}")
         target = expand(definition.transfer_targets[name], self._variables)
-        attended = definition.transfer == "attended"
-        return Transfer(self, call, name, target, attended, summary if isinstance(summary, str) else "")
+        told = summary if isinstance(summary, str) else ""
+        return Transfer(self, call, name, target, definition.transfer == "attended", told)
 
     def _begin(self, transfer: Transfer, now: float) -> None:
         if self.state is not CallState.ANSWERED:
@@ -376,12 +368,25 @@ class Call:
     def wake(self, timer: str, when: float) -> None:
         self._timers.set(timer, when)
 
+    def cancel(self, timer: str) -> None:
+        self._timers.cancel(timer)
+
+    @property
+    def talking(self) -> bool:
+        """The caller and the agent hear each other."""
+        return self.state is CallState.ANSWERED
+
+    @property
+    def ending(self) -> bool:
+        """What is being said announces a transfer or the end."""
+        return self._announced is not None
+
     # endings
 
     def _finish(self, outcome: str, now: float, **facts: Any) -> None:
         self.state = CallState.ENDED
         self.tally.outcome, self.tally.ended_at = outcome, now + self._epoch
-        for timer in ("announced", "digits", "told"):
+        for timer in ("announced", "digits", "told", *TIMERS):
             self._timers.cancel(timer)
         for errand in (self.transfer, self.following):
             if errand:

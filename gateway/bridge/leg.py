@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.realtime import Heard
+
+
+@dataclass(frozen=True, slots=True)
+class LegEvents:
+    """Who wants to know."""
+
+    digit: Callable[[str], None]
+    drained: Callable[[], None]  # all that was to be played has left
+    unheard: Callable[[str], None]  # no packet has come for too long; what was promised and what came instead
 
 
 class Leg(Protocol):
@@ -45,6 +56,9 @@ class Leg(Protocol):
 
     def flush(self) -> list[Heard]:
         """Stop playing, before the next frame. Returns what was heard of each item that was playing or queued."""
+
+    def pause(self, on: bool) -> None:
+        """Stop playing before the next frame, or go on where it stopped."""
 
     def deafen(self, deaf: bool) -> None:
         """While deaf, the agent hears silence instead of this party."""

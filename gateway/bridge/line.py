@@ -12,11 +12,13 @@ import structlog
 
 from gateway.agents import Agent, expand
 from gateway.bridge import tools
+from gateway.bridge.barge_in import turn_detection
 from gateway.bridge.call import Action, Call, Finished
 from gateway.bridge.facts import CallFacts
+from gateway.bridge.leg import LegEvents
 from gateway.bridge.reasons import outcome_of
 from gateway.bridge.second_leg import SecondLeg
-from gateway.bridge.sip_leg import LegEvents, SipLeg, open_leg
+from gateway.bridge.sip_leg import SipLeg, open_leg
 from gateway.bridge.transfer import Consult, Dismiss, Swap
 from gateway.bridge.uplink import Uplink
 from gateway.codecs import CODECS, Law
@@ -142,6 +144,7 @@ class Line:
         assert self.call is not None
         self.leg = self.call.leg = leg
         leg.succeed(old, self._heard)
+        self._listen(leg)
         old.hang_up(why)
         self.leave(old)
 
@@ -154,7 +157,13 @@ class Line:
             drained=lambda: self.feed(Call.drained),
             unheard=lambda problem: self.feed(lambda call, now: call.hang_up("media_timeout", now, problem=problem)),
         )
+        self._listen(leg)
         self.feed(first)
+
+    def _listen(self, leg: SipLeg) -> None:
+        """With our own ears too, where the agent wants it."""
+        if self.call and (after_ms := self.call.agent.definition.barge_in.local_ms):
+            leg.find_speech(after_ms, lambda: self.feed(Call.heard_here))
 
     def _heard(self, audio: bytes) -> None:
         if self._client:
@@ -177,7 +186,7 @@ class Line:
                 instructions=expand(definition.instructions, self.facts.variables(agent.name)),
                 voice=definition.voice,
                 speed=definition.speed,
-                turn_detection=definition.turn_detection.model_dump(exclude_none=True),
+                turn_detection=turn_detection(definition),
                 transcription=definition.transcription,
                 noise_reduction=definition.noise_reduction,
                 tools=tools.definitions(agent),

@@ -25,6 +25,7 @@ class Playout:
         self._samples = 0
         self._heard: dict[Key, int] = {}  # samples that were taken, of the items since the last flush
         self._tail: NDArray[np.int16] | None = None
+        self._paused = False
         self._odd: dict[Key, bytes] = {}  # half a sample that a delta ended with
         self.dropped = 0  # samples over the bound
 
@@ -59,7 +60,7 @@ class Playout:
             frame[: len(self._tail)] = self._tail
             self._tail = None
             return frame
-        if not self._samples:
+        if not self._samples or self._paused:
             return None
         key, head = self._queue[0]
         if len(head) > samples:  # the usual case: one piece holds several frames
@@ -83,18 +84,39 @@ class Playout:
 
     def flush(self) -> list[Heard]:
         """Drop what is left. Items since the last flush are told in order, also those that were heard to the end."""
-        if self._queue:
-            key, head = self._queue[0]
-            tail = head[: FADE_MS * self._ms]
-            if self._heard[key]:  # of what was never begun nothing is to be heard, not even its fading
-                self._tail = np.rint(tail * _ramp(FADE_MS * self._ms)[: len(tail)]).astype(np.int16)
-                self._heard[key] += len(tail)
+        if not self._paused:
+            self._fade()
         heard = [Heard(item, index, count // self._ms) for (item, index), count in self._heard.items()]
         self._queue.clear()
         self._heard.clear()
         self._odd.clear()
         self._samples = 0
+        self._paused = False
         return heard
+
+    def pause(self, on: bool) -> None:
+        """Stop with a fade and keep the rest; or go on with it, after the fade."""
+        if on and not self._paused:
+            self._fade()
+        elif self._paused and not on and self._queue:
+            key, head = self._queue.popleft()
+            head, rise = head.copy(), 1 - _ramp(FADE_MS * self._ms)[: len(head)]
+            head[: len(rise)] = np.rint(head[: len(rise)] * rise)
+            self._queue.appendleft((key, head))
+        self._paused = on
+
+    def _fade(self) -> None:
+        """The next few ms of what is being heard, down to nothing. They count as heard."""
+        if not self._queue:
+            return
+        key, head = self._queue[0]
+        if self._heard[key]:  # of what was never begun nothing is to be heard, not even its fading
+            tail = head[: FADE_MS * self._ms]
+            self._tail = np.rint(tail * _ramp(FADE_MS * self._ms)[: len(tail)]).astype(np.int16)
+            self._account(key, len(tail))
+            self._queue.popleft()
+            if len(tail) < len(head):
+                self._queue.appendleft((key, head[len(tail) :]))
 
 
 @cache

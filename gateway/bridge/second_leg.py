@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from gateway.bridge.leg import LegEvents
 from gateway.bridge.reasons import reason_of
-from gateway.bridge.sip_leg import LegEvents, SipLeg
+from gateway.bridge.sip_leg import SipLeg
 from gateway.bridge.transfer import Consult, Reached
 from gateway.errors import GatewayError
 from gateway.sip import (

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.bridge.leg import Leg
+from gateway.bridge.leg import Leg, LegEvents
 from gateway.bridge.playout import Playout
 from gateway.bridge.uplink import Uplink
 from gateway.codecs import CODECS, Codec, g711, tone
@@ -42,15 +42,6 @@ MAX_PASSING, WANTED_PASSING = 800, 320
 SILENCE: NDArray[np.int16] = np.zeros(FRAME, np.int16)
 NO_MUSIC: NDArray[np.int16] = np.zeros(0, np.int16)
 _VERSION = re.compile(rb"^o=.*\r\n", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class LegEvents:
-    """Who wants to know."""
-
-    digit: Callable[[str], None]
-    drained: Callable[[], None]  # all that was to be played has left
-    unheard: Callable[[str], None]  # no packet has come for too long; what was promised and what came instead
 
 
 class SipLeg:
@@ -298,6 +289,15 @@ class SipLeg:
             self.clock.hurry(self)
         return self.playout.flush()
 
+    def pause(self, on: bool) -> None:
+        if self.clock and not self.playout.empty:
+            self.clock.hurry(self)
+        self.playout.pause(on)
+
+    def find_speech(self, after_ms: int, heard: Callable[[], None]) -> None:
+        """Tell when the party speaks for so long while something is played to it."""
+        self._uplink.find_speech(after_ms, lambda: not self.silent, heard)
+
     def deafen(self, deaf: bool) -> None:
         self._uplink.deaf = deaf
 
@@ -352,7 +352,7 @@ class SipLeg:
         if self._talking and not talking:
             if self.clock:
                 self.clock.settle(self)
-            if self.events:
+            if self.events and self.playout.empty:
                 self.events.drained()
         self._talking = talking
 

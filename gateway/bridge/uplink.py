@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.bridge.upstream import Upstream
-from gateway.codecs import Codec, Concealer, KeyDetector, g711
+from gateway.codecs import Codec, Concealer, KeyDetector, SpeechDetector, g711
 from gateway.rtp import Gap
 
 FRAME_MS = 20
@@ -37,6 +37,9 @@ class Uplink:
         self._concealer = Concealer()
         self._keys: KeyDetector | None = None
         self._on_key: Callable[[str], None] = lambda key: None
+        self._speech: SpeechDetector | None = None
+        self._agent_is_heard: Callable[[], bool] = lambda: False
+        self._on_speech: Callable[[], None] = lambda: None
 
     def pass_on(self, law: g711.Law) -> None:
         """The provider takes G.711: nothing is converted, or only from one law to the other."""
@@ -45,6 +48,11 @@ class Uplink:
     def find_keys(self, on_key: Callable[[str], None]) -> None:
         """Listen for keys that are pressed within the audio; the agent hears silence in their place."""
         self._keys, self._on_key = KeyDetector(), on_key
+
+    def find_speech(self, after_ms: int, while_: Callable[[], bool], on_speech: Callable[[], None]) -> None:
+        """Tell when a voice has stood out of the line's noise for `after_ms`, at times of interest."""
+        self._speech = SpeechDetector(after_ms)
+        self._agent_is_heard, self._on_speech = while_, on_speech
 
     def use(self, codec: Codec) -> None:
         """What the next payloads are coded in."""
@@ -55,6 +63,8 @@ class Uplink:
 
     def audio(self, payload: bytes) -> None:
         self.quiet_ms = self._filled = 0  # a gap that explains what was filled in comes just before
+        if self._speech and not self.deaf:
+            self._listen(self._speech, payload)
         if self.deaf or self._keys or self._concealer.active:
             payload = self._with_care(payload)
         self._recent.append(payload)
@@ -70,6 +80,13 @@ class Uplink:
         if self.deaf or tones:
             return self._silence(len(payload))
         return self._coded(self._concealer.blend(samples)) if self._concealer.active else payload
+
+    def _listen(self, detector: SpeechDetector, payload: bytes) -> None:
+        if not self._agent_is_heard():
+            detector.reset()
+        if detector.push(self._linear(payload), len(payload) / 8) and self._agent_is_heard():
+            detector.reset()
+            self._on_speech()
 
     def gap(self, gap: Gap) -> None:
         explained = min(gap.samples, self._filled)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import pytest
 
 from gateway.agents import BUNDLED, Agent, load_agents
-from gateway.bridge.call import ANNOUNCEMENT_SECONDS, DIGITS_SECONDS, Call, Finished
+from gateway.bridge.call import ANNOUNCEMENT_SECONDS, Call, Finished
 from gateway.bridge.facts import CallFacts
+from gateway.bridge.keys import DIGITS_SECONDS
 from gateway.bridge.reasons import Reason
 from gateway.bridge.tools import RunTool
 from gateway.bridge.transfer import LAST_WORD_SECONDS
@@ -93,10 +94,10 @@ class Progress:
 class Stage:
     """A call with its clock; `log` holds every verb, `told` every event."""
 
-    def __init__(self, talking=True):
+    def __init__(self, talking=True, agent=AGENT):
         self.log, self.told, self.now = [], [], 10.0
         self.leg, self.finished, self.tools = Leg(self.log), False, []
-        self.call = Call(FACTS, AGENT, self.leg, Session(self.log), self.now, epoch=1000.0)
+        self.call = Call(FACTS, agent, self.leg, Session(self.log), self.now, epoch=1000.0)
         self.do(self.call.start)
         if talking:
             self.do(self.call.agent_ready)

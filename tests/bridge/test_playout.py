@@ -93,3 +93,37 @@ def test_deltas_of_any_length_also_odd_ones_make_the_same_speech(lengths):
     assert played[: len(whole)] == whole
     assert not any(played[len(whole) :])
     assert playout.flush() == [Heard("a", 0, len(whole) // 48)]
+
+
+def test_a_pause_fades_keeps_the_rest_and_goes_on_without_a_click():
+    playout = Playout()
+    playout.put("a", 0, tone(4800))
+    playout.take(480)
+    playout.pause(True)
+    fading = playout.take(480)
+    assert fading[0] == 1000
+    assert not fading[120:].any()
+    assert playout.take(480) is None
+    assert not playout.empty
+    playout.put("a", 0, tone(480))  # more comes meanwhile
+    playout.pause(False)
+    frames = []
+    while (frame := playout.take(480)) is not None:
+        frames.append(frame)
+    rest = np.concatenate(frames)
+    assert len(rest) == 4800  # 5280 less what was taken and faded, filled up to a whole frame
+    assert np.abs(np.diff(rest[: 4800 - 120].astype(int))).max() <= 20
+    assert rest[200:4600].min() == 1000
+    assert playout.flush() == [Heard("a", 0, 220)]
+
+
+def test_what_was_heard_before_a_pause_is_all_that_counts_when_it_ends_for_good():
+    playout = Playout()
+    playout.put("a", 0, tone(4800))
+    playout.take(480)
+    playout.pause(True)
+    playout.take(480)
+    assert playout.flush() == [Heard("a", 0, 25)]  # 20 ms and the fading
+    assert playout.take(480) is None
+    playout.put("b", 0, tone(480))
+    assert playout.take(480).any()  # the pause is over

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from gateway.bridge.downstream import render
-from gateway.bridge.sip_leg import LegEvents, SipLeg
+from gateway.bridge.leg import LegEvents
+from gateway.bridge.sip_leg import SipLeg
 from gateway.bridge.uplink import Uplink
 from gateway.bridge.upstream import Upstream
 from gateway.codecs import CODECS, KeyDetector, g711, hold_tune

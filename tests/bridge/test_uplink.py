@@ -147,3 +147,19 @@ def test_what_the_provider_takes_as_it_is_passes_untouched_or_in_the_other_law()
         assert np.abs(samples - heard).max() <= 1024  # a step of the loudest segment
         one.gap(Gap(320, 2))
         assert len(chunks) == 5
+
+
+def test_our_own_ears_listen_while_the_agent_is_heard():
+    one, _ = uplink()
+    heard, agent_is_heard = [], [False]
+    one.find_speech(60, lambda: agent_is_heard[0], lambda: heard.append(1))
+    quiet, loud = b"\xff" * 160, g711.encode(g711.ULAW, tone("1", 8000)[:160] * 2).tobytes()
+    for payload in [quiet] * 10 + [loud] * 10:
+        one.audio(payload)
+    assert heard == []
+    agent_is_heard[0] = True
+    for payload in [quiet] * 5 + [loud] * 2:
+        one.audio(payload)
+    assert heard == []
+    one.audio(loud)
+    assert heard == [1]  # once: by then the agent is silent

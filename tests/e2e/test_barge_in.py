@@ -75,3 +75,55 @@ async def test_a_spoken_booking_with_semantic_turns(tmp_path):
         "book an appointment for tomorrow at nine",
         "You have an appointment tomorrow at nine. Is there anything else?",
     ]
+
+
+RESUME = LONG.replace("semantic_vad, eagerness: low", "server_vad, silence_duration_ms: 300") + (
+    "barge_in: resume\nlocal: {rules: [{hears: what are your opening hours, says: We are always open.}]}\n"
+)
+
+
+def spoken_ms(packets):
+    return 20 * sum(not packet.silent for packet in packets)
+
+
+async def test_a_word_ends_the_notice_and_a_cough_only_halts_it(tmp_path):
+    """The provider is told to leave it to us; whether something was said is for the transcript to tell."""
+    async with running(settings_for(tmp_path, {"bob": RESUME})) as (gateway, events), Caller(gateway.sip_port) as call:
+
+        def kinds():
+            return [kind for kind, _ in events]
+
+        assert await call.invite() == 200
+        await call.silence(1)
+        await call.talk(narrowband("hm"))  # no word that anybody waits for
+        async with asyncio.timeout(6):
+            while "paused" not in kinds():
+                await call.silence(0.1)
+            await call.silence(0.1)
+            halted = len(call.packets)
+            while "resumed" not in kinds():
+                await call.silence(0.02)
+        assert spoken_ms(call.packets[halted:-3]) <= 40
+        went_on = len(call.packets)
+        await call.silence(1)
+        assert spoken_ms(call.packets[went_on:]) > 700
+        await call.talk(narrowband("what are your opening hours"))
+        async with asyncio.timeout(10):
+            while not any(data.get("text") == "We are always open." for _, data in events):
+                await call.silence(0.1)
+        call.bye()
+    (told,) = [data for kind, data in events if kind == "interrupted"]
+    assert told["audio_end_ms"] > 1900  # both parts of the notice
+
+
+async def test_our_own_ears_are_quicker_than_the_provider(tmp_path):
+    agent = LONG + "barge_in: {local_ms: 60}\n"
+    async with running(settings_for(tmp_path, {"bob": agent})) as (gateway, events), Caller(gateway.sip_port) as call:
+        assert await call.invite() == 200
+        await call.silence(1.2)
+        await call.talk(narrowband("what are your opening hours"))
+        await call.silence(0.3)
+        call.bye()
+    told = [kind for kind, _ in events if kind in ("speech_heard", "interrupted", "speech_started")]
+    assert told[:2] == ["speech_heard", "interrupted"]
+    assert told.count("interrupted") == 1

@@ -1,0 +1,46 @@
+"""Keys within a call; what the model makes of them is in `test_call.py`."""
+
+from gateway.bridge.keys import DIGITS_SECONDS, Keys
+
+
+class Call:
+    """Notes what it is asked."""
+
+    talking = True
+
+    def __init__(self):
+        self.asked = []
+        self.session = self
+
+    def __getattr__(self, name):
+        return lambda *given, **named: self.asked.append((name, *given))
+
+    def names(self):
+        return [name for name, *_ in self.asked]
+
+
+def test_keys_that_follow_each_other_are_one_text():
+    call = Call()
+    keys = Keys(call)
+    for now, digit in enumerate("42"):
+        keys.press(digit, float(now))
+    assert call.names() == ["interrupt", "emit", "wake", "emit", "wake"]  # the agent is interrupted once
+    assert call.asked[-1] == ("wake", "digits", 1.0 + DIGITS_SECONDS)
+    keys.hand_over()
+    assert call.asked[-2:] == [("add_text", "[DTMF] 42"), ("create_response",)]
+
+
+def test_a_hash_hands_them_over_at_once():
+    call = Call()
+    Keys(call).press("#", 0.0)
+    assert ("add_text", "[DTMF] #") in call.asked
+
+
+def test_a_call_that_is_busy_otherwise_gets_none():
+    call = Call()
+    call.talking = False
+    keys = Keys(call)
+    keys.press("1", 0.0)
+    keys.hand_over()
+    keys.hand_over()
+    assert "add_text" not in call.names()
