@@ -65,6 +65,16 @@ class BargeInRules(_Strict):
     local_ms: int = Field(default=0, ge=0, le=2000)
 
 
+class RecordingRules(_Strict):
+    """`start: answer` records the whole call, `start: asked` what a tool or the API asks for.
+
+    The announcement is said first, and cannot be interrupted.
+    """
+
+    start: Literal["asked", "answer"] = "asked"
+    announcement: Template = ""
+
+
 class LocalRule(_Strict):
     """For the embedded server: when one of `hears` is understood, say `says` and call the tool `calls`."""
 
@@ -102,6 +112,7 @@ class AgentDefinition(_Strict):
     barge_in: Annotated[
         BargeInRules, BeforeValidator(lambda value: {"mode": value} if isinstance(value, str) else value)
     ] = BargeInRules()
+    recording: RecordingRules = RecordingRules()
     transcription: dict[str, Any] | None = None
     noise_reduction: Literal["", "near_field", "far_field"] = ""
     max_output_tokens: int | None = Field(default=None, ge=1, le=4096)

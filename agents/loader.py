@@ -17,7 +17,7 @@ from .registry import Tool, describe, is_tool
 BUNDLED = Path(__file__).parent
 """The agents that come with the gateway."""
 
-BUILT_IN = frozenset({"transfer_call", "hang_up", "send_digits"})
+BUILT_IN = frozenset({"transfer_call", "hang_up", "send_digits", "recording"})
 """Tools that the gateway itself carries out."""
 
 

@@ -170,6 +170,7 @@ class _File(BaseSettings):
     providers: dict[str, RealtimeProvider] = {}
     trunks: tuple[TrunkRow, ...] = ()
     routes: tuple[RouteRow, ...] = ()
+    recordings: Path | None = None
     log: Log = Log()
     drain_seconds: float = Field(default=60.0, ge=0)
 
@@ -259,6 +260,10 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
             known = ", ".join([EMBEDDED, *providers])
             problem = f"there is no provider {agent.definition.provider!r}; these are: {known}"
             raise ConfigError(agent.source, problem, key="provider")
+        if agent.definition.recording.start == "answer" and file.recordings is None:
+            raise ConfigError(
+                agent.source, "the gateway's file names no folder for it: set recordings", key="recording"
+            )
     for what, names in (
         ("trunks", [trunk.name for trunk in file.trunks]),
         ("users", [user.username for trunk in file.trunks for user in trunk.users]),
@@ -303,6 +308,7 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
             media.srtp,
             media.ptime_ms,
             retry_after=retry_after,
+            recordings=folder / file.recordings if file.recordings else None,
             hold_audio=_hold_audio(folder / media.hold_audio, source) if media.hold_audio else hold_tune(),
         ),
         agents=agents,

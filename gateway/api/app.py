@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Query, Response
@@ -21,6 +21,11 @@ from gateway.app import Gateway
 from gateway.bridge import DialOrder
 from gateway.errors import Draining, NoSuchAgent, NoSuchTrunk, PortInUse, SipParseError, StoreUnavailable
 from gateway.sip import Order
+
+
+class RecordingAction(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    action: Literal["start", "pause", "resume", "stop"]
 
 
 class NewCall(BaseModel):
@@ -91,6 +96,16 @@ def build(gateway: Gateway) -> FastAPI:
         """End a call of this node."""
         if not gateway.switchboard.hang_up(call_id):
             raise HTTPException(404, f"there is no call {call_id} in progress here")
+        return {"call_id": call_id}
+
+    @api.post("/v1/calls/{call_id}/recording", status_code=202)
+    async def record(call_id: str, body: RecordingAction) -> dict[str, Any]:
+        """Start, pause, resume or stop the recording of a call of this node."""
+        problem = gateway.switchboard.tape(call_id, body.action)
+        if problem is None:
+            raise HTTPException(404, f"there is no call {call_id} in progress here")
+        if problem:
+            raise HTTPException(409, problem)
         return {"call_id": call_id}
 
     @api.get("/v1/trunks")

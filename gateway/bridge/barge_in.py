@@ -44,7 +44,7 @@ class BargeIn:
     def started(self, now: float, by_provider: bool = True) -> None:
         """The caller is heard, by the provider or by our own detector."""
         call = self._call
-        if not self._definition.turn_detection.interrupt_response:
+        if not self._definition.turn_detection.interrupt_response or call.recording.announcing:
             return
         if self.paused:
             call.cancel("resume")

@@ -18,8 +18,9 @@ from gateway.bridge.following import Following
 from gateway.bridge.keys import Keys
 from gateway.bridge.leg import AgentSession, Leg
 from gateway.bridge.reasons import Reason
+from gateway.bridge.recording import Record, Recording
 from gateway.bridge.tools import RunTool, arguments_of, digits_of, failure
-from gateway.bridge.transfer import LAST_WORD_SECONDS, Consult, Dismiss, Progress, Stage, Swap, Transfer
+from gateway.bridge.transfer import LAST_WORD_SECONDS, Consult, Dismiss, Progress, Stage, Swap, Transfer, transfer_asked
 from gateway.errors import ToolError
 from gateway.machine import Timers
 from gateway.realtime import (
@@ -46,7 +47,7 @@ class Finished:
     """The call is over; nothing follows."""
 
 
-Action = CallEvent | RunTool | Consult | Dismiss | Swap | Finished
+Action = CallEvent | RunTool | Consult | Dismiss | Swap | Record | Finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Call:
         self._keys = Keys(self)
         self._variables = facts.variables(agent.name)
         self.tally = Tally(now + epoch)
-        self.barge_in = BargeIn(self)
+        self.barge_in, self.recording = BargeIn(self), Recording(self)
 
     def __str__(self) -> str:
         return f"{self.facts.call_id} {self.state} {self.facts.caller.uri} with {self.agent.name}"
@@ -137,7 +138,11 @@ class Call:
 
     def confirmed(self, now: float) -> None:
         """The ACK came: what is said now is heard."""
-        if self.state is CallState.ANSWERED and self.agent.definition.greeting:
+        if self.talking and not self.recording.answered(now):
+            self.greet()
+
+    def greet(self) -> None:
+        if self.agent.definition.greeting:
             greeting = expand(self.agent.definition.greeting, self._variables)
             self.session.create_response(f"Say exactly: {greeting}")
 
@@ -183,6 +188,7 @@ class Call:
 
     def drained(self, now: float) -> None:
         """All speech that was queued has left for the caller."""
+        self.recording.heard(now)
         if self._announced:
             self._timers.set("announced", now + LAST_WORD_SECONDS)
 
@@ -255,9 +261,7 @@ class Call:
             self.hang_up("provider_lost", now, problem=f"{event.message} ({event.code})")
 
     def _response_done(self, event: ResponseDone, now: float) -> None:
-        for name in ("total_tokens", "input_tokens", "output_tokens"):
-            if isinstance(count := event.usage.get(name), int):
-                self.tally.usage[name] = self.tally.usage.get(name, 0) + count
+        self.tally.use(event.usage)
         if event.status in ("failed", "incomplete"):
             self.tally.provider_faults += 1
             self.emit("response_failed", now, status=event.status, problem=event.problem)
@@ -276,12 +280,14 @@ class Call:
                 raise ToolError(call.name, f"there is no such tool; these are: {known}")
             if tool:
                 self._actions.append(RunTool(tool, call.call_id, call.arguments))
+            elif call.name == "recording":
+                self._record(call, now)
             elif call.name == "send_digits":
                 self._send_digits(call, now)
             elif call.name == "hang_up":
                 self._announce(Announced(call, partial(self.hang_up, "agent_hung_up"), survives_speech=False), now)
             else:
-                transfer = self._transfer_to(call)
+                transfer = transfer_asked(self, call, self._variables)
                 self._announce(Announced(call, partial(self._begin, transfer), survives_speech=True), now)
         except ToolError as error:
             self._answer_tool(call, failure(error.problem), now)
@@ -308,18 +314,11 @@ class Call:
         self.emit("dtmf_sent", now, digits=digits)
         self._answer_tool(call, "sent", now)
 
-    # transfer
+    def _record(self, call: ToolCall, now: float) -> None:
+        problem = self.recording.ask(str(arguments_of(call.name, call.arguments).get("action")), now)
+        self._answer_tool(call, failure(problem) if problem else "done", now, respond=not self.recording.announcing)
 
-    def _transfer_to(self, call: ToolCall) -> Transfer:
-        """Raises ToolError where the model named nobody that it may."""
-        definition = self.agent.definition
-        arguments = arguments_of(call.name, call.arguments)
-        name, summary = arguments.get("target"), arguments.get("summary", "")
-        if not isinstance(name, str) or name not in definition.transfer_targets:
-            raise ToolError(call.name, f"the target has to be one of: {', '.join(definition.transfer_targets)}")
-        target = expand(definition.transfer_targets[name], self._variables)
-        told = summary if isinstance(summary, str) else ""
-        return Transfer(self, call, name, target, definition.transfer == "attended", told)
+    # transfer
 
     def _begin(self, transfer: Transfer, now: float) -> None:
         if self.state is not CallState.ANSWERED:
@@ -391,6 +390,7 @@ class Call:
         for errand in (self.transfer, self.following):
             if errand:
                 errand.close("the call has ended")
+        self.recording.close()
         self.session.close()
         self.leg.close()
         self.emit("ended", now, outcome=outcome, **facts)

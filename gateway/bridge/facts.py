@@ -71,3 +71,9 @@ class Tally:
 
     def record(self) -> dict[str, Any]:
         return asdict(self)
+
+    def use(self, usage: Mapping[str, Any]) -> None:
+        """Add what a response cost."""
+        for name in ("total_tokens", "input_tokens", "output_tokens"):
+            if isinstance(count := usage.get(name), int):
+                self.usage[name] = self.usage.get(name, 0) + count

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from gateway.agents import Agent, expand
+from gateway.agents import Agent
 from gateway.bridge import tools
-from gateway.bridge.barge_in import turn_detection
+from gateway.bridge.briefing import session_config
 from gateway.bridge.call import Action, Call, Finished
 from gateway.bridge.facts import CallFacts
 from gateway.bridge.leg import LegEvents
 from gateway.bridge.reasons import outcome_of
+from gateway.bridge.recorder import Tape
+from gateway.bridge.recording import Record
 from gateway.bridge.second_leg import SecondLeg
 from gateway.bridge.sip_leg import SipLeg, open_leg
 from gateway.bridge.transfer import Consult, Dismiss, Swap
@@ -24,7 +26,7 @@ from gateway.bridge.uplink import Uplink
 from gateway.codecs import CODECS, Law
 from gateway.errors import GatewayError, ToolError
 from gateway.machine import Driver
-from gateway.realtime import Client, SessionConfig
+from gateway.realtime import Client
 from gateway.realtime import Event as AgentEvent
 from gateway.records import CallEvent, CallState
 from gateway.sip import (
@@ -69,6 +71,7 @@ class Line:
         self.call: Call | None = None
         self.leg: SipLeg | None = None
         self._second: SecondLeg | None = None
+        self._tape = Tape(self, house.settings.recordings, house.threads)
         self._client: Client | None = None
         self._law: Law | None = None  # that the provider speaks, where it is not PCM
         self._driver: Driver[Action] | None = None
@@ -179,20 +182,8 @@ class Line:
 
     def _client_of(self, agent: Agent) -> Client:
         if self._client is None:
-            definition = agent.definition
-            config = SessionConfig(
-                audio=self._format(agent),
-                model=definition.model or (agent.name if definition.provider == "local" else ""),
-                instructions=expand(definition.instructions, self.facts.variables(agent.name)),
-                voice=definition.voice,
-                speed=definition.speed,
-                turn_detection=turn_detection(definition),
-                transcription=definition.transcription,
-                noise_reduction=definition.noise_reduction,
-                tools=tools.definitions(agent),
-                max_output_tokens=definition.max_output_tokens,
-            )
-            self._client = Client(self._house.provider(definition.provider), config, self._agent_said)
+            config = session_config(agent, self.facts, self._format(agent))
+            self._client = Client(self._house.provider(agent.definition.provider), config, self._agent_said)
             self._client.log = self._client.log.bind(call_id=self.facts.call_id)
         return self._client
 
@@ -365,6 +356,8 @@ class Line:
             case Swap() if self.leg and self._second:
                 second, self._second = self._second, None
                 self._succeed(self.leg, second.release(), "transferred")
+            case Record(what):
+                self._tape.do(what)
             case Finished():
                 self.close()
 

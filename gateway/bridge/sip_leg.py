@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gateway.bridge.leg import Leg, LegEvents
 from gateway.bridge.playout import Playout
+from gateway.bridge.recorder import Recorder
 from gateway.bridge.uplink import Uplink
 from gateway.codecs import CODECS, Codec, g711, tone
 from gateway.errors import SdpError
@@ -163,19 +164,11 @@ class SipLeg:
         codec = CODECS[agreed.format.name]
         self.law = codec.law
         self._uplink.use(codec)
+        self.record(self._uplink.recorder)
         if self.rtp:
-            self.rtp.update(
-                Stream(
-                    agreed.format.payload_type,
-                    agreed.dtmf_payload_type,
-                    agreed.remote,
-                    agreed.send,
-                    self._srtp(agreed),
-                    agreed.rtcp,
-                    agreed.mux,
-                    agreed.ptime_ms,
-                )
-            )
+            kind, dtmf, rtcp = agreed.format.payload_type, agreed.dtmf_payload_type, agreed.rtcp
+            srtp, packet_ms = self._srtp(agreed), agreed.ptime_ms
+            self.rtp.update(Stream(kind, dtmf, agreed.remote, agreed.send, srtp, rtcp, agreed.mux, packet_ms))
 
     def _srtp(self, agreed: Agreed) -> Srtp | None:
         """The one in use as long as the peer's key stays: its counters must not start anew."""
@@ -236,6 +229,8 @@ class SipLeg:
         """Take the place of `old`: what the agent was saying goes on, and `append` hears this party."""
         self.playout, self.events = old.playout, old.events
         self._uplink.append = append
+        self.record(old._uplink.recorder)
+        old.record(None)
 
     def hold(self, on: bool) -> None:
         if on != self.holding:
@@ -294,6 +289,12 @@ class SipLeg:
             self.clock.hurry(self)
         self.playout.pause(on)
 
+    def record(self, recorder: Recorder | None) -> None:
+        """Both sides of this leg, from now on."""
+        self._uplink.recorder = recorder
+        if recorder:
+            recorder.use(self.law)
+
     def find_speech(self, after_ms: int, heard: Callable[[], None]) -> None:
         """Tell when the party speaks for so long while something is played to it."""
         self._uplink.find_speech(after_ms, lambda: not self.silent, heard)
@@ -342,6 +343,8 @@ class SipLeg:
         if self.rtp is None:
             return
         self.rtp.send(payload, talking)
+        if self._uplink.recorder:
+            self._uplink.recorder.agent(payload)
         self.rtp.expire()
         if self._other:
             self._uplink.quiet_ms += 20
@@ -371,6 +374,8 @@ class SipLeg:
             self._uplink.audio(payload)
             return
         self._uplink.quiet_ms = 0
+        if self._uplink.recorder:
+            self._uplink.recorder.caller(payload)
         if self.law is not self._other.law:
             payload = g711.translate(payload, self.law, self._other.law)
         self._other._passing += payload

@@ -7,8 +7,10 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,7 +43,7 @@ class BridgeSettings:
     """`codecs` in order of preference; the caller's audio goes to the provider in pieces of `chunk_ms`.
 
     `srtp` is off, optional (where the caller offers it) or required. `retry_after`: seconds by outcome. `ptime_ms` is
-    what peers are asked to send. `hold_audio`: int16 at 24 kHz, played in a loop.
+    what peers are asked to send. `recordings` is the folder for them. `hold_audio`: int16 at 24 kHz, played in a loop.
     """
 
     routes: tuple[Route, ...] = ()
@@ -51,6 +53,7 @@ class BridgeSettings:
     ptime_ms: int = 20
     node: str = field(default_factory=socket.gethostname)
     retry_after: Mapping[str, int] = field(default_factory=lambda: RETRY_AFTER)
+    recordings: Path | None = None
     hold_audio: NDArray[np.int16] = field(default_factory=hold_tune, repr=False)
 
 
@@ -78,6 +81,7 @@ class Switchboard:
         self.user_agent = UserAgent(sip, self._receive)
         self.ports = PortPool(media.first_port, media.last_port, loop.time)
         self.clock: MediaClock[SipLeg] = MediaClock(render)
+        self.threads = ThreadPoolExecutor(1, "recorder")  # started with the first recording
         gather = Gather(lambda: len(self.clock))
         self.upstream = Upstream(lambda upstream: gather.ask(upstream.flush))
 
@@ -150,6 +154,14 @@ class Switchboard:
             line.hang_up("hung_up_by_request")
         return line is not None
 
+    def tape(self, call_id: str, what: str) -> str | None:
+        """start, pause, resume or stop a recording: what keeps it from that, or empty; None where there is no call."""
+        line, told = self._lines.get(call_id), list[str]()
+        if line is None or line.call is None:
+            return None
+        line.feed(lambda call, now: told.append(call.recording.ask(what, now)))
+        return told[0]
+
     async def drain(self, seconds: float) -> None:
         """Take no new calls, let those in progress end, and hang up on the rest after `seconds`."""
         self.user_agent.core.draining = True
@@ -167,6 +179,7 @@ class Switchboard:
             line.hang_up("node_stopped")
             line.close()
         await self.user_agent.close()
+        await asyncio.to_thread(self.threads.shutdown)
 
     # for lines
 

@@ -53,6 +53,19 @@ SEND_DIGITS = {
 }
 
 
+RECORDING = {
+    "type": "function",
+    "name": "recording",
+    "description": "Record the call, or not. Pause while card numbers or other secrets are said.",
+    "parameters": {
+        "type": "object",
+        "properties": {"action": {"type": "string", "enum": ["start", "pause", "resume", "stop"]}},
+        "required": ["action"],
+        "additionalProperties": False,
+    },
+}
+
+
 def transfer_call(targets: list[str], attended: bool) -> dict[str, Any]:
     target = {"type": "string", "enum": targets, "description": "Who is to talk with the caller."}
     summary = {"type": "string", "description": "What whoever picks up is told before they are put through."}
@@ -73,7 +86,7 @@ def definitions(agent: Agent) -> list[dict[str, Any]]:
     """The tools of an agent, in the order of its file, as `session.tools` wants them."""
     definition = agent.definition
     transfer = transfer_call(list(definition.transfer_targets), definition.transfer == "attended")
-    built_in = {"hang_up": HANG_UP, "send_digits": SEND_DIGITS, "transfer_call": transfer}
+    built_in = {"hang_up": HANG_UP, "send_digits": SEND_DIGITS, "recording": RECORDING, "transfer_call": transfer}
     return [built_in.get(name) or agent.tools[name].definition for name in agent.definition.tools]
 
 

@@ -11,11 +11,14 @@ Where it fails on the way the caller is with the agent again, who hears why.
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from gateway.agents import expand
 from gateway.bridge.leg import Leg
-from gateway.errors import SipParseError
+from gateway.bridge.tools import arguments_of
+from gateway.errors import SipParseError, ToolError
 from gateway.realtime import ToolCall
 
 if TYPE_CHECKING:
@@ -195,3 +198,15 @@ class Transfer:
             other.hang_up(why)
             other.close()
         self._call.act(Dismiss())
+
+
+def transfer_asked(call: Call, asked: ToolCall, variables: Mapping[str, str]) -> Transfer:
+    """What the model wants. Raises ToolError where it named nobody that it may."""
+    definition = call.agent.definition
+    arguments = arguments_of(asked.name, asked.arguments)
+    name, summary = arguments.get("target"), arguments.get("summary", "")
+    if not isinstance(name, str) or name not in definition.transfer_targets:
+        raise ToolError(asked.name, f"the target has to be one of: {', '.join(definition.transfer_targets)}")
+    target = expand(definition.transfer_targets[name], variables)
+    told = summary if isinstance(summary, str) else ""
+    return Transfer(call, asked, name, target, definition.transfer == "attended", told)

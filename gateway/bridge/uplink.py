@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.bridge.recorder import Recorder
 from gateway.bridge.upstream import Upstream
 from gateway.codecs import Codec, Concealer, KeyDetector, SpeechDetector, g711
 from gateway.rtp import Gap
@@ -37,6 +38,7 @@ class Uplink:
         self._concealer = Concealer()
         self._keys: KeyDetector | None = None
         self._on_key: Callable[[str], None] = lambda key: None
+        self.recorder: Recorder | None = None
         self._speech: SpeechDetector | None = None
         self._agent_is_heard: Callable[[], bool] = lambda: False
         self._on_speech: Callable[[], None] = lambda: None
@@ -109,6 +111,8 @@ class Uplink:
             self._put(self._silence(samples))
 
     def _put(self, codes: bytes) -> None:
+        if self.recorder:
+            self.recorder.caller(codes)
         if self._wanted is None:
             self._upstream.put(self, codes)
         else:

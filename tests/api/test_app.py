@@ -88,3 +88,23 @@ async def test_a_port_in_use(tmp_path):
         with pytest.raises(PortInUse, match=f"HTTP cannot listen on 127.0.0.1:{port}.*--http-port"):
             async with api.serve(gateway):
                 pass
+
+
+async def test_a_call_is_recorded_by_request(tmp_path):
+    settings = settings_for(tmp_path, {"eve": AGENT}, recordings=str(tmp_path / "tapes"))
+    async with running(settings) as (gateway, events), api.serve(gateway) as port, Caller(gateway.sip_port) as call:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+
+            async def ask(call_id, action):
+                return (await client.post(f"/v1/calls/{call_id}/recording", json={"action": action})).status_code
+
+            assert await call.invite() == 200
+            await call.silence(0.3)
+            call_id = gateway.switchboard.calls[0].facts.call_id
+            asked = [await ask(call_id, action) for action in ("pause", "start", "start", "pause", "stop", "sing")]
+            assert asked == [409, 202, 409, 202, 202, 422]
+            assert await ask("call_0", "start") == 404
+        call.bye()
+        await call.silence(0.2)
+    assert "recording_stopped" in [kind for kind, _ in events]
+    assert (tmp_path / "tapes" / f"{call_id}.wav").stat().st_size > 44

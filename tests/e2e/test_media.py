@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import wave
 
 import numpy as np
 import pytest
@@ -88,3 +89,54 @@ async def test_the_provider_may_speak_g711_as_it_is(tmp_path):
         await asyncio.sleep(0.2)
     assert said(events, "user") == ["goodbye"]
     assert heard_ms(call.packets) > 1000
+
+
+RECORDED = ECHO + "recording: {start: answer, announcement: This call is recorded.}\n"
+
+
+async def test_a_call_is_announced_and_recorded_in_stereo(tmp_path):
+    settings = settings_for(tmp_path, {"eve": RECORDED}, recordings=str(tmp_path / "tapes"))
+    async with running(settings) as (gateway, events), Caller(gateway.sip_port) as call:
+        assert await call.invite() == 200
+        await call.until_quiet(1.5)
+        call_id = gateway.switchboard.calls[0].facts.call_id
+        begun = len(call.packets)
+        await call.silence(1)
+        await call.talk(tone("5", 8000))
+        assert gateway.switchboard.tape(call_id, "pause") == ""
+        await call.talk(np.tile(tone("0", 8000), 5))
+        assert gateway.switchboard.tape(call_id, "pause")  # it is paused already
+        assert gateway.switchboard.tape(call_id, "resume") == ""
+        await call.talk(tone("6", 8000))
+        await call.silence(0.5)
+        call.bye()
+        await asyncio.sleep(0.3)
+        assert gateway.switchboard.tape(call_id, "stop") is None
+    assert said(events, "assistant") == ["This call is recorded.", "Hello, this is the clerk."]
+    kinds = [kind for kind, _ in events if kind.startswith("recording")]
+    assert kinds == ["recording_started", "recording_paused", "recording_resumed", "recording_stopped"]
+    with wave.open(str(tmp_path / "tapes" / f"{call_id}.wav")) as file:
+        left, right = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2).T
+    assert KeyDetector().push(left.copy())[0] == "56"
+    heard = np.concatenate([np.frombuffer(one.payload, np.uint8) for one in call.packets])
+    wire = g711.decode(g711.ULAW, heard)
+    place = np.flatnonzero(np.abs(right) > 1000)[0]
+    match = next(
+        at for at in np.flatnonzero(wire == right[place]) if (wire[at : at + 800] == right[place : place + 800]).all()
+    )
+    assert match // 160 < begun  # the greeting, sample for sample as it was on the wire
+    assert not any((wire[at : at + 800] == right[:800]).all() for at in range(0, 160, 160))  # not the announcement
+
+
+async def test_a_recording_that_cannot_be_written_costs_no_call(tmp_path):
+    (tmp_path / "tapes").write_text("a file where the folder should be")
+    settings = settings_for(
+        tmp_path, {"eve": ECHO + "recording: {start: answer}\n"}, recordings=str(tmp_path / "tapes")
+    )
+    async with running(settings) as (gateway, events), Caller(gateway.sip_port) as call:
+        assert await call.invite() == 200
+        await call.until_quiet()
+        assert "tapes" in next(data["problem"] for kind, data in events if kind == "recording_failed")
+        assert len(gateway.switchboard) == 1
+        call.bye()
+        await asyncio.sleep(0.2)

@@ -1,0 +1,159 @@
+"""A call into a stereo WAV: the caller left, the agent right, each at the moment it was on the wire.
+
+Off the media path: bytes are collected, and once a second a thread decodes and writes them. The file is whole at any
+moment. What we sent is the clock; the caller's audio is laid against it, with room for the network's jitter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import struct
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gateway.codecs import Law
+
+if TYPE_CHECKING:
+    from gateway.bridge.line import Line
+
+HZ = 8000
+PIECE = 8000  # bytes of G.711: one second
+SLACK = 1600
+"""Bytes that the caller's side may be behind before its gap is silence, or ahead before the oldest goes: 200 ms."""
+
+
+class Recorder:
+    """`on_failure` hears once why nothing is written any more; the call goes on. `threads` has one, for all calls."""
+
+    def __init__(self, path: Path, law: Law, threads: ThreadPoolExecutor, on_failure: Callable[[str], None]) -> None:
+        self.path, self._law, self._on_failure = path, law, on_failure
+        self._loop = asyncio.get_running_loop()
+        self._threads = threads
+        self._file: io.FileIO | None = None
+        self._frames = 0  # that the file holds
+        self._caller, self._agent = bytearray(), bytearray()
+        self.paused = False
+        self.seconds = 0.0  # that were handed over to be written
+        self._failed = False
+        self._do(self._open)
+
+    def caller(self, codes: bytes) -> None:
+        """G.711 as it was received, or what stands for a loss."""
+        self._caller += codes if not self.paused else self._silence(len(codes))
+
+    def agent(self, codes: bytes) -> None:
+        """G.711 as it was sent."""
+        self._agent += codes if not self.paused else self._silence(len(codes))
+        if len(self._agent) >= PIECE + SLACK:
+            self._hand_over(PIECE)
+
+    def use(self, law: Law) -> None:
+        """What comes from now on is coded in `law`."""
+        if law is not self._law:
+            self._hand_over(len(self._agent))
+            self._law = law
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._hand_over(len(self._agent))
+        self._do(self._close)
+
+    def _silence(self, count: int) -> bytes:
+        return bytes([self._law.silence]) * count
+
+    def _hand_over(self, count: int) -> None:
+        """`count` bytes of both sides."""
+        ahead = len(self._caller) - len(self._agent)
+        if ahead > SLACK:  # its clock is faster, or what was late came all at once
+            del self._caller[:ahead]
+        self._caller += self._silence(count - len(self._caller))
+        sides = bytes(self._caller[:count]), bytes(self._agent[:count])
+        del self._caller[:count], self._agent[:count]
+        self.seconds += count / HZ
+        law = self._law
+        self._do(lambda: self._write(*sides, law))
+
+    # in the thread
+
+    def _do(self, work: Callable[[], None]) -> None:
+        self._threads.submit(self._guarded, work)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        if self._failed:
+            return
+        try:
+            work()
+        except OSError as error:
+            self._failed = True
+            if self._file:
+                self._file.close()
+            problem = f"{self.path}: {error.strerror or error}"
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._on_failure, problem)
+
+    def _open(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self.path.open("wb", buffering=0)
+        self._file.write(_head(0))
+
+    def _write(self, caller: bytes, agent: bytes, law: Law) -> None:
+        assert self._file is not None
+        sides = [law.decoder[np.frombuffer(codes, np.uint8)] for codes in (caller, agent)]
+        self._file.write(np.stack(sides, axis=1).astype("<i2").tobytes())
+        self._frames += len(caller)
+        self._file.seek(0)
+        self._file.write(_head(self._frames))
+        self._file.seek(0, io.SEEK_END)
+
+    def _close(self) -> None:
+        if self._file:
+            self._file.close()
+
+
+def _head(frames: int) -> bytes:
+    """RIFF and WAVE for so many frames of two channels of 16 bits (the format's own names)."""
+    size = 4 * frames
+    layout = struct.pack("<HHIIHH", 1, 2, HZ, 4 * HZ, 4, 16)  # PCM
+    return struct.pack("<4sI4s4sI16s4sI", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, layout, b"data", size)
+
+
+class Tape:
+    """A line's recordings, one file after the other, in `folder`."""
+
+    def __init__(self, line: Line, folder: Path | None, threads: ThreadPoolExecutor) -> None:
+        self._line, self._folder, self._threads = line, folder, threads
+        self._recorder: Recorder | None = None
+        self._count = 0
+
+    def do(self, what: str) -> None:
+        """start, pause, resume, stop; what became of it is an event of the call."""
+        recorder, leg = self._recorder, self._line.leg
+        if what == "start" and leg:
+            if self._folder is None:
+                self._failed("the gateway has no folder for it: set recordings")
+                return
+            self._count += 1
+            name = self._line.facts.call_id + (f"-{self._count}" if self._count > 1 else "")
+            self._recorder = recorder = Recorder(self._folder / f"{name}.wav", leg.law, self._threads, self._failed)
+            leg.record(recorder)
+            self._tell("recording_started", file=recorder.path.name)
+        elif recorder and what in ("pause", "resume"):
+            recorder.paused = what == "pause"
+            self._tell(f"recording_{what}d", file=recorder.path.name)
+        elif recorder and leg:
+            self._recorder = None
+            leg.record(None)
+            recorder.close()
+            self._tell("recording_stopped", file=recorder.path.name, seconds=round(recorder.seconds, 2))
+
+    def _tell(self, kind: str, **facts: object) -> None:
+        self._line.feed(lambda call, now: call.emit(kind, now, **facts))
+
+    def _failed(self, problem: str) -> None:
+        self._line.log.error("call.recording_failed", problem=problem)
+        self._line.feed(lambda call, now: call.recording.failed(problem, now))

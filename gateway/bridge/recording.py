@@ -1,0 +1,100 @@
+"""Whether a call is recorded: begun by the agent's file, a tool or the API, announced first where that is wanted.
+
+OFF --start, announced--> ANNOUNCING --heard--> ON <--pause, resume--> PAUSED --stop, or a failure--> OFF
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gateway.agents import expand
+
+if TYPE_CHECKING:
+    from gateway.bridge.call import Call
+
+
+class State(enum.Enum):
+    OFF = "off"
+    ANNOUNCING = "announcing"
+    ON = "on"
+    PAUSED = "paused"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """start, pause, resume or stop, to be done by whoever has the audio."""
+
+    what: str
+
+
+ACTIONS = {
+    (State.OFF, "start"): State.ON,
+    (State.ON, "pause"): State.PAUSED,
+    (State.PAUSED, "resume"): State.ON,
+    (State.ON, "stop"): State.OFF,
+    (State.PAUSED, "stop"): State.OFF,
+    (State.ANNOUNCING, "stop"): State.OFF,
+}
+"""What may be asked for when; the announcement stands between OFF and ON."""
+
+
+class Recording:
+    """One call's."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._settings = call.agent.definition.recording
+        self.state = State.OFF
+        self._greet = False
+
+    @property
+    def announcing(self) -> bool:
+        """What is said now has to be heard."""
+        return self.state is State.ANNOUNCING
+
+    def answered(self, now: float) -> bool:
+        """The call begins; True where the greeting waits for the announcement."""
+        if self._settings.start != "answer":
+            return False
+        self.ask("start", now)
+        self._greet = self.announcing
+        return self.announcing
+
+    def ask(self, what: str, now: float) -> str:
+        """What keeps it from being done; empty when it is."""
+        after = ACTIONS.get((self.state, what))
+        if not self._call.talking or after is None:
+            return f"the recording is {self.state.value}: it cannot be told to {what}"
+        if what == "start" and self._settings.announcement:
+            self.state = State.ANNOUNCING
+            words = expand(self._settings.announcement, self._call.facts.variables(self._call.agent.name))
+            self._call.session.create_response(f"Say exactly: {words}")
+            return ""
+        began, self.state = self.state, after
+        if began is not State.ANNOUNCING:
+            self._call.act(Record(what))
+        return ""
+
+    def heard(self, now: float) -> None:
+        """All that was said has left for the caller."""
+        if not self.announcing:
+            return
+        self.state = State.ON
+        self._call.act(Record("start"))
+        if self._greet:
+            self._greet = False
+            self._call.greet()
+
+    def failed(self, problem: str, now: float) -> None:
+        if self.state is not State.OFF:
+            self.state = State.OFF
+            self._call.act(Record("stop"))
+            self._call.emit("recording_failed", now, problem=problem)
+
+    def close(self) -> None:
+        """The call is over."""
+        if self.state in (State.ON, State.PAUSED):
+            self._call.act(Record("stop"))
+        self.state = State.OFF
