@@ -10,7 +10,7 @@ from .goertzel import KeyDetector, tone
 from .level import SpeechDetector
 from .plc import Concealer
 from .resample import DOWN, UP, Resampler
-from .tones import hold_tune, read_wav
+from .tones import comfort_noise, hold_tune, read_wav
 
 __all__ = [
     "CODECS",
@@ -22,6 +22,7 @@ __all__ = [
     "Law",
     "Resampler",
     "SpeechDetector",
+    "comfort_noise",
     "g711",
     "hold_tune",
     "read_wav",

@@ -15,7 +15,7 @@ with warnings.catch_warnings():
     import audioop  # from Python 3.13 on: the audioop-lts distribution
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Law:
     """One companding law. `silence` is the code of a zero sample."""
 

@@ -1,4 +1,4 @@
-"""What a party on hold hears: a tune made here, or a WAV file."""
+"""What is heard while nobody speaks: a tune made here or a WAV file on hold, noise on a line that is only quiet."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import soxr
 from numpy.typing import NDArray
+
+from .g711 import Law, encode
 
 HZ = 24000
 
@@ -43,3 +45,11 @@ def read_wav(path: Path) -> NDArray[np.int16]:
     converted: NDArray[np.float32] = soxr.resample(mixed, rate, HZ) if rate != HZ else mixed
     whole: NDArray[np.int16] = np.clip(np.rint(converted), _LOWEST, _HIGHEST).astype(np.int16)
     return whole
+
+
+@cache
+def comfort_noise(law: Law, dbm0: float) -> bytes:
+    """Four seconds of even noise at that level, coded: what a quiet line sounds like (RFC 3389 says why)."""
+    peak = 32124 / 10 ** (3.14 / 20)  # of a sine at 0 dBm0
+    noise = np.random.default_rng(0).normal(0, peak / 2**0.5 * 10 ** (dbm0 / 20), 4 * 8000)
+    return encode(law, noise.astype(np.int16)).tobytes()

@@ -114,6 +114,7 @@ class Media(_Section):
     ptime_ms: Literal[10, 20, 30, 40, 60] = 20  # that callers are asked to send
     srtp: Literal["off", "optional", "required"] = "optional"
     hold_audio: Path | None = None  # a WAV; none: a tune of our own
+    comfort_noise_dbm0: float | None = Field(default=None, ge=-80, le=-30)
 
     @model_validator(mode="after")
     def _check(self) -> Media:
@@ -308,6 +309,7 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
             media.srtp,
             media.ptime_ms,
             retry_after=retry_after,
+            comfort_noise_dbm0=media.comfort_noise_dbm0,
             recordings=folder / file.recordings if file.recordings else None,
             hold_audio=_hold_audio(folder / media.hold_audio, source) if media.hold_audio else hold_tune(),
         ),

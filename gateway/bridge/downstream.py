@@ -7,10 +7,9 @@ from collections import defaultdict
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.bridge.passing import CODED_FRAME
 from gateway.bridge.sip_leg import FRAME, SILENCE, SipLeg
 from gateway.codecs import DOWN, g711
-
-CODED = FRAME // 3  # bytes of a frame in G.711
 
 
 def render(due: list[SipLeg]) -> None:
@@ -26,7 +25,7 @@ def render(due: list[SipLeg]) -> None:
         elif leg.history is not SILENCE:  # the end of what was said has still to leave the filter
             speaking[leg.law.name, FRAME].append((leg, SILENCE, False))
         else:
-            leg.send(silence(leg.law), False)
+            leg.send(leg.quiet(), False)
     for (_, length), group in speaking.items():
         _convert(group, wide=length == FRAME)
 
@@ -44,8 +43,4 @@ def _convert(group: list[tuple[SipLeg, NDArray[np.int16], bool]], wide: bool) ->
         samples = DOWN.convert(samples.reshape(len(group), -1).astype(np.float32))
     codes = g711.encode(group[0][0].law, samples).tobytes()
     for place, (leg, _, speaks) in enumerate(group):
-        leg.send(codes[place * CODED : (place + 1) * CODED], speaks)
-
-
-def silence(law: g711.Law) -> bytes:
-    return bytes([law.silence]) * CODED
+        leg.send(codes[place * CODED_FRAME : (place + 1) * CODED_FRAME], speaks)

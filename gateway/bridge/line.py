@@ -193,7 +193,8 @@ class Line:
         uplink = Uplink(codecs[0], settings.chunk_ms, heard_by or self._heard, self._house.upstream)
         srtp = (trunk and trunk.srtp) or settings.srtp
         ptime_ms = (trunk and trunk.ptime_ms) or settings.ptime_ms
-        leg = SipLeg(self._house.user_agent, codecs, uplink, trunk, srtp, settings.hold_audio, ptime_ms)
+        heard = settings.hold_audio, ptime_ms, settings.comfort_noise_dbm0
+        leg = SipLeg(self._house.user_agent, codecs, uplink, trunk, srtp, *heard)
         if self._law:
             leg.pass_on(self._law)
         return leg

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.bridge.leg import Leg, LegEvents
+from gateway.bridge.passing import CODED_FRAME, Passing
 from gateway.bridge.playout import Playout
 from gateway.bridge.recorder import Recorder
 from gateway.bridge.uplink import Uplink
-from gateway.codecs import CODECS, Codec, g711, tone
+from gateway.codecs import CODECS, Codec, comfort_noise, g711, tone
 from gateway.errors import SdpError
 from gateway.realtime import Heard
 from gateway.rtp import Gap, MediaClock, MediaSettings, PortPool, RtpSession, Srtp, Stream, open_session
@@ -36,10 +37,6 @@ from gateway.sip import (
 )
 
 FRAME = 480  # samples of 20 ms at 24 kHz
-G711_FRAME = 160  # bytes of 20 ms
-MAX_PASSING, WANTED_PASSING = 800, 320
-"""Bytes between two parties that are joined: beyond 100 ms the oldest is dropped, down to 40 ms."""
-
 SILENCE: NDArray[np.int16] = np.zeros(FRAME, np.int16)
 NO_MUSIC: NDArray[np.int16] = np.zeros(0, np.int16)
 _VERSION = re.compile(rb"^o=.*\r\n", re.MULTILINE)
@@ -57,17 +54,18 @@ class SipLeg:
         srtp: str = "off",
         music: NDArray[np.int16] = NO_MUSIC,
         ptime_ms: int = 20,
+        noise_dbm0: float | None = None,
     ) -> None:
         self._user_agent, self._trunk = user_agent, trunk
         self.session: Session | None = None
-        self._uplink, self._music = uplink, music
+        self._uplink, self._music, self._noise_dbm0 = uplink, music, noise_dbm0
         self._tones: NDArray[np.int16] = np.zeros(0, np.int16)  # keys that are pressed within the audio, at 24 kHz
         if trunk and trunk.dtmf == "inband":
             uplink.find_keys(self.digit)
-        self._played = 0  # samples of the music
+        self._played = 0  # samples of the music, or of the noise
         self.holding = self._told = False  # what is wanted, and what the peer was told
         self._other: SipLeg | None = None
-        self._passing = bytearray()  # what the other party said and this one has not heard, coded
+        self._passing = Passing()  # what the other party says
         self._answer = b""
         self._agreed: Agreed | None = None
         self._talking = self._closed = False
@@ -330,13 +328,15 @@ class SipLeg:
         """20 ms of the other party, coded; None where there is none to pass on."""
         if self._other is None:
             return None
-        if len(self._passing) > MAX_PASSING:
-            del self._passing[: len(self._passing) - WANTED_PASSING]
-        if len(self._passing) < G711_FRAME:
-            return bytes([self.law.silence]) * G711_FRAME
-        piece = bytes(self._passing[:G711_FRAME])
-        del self._passing[:G711_FRAME]
-        return piece
+        return self._passing.take() or self.quiet()
+
+    def quiet(self) -> bytes:
+        """20 ms of what is heard while nobody speaks, coded."""
+        if self._noise_dbm0 is None:
+            return bytes([self.law.silence]) * CODED_FRAME
+        noise = comfort_noise(self.law, self._noise_dbm0)
+        self._played = (self._played + CODED_FRAME) % len(noise)
+        return noise[self._played : self._played + CODED_FRAME]
 
     def send(self, payload: bytes, talking: bool) -> None:
         """One frame of 20 ms, coded."""
@@ -378,7 +378,7 @@ class SipLeg:
             self._uplink.recorder.caller(payload)
         if self.law is not self._other.law:
             payload = g711.translate(payload, self.law, self._other.law)
-        self._other._passing += payload
+        self._other._passing.put(payload)
 
     def gap(self, gap: Gap) -> None:
         if self._other is None:

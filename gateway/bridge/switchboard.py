@@ -54,6 +54,7 @@ class BridgeSettings:
     node: str = field(default_factory=socket.gethostname)
     retry_after: Mapping[str, int] = field(default_factory=lambda: RETRY_AFTER)
     recordings: Path | None = None
+    comfort_noise_dbm0: float | None = None
     hold_audio: NDArray[np.int16] = field(default_factory=hold_tune, repr=False)
 
 

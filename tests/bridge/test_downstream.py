@@ -6,6 +6,7 @@ import pytest
 from gateway.bridge.downstream import render
 from gateway.bridge.sip_leg import FRAME
 from gateway.codecs import g711
+from gateway.codecs.level import level
 from tests.bridge.test_sip_leg import OFFER, leg_for
 
 
@@ -72,3 +73,38 @@ def test_music_for_one_and_g711_for_another_at_the_same_tick():
         render([plain, waiting])
     assert {payload for payload, _ in plain.rtp.frames} == {b"\x10" * 160}
     assert len({payload for payload, _ in waiting.rtp.frames}) == 5
+
+
+def test_a_quiet_line_may_be_heard():
+    leg = leg_for()
+    leg.answer()
+    leg._noise_dbm0 = -60.0
+    for _ in range(400):
+        render([leg])
+    frames = [payload for payload, _ in leg.rtp.frames]
+    assert {len(one) for one in frames} == {160}
+    assert len(set(frames)) == 200  # four seconds, then from the beginning
+    assert level(g711.decode(g711.ULAW, np.frombuffer(b"".join(frames), np.uint8))) == pytest.approx(-60, abs=1.5)
+    leg.play("item", 0, np.full(4800, 9000, "<i2").tobytes())
+    render([leg])
+    assert leg.rtp.frames[-1][1]
+
+
+def test_a_provider_in_a_hurry_that_then_stalls_loses_nothing():
+    """Ten times faster than real time, then nothing for 400 ms, and again: every sample once, in order."""
+    leg = leg_for()
+    leg.answer()
+    leg.pass_on(g711.ULAW)  # so that what went in can be told from what came out
+    said = np.random.default_rng(8).integers(0, 0x7E, 8000 * 9).astype(np.uint8).tobytes()
+    at = 0
+    for tick in range(9 * 50 + 9 * 70):
+        if tick % 120 < 10 and at < len(said):  # 1 s of speech in a tenth of a second, in uneven pieces
+            for size in (333, 467):
+                leg.play("item", 0, said[at : at + size])
+                at += size
+        render([leg])
+    sent = b"".join(payload for payload, _ in leg.rtp.frames)
+    heard = sent.translate(None, delete=bytes([g711.ULAW.silence]))
+    assert at == len(said)
+    assert heard == said
+    assert leg.flush()[0].ms == 9000
