@@ -1,5 +1,5 @@
 # The words of this project. PYTHON chooses an interpreter, 3.11 or newer.
-.PHONY: setup demo test lint bench fuzz clean
+.PHONY: setup demo test lint bench bench-dsp bench-plot fuzz clean
 BIN := .venv/bin
 
 setup: .venv/.dev            ## everything for working on it
@@ -19,6 +19,14 @@ lint: .venv/.dev
 bench: .venv/.dev            ## figures of this machine: kernels, then calls under load
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench_sip
+	@$(BIN)/python -m tests.bench_media
+
+bench-dsp: .venv/.dev        ## the kernels alone: time against the size of the batch, noise, delay
+	@$(BIN)/python -m tests.bench --dsp
+
+bench-plot: .venv/.plot      ## the media bench, with the picture of docs/benchmarks.md
+	@$(BIN)/python -m tests.bench_media --json .venv/media.json
+	@$(BIN)/python -m tests.plot_media .venv/media.json docs/media.png
 
 fuzz: .venv/.fuzz            ## every parser under atheris, then 100,000 mutated messages over UDP and TCP
 	@$(BIN)/python -m tests.fuzz
@@ -32,6 +40,10 @@ clean:
 
 .venv/.fuzz: pyproject.toml
 	@sh deploy/venv.sh local,phone,dev,fuzz
+	@touch $@ .venv/.dev .venv/.demo
+
+.venv/.plot: pyproject.toml
+	@sh deploy/venv.sh local,phone,dev,plot
 	@touch $@ .venv/.dev .venv/.demo
 
 .venv/.dev: pyproject.toml

@@ -79,6 +79,7 @@ class Bench:
         config = CONFIG.format(sip=self.sip, http=self.http, stub=stub, probe=self.probe, chunk=options.chunk_ms)
         (folder / "gateway.yaml").write_text(config)
         self._log = (folder / "log").open("wb")
+        self._faults = str(options.loss), str(options.jitter_ms)
         cores = sorted(os.sched_getaffinity(0))
         first, rest = cores[0], ",".join(map(str, cores[1:] or cores))
         self._rest = ["taskset", "-c", rest]
@@ -124,7 +125,14 @@ class Bench:
         others = {"stub": self.stub.pid, "SIPp": load.pid}  # taskset becomes what it starts
         before, metrics, began = self._used(others), self.metrics(), time.monotonic()
         probe = self._start(
-            "-m", "tests.probe", str(self.sip), str(self.probe), str(PROBES), str(seconds), stdout=subprocess.PIPE
+            "-m",
+            "tests.probe",
+            str(self.sip),
+            str(self.probe),
+            str(PROBES),
+            str(seconds),
+            *self._faults,
+            stdout=subprocess.PIPE,
         )
         sizes = self._watch(seconds)
         elapsed, used, later = time.monotonic() - began, self._used(others), self.metrics()
@@ -208,6 +216,8 @@ def main() -> None:
     parser.add_argument("--calls", type=int, nargs="+", default=[1, 50, 100, 200, 300])
     parser.add_argument("--seconds", type=int, default=30)
     parser.add_argument("--chunk-ms", type=int, default=20)
+    parser.add_argument("--loss", type=float, default=0.0, help="share of the probe's packets that are lost")
+    parser.add_argument("--jitter-ms", type=float, default=0.0, help="by which its others leave late")
     parser.add_argument("--agent", default="", help="more lines for the agents' files")
     parser.add_argument("--under", nargs="*", default=[], help="a command to run the gateway under")
     parser.add_argument("--json", type=Path)

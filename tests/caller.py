@@ -183,13 +183,13 @@ class Caller:
 
     def send_rtp(self, payload: bytes, payload_type: int = 0) -> None:
         """The next packet of 20 ms."""
+        self.send_garbage(self.next_rtp(payload, payload_type))
+
+    def next_rtp(self, payload: bytes, payload_type: int = 0) -> bytes:
         sequence, timestamp, ssrc = self._stream
-        if self._media:
-            self._rtp.sendto(
-                struct.pack("!BBHII", 0x80, payload_type, sequence, timestamp, ssrc) + payload, self._media
-            )
         self._stream[0] = sequence + 1 & 0xFFFF
         self._stream[1] = timestamp + FRAME & 0xFFFFFFFF
+        return struct.pack("!BBHII", 0x80, payload_type, sequence, timestamp, ssrc) + payload
 
     def send_garbage(self, data: bytes) -> None:
         if self._media:

@@ -1,4 +1,7 @@
-"""What a call feels like while others load the node: `python -m tests.probe SIP_PORT PROVIDER_PORT CALLS SECONDS`.
+"""What a call feels like while others load the node.
+
+`python -m tests.probe SIP_PORT PROVIDER_PORT CALLS SECONDS LOSS JITTER_MS`; of its packets a share of LOSS never
+leaves, and the others leave up to JITTER_MS late, out of order where that is longer than a packet.
 
 A caller and the provider of its calls in one process, so that both ends share a clock. Prints JSON, times in ms:
 `up` from a packet to the WebSocket message that holds it, `down` from a delta to the first packet of it, `barge_in`
@@ -30,6 +33,8 @@ TONE = (12000 * np.sin(2 * np.pi * 1000 * np.arange(160) / 8000)).astype(np.int1
 MARK, QUIET = g711.encode(g711.ULAW, TONE).tobytes(), b"\xff" * 160
 SPEECH = (9000 * np.sin(2 * np.pi * 440 * np.arange(24 * 3000) / 24000)).astype("<i2").tobytes()  # 3 s
 LOUD = 5000
+
+Found = dict[str, list[float]]
 
 
 class Conversation:
@@ -75,23 +80,40 @@ def after(packets: list[Packet], since: float) -> list[Packet]:
     return [packet for packet in packets[-400:] if packet.at > since]
 
 
-async def one(sip: int, waiting: asyncio.Queue[Conversation], seconds: float, found: dict[str, list[float]]) -> None:
+class Line:
+    """The way of one caller's packets into the network, with its faults."""
+
+    def __init__(self, caller: Caller, loss: float, jitter: float) -> None:
+        self._caller, self._loss, self._jitter = caller, loss, jitter
+        self.marked: list[float] = []  # when marks left
+
+    def send(self, payload: bytes) -> None:
+        packet = self._caller.next_rtp(payload)
+        if payload is not MARK and random.random() < self._loss:
+            return
+        asyncio.get_running_loop().call_later(random.random() * self._jitter, self._leave, packet, payload is MARK)
+
+    def _leave(self, packet: bytes, mark: bool) -> None:
+        if mark:
+            self.marked.append(time.monotonic())
+        self._caller.send_garbage(packet)
+
+
+async def one(
+    sip: int, waiting: asyncio.Queue[Conversation], seconds: float, faults: tuple[float, float], found: Found
+) -> None:
     caller = Caller(sip, user="probe")
     async with caller:
         assert await caller.invite() == 200
         talk = await waiting.get()
         end = time.monotonic() + seconds
-        sent: list[float] = []
+        line = Line(caller, *faults)
 
         async def voice() -> None:
             loop = asyncio.get_running_loop()
             due = loop.time()
             for number in itertools.count():
-                if number % CYCLE == CYCLE - 1:
-                    sent.append(time.monotonic())
-                    caller.send_rtp(MARK)
-                else:
-                    caller.send_rtp(QUIET)
+                line.send(MARK if number % CYCLE == CYCLE - 1 else QUIET)
                 due += 0.02
                 await asyncio.sleep(max(0.0, due - loop.time()))
 
@@ -123,17 +145,18 @@ async def one(sip: int, waiting: asyncio.Queue[Conversation], seconds: float, fo
                     found["account"].append(ms - (loud[-1] - loud[0]) / 8)
                 await talk.say(type="input_audio_buffer.speech_stopped", audio_end_ms=0, item_id="x")
         speaking.cancel()
-        pairs = zip(sent[: len(talk.marks)], talk.marks, strict=False)
+        pairs = zip(line.marked, talk.marks, strict=False)
         found["up"] += [(came - went) * 1000 for went, came in pairs]
-        found["marks_lost"].append(len(sent) - len(talk.marks))
+        found["marks_lost"].append(len(line.marked) - len(talk.marks))
         caller.bye()
 
 
 async def main() -> None:
     sip, provider, calls, seconds = (int(value) for value in sys.argv[1:5])
+    faults = float(sys.argv[5]), float(sys.argv[6]) / 1000
     with contextlib.suppress(PermissionError):
         os.nice(-15)  # others share the core
-    found: dict[str, list[float]] = {name: [] for name in ("up", "down", "barge_in", "account", "lost", "marks_lost")}
+    found: Found = {name: [] for name in ("up", "down", "barge_in", "account", "lost", "marks_lost")}
     waiting: asyncio.Queue[Conversation] = asyncio.Queue()
 
     async def agent(websocket: ServerConnection) -> None:
@@ -144,7 +167,7 @@ async def main() -> None:
     async with serve(agent, "127.0.0.1", provider, compression=None):
         calling = []
         for _ in range(calls):
-            calling.append(asyncio.create_task(one(sip, waiting, seconds, found)))
+            calling.append(asyncio.create_task(one(sip, waiting, seconds, faults, found)))
             await asyncio.sleep(0.3)  # one after the other: the first call gets the first conversation
         await asyncio.gather(*calling)
     print(orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY).decode())

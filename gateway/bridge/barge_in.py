@@ -66,7 +66,7 @@ class BargeIn:
         """The caller's turn is over. Where answering is ours to decide, it is decided now or with its words."""
         call = self._call
         call.cancel("debounce")
-        if self._settings.mode != "resume" or not self._definition.turn_detection.create_response:
+        if self._settings.mode != "resume" or not self._definition.turn_detection.create_response or not call.talking:
             return
         if self.paused:
             self._unanswered = True

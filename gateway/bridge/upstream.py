@@ -13,7 +13,7 @@ from gateway.codecs import UP, g711
 
 
 class Voice(Protocol):
-    """One call's: `row` is its place among the histories."""
+    """One call's: `row` is its place among the histories, below 0 once it has left."""
 
     row: int
 
@@ -44,14 +44,17 @@ class Upstream:
         return row
 
     def leave(self, voice: Voice) -> None:
-        """Give the row back; what still waits is of no use any more."""
+        """Give the row back; what still waits, or comes, is of no use any more."""
         self._waiting.pop(voice, None)
         self._rests.pop(voice, None)
         self._free.append(voice.row)
+        voice.row = -1
 
     def put(self, voice: Voice, codes: bytes) -> None:
         """What comes next of this voice, of any length."""
         waiting = self._waiting
+        if voice.row < 0:
+            return
         if not waiting:
             waiting[voice] = codes
             self._ask(self)

@@ -71,9 +71,11 @@ def test_a_row_that_is_given_back_holds_nothing_of_the_last_voice():
     upstream = Upstream(Upstream.flush)
     first = Voice(upstream)
     upstream.put(first, b"\0" * 160)
+    row = first.row
     upstream.leave(first)
     second = Voice(upstream)
-    assert second.row == first.row
+    assert second.row == row
+    upstream.put(first, b"\0" * 160)  # a last packet, too late
     upstream.put(second, b"\xff" * 160)
     assert not any(second.pcm)
 
