@@ -34,6 +34,7 @@ class Metrics:
             buckets=(0.01, 0.05, 0.1, 0.2, 0.5, 1),
             **counted,
         )
+        self._underruns = Counter("gateway_underruns", "Pauses that the provider made within what it said", **counted)
         self._duration = Histogram(
             "gateway_call_seconds", "From 200 to the end", buckets=(5, 15, 30, 60, 120, 300, 600, 1800, 3600), **counted
         )
@@ -44,6 +45,7 @@ class Metrics:
             self._setup.observe(record["answered_at"] - record["started_at"])
         elif event.type == "ended":
             self._ended.labels(record["outcome"]).inc()
+            self._underruns.inc(record.get("underruns", 0))
             media = record.get("media", {})
             if "mos" in media:
                 self._mos.observe(media["mos"])

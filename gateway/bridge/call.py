@@ -157,7 +157,6 @@ class Call:
         self.emit("dialed", now, sip_call_id=facts.sip_call_id)
 
     def ringing(self, status: int, now: float) -> None:
-        """18x to our INVITE."""
         if self.state is CallState.DIALING:
             self.state = CallState.RINGING
             self.emit("ringing", now, status=status)
@@ -175,7 +174,7 @@ class Call:
     # both
 
     def leg_ended(self, cause: str, reason: str, now: float) -> None:
-        if self.state is CallState.ENDED:
+        if self.state is CallState.ENDED or (self.following and self.following.outlives(cause, now)):
             return
         if self.state is CallState.BRIDGED or (cause == "bye" and self._left()):
             cause = "transferred"  # the caller follows the REFER and has no more use for this call
@@ -188,6 +187,7 @@ class Call:
 
     def drained(self, now: float) -> None:
         """All speech that was queued has left for the caller."""
+        self.tally.underruns += self.session.unfinished
         self.recording.heard(now)
         if self._announced:
             self._timers.set("announced", now + LAST_WORD_SECONDS)

@@ -65,6 +65,7 @@ class Tally:
     ended_at: float | None = None
     outcome: str = ""
     interruptions: int = 0
+    underruns: int = 0  # times that the provider left the caller in the middle of a sentence
     tool_calls: int = 0
     provider_faults: int = 0
     usage: dict[str, int] = field(default_factory=dict)

@@ -1,6 +1,7 @@
 """The peer's REFER, followed (RFC 3515): its target is called, and takes the peer's place once it answers.
 
-Until then the agent and the peer are as they were, and so they are when nobody answers.
+Until then the agent and the peer are as they were, and so they are when nobody answers. A peer that hangs up meanwhile,
+as telephones do after a blind transfer, leaves the agent to whoever it has sent it to.
 """
 
 from __future__ import annotations
@@ -21,6 +22,15 @@ class Following:
         self._call, self._target = call, target
         self._replaces, self._referred_by = replaces, referred_by
         self.other: Leg | None = None
+        self._alone = False
+
+    def outlives(self, cause: str, now: float) -> bool:
+        """Whether the call goes on though its peer has gone."""
+        if cause == "bye" and not self._alone:
+            self._alone = True
+            self._call.emit("referrer_left", now)
+            return True
+        return False
 
     def begin(self, now: float) -> None:
         self._call.emit("referred", now, uri=self._target, referred_by=self._referred_by)
@@ -48,6 +58,8 @@ class Following:
         self._call.emit("refer_failed", now, uri=self._target, status=status, problem=problem)
         self._call.following = None
         self.close("not needed")
+        if self._alone:
+            self._call.leg_ended("bye", "", now)
 
     def close(self, why: str) -> None:
         """Let go of the other side."""

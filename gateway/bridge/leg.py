@@ -69,6 +69,10 @@ class Leg(Protocol):
 class AgentSession(Protocol):
     """The agent's end: `gateway.realtime.Client`."""
 
+    @property
+    def unfinished(self) -> bool:
+        """Of what is being said more audio is still to come."""
+
     def create_response(self, instructions: str = "") -> None: ...
     def add_text(self, text: str) -> None: ...
     def interrupt(self, heard: list[Heard], by_speech: bool = True) -> list[Heard]: ...

@@ -93,6 +93,10 @@ class Client:
             return
         self._socket.send(self.session.append(audio))
 
+    @property
+    def unfinished(self) -> bool:
+        return self.session.unfinished
+
     def create_response(self, instructions: str = "") -> None:
         self.session.create_response(instructions)
         self._flush()

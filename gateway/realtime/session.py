@@ -57,6 +57,7 @@ class Session:
         self._interrupted: set[str] = set()
         self._received_bytes: dict[tuple[str, int], int] = {}
         self._complete: set[str] = set()  # items whose audio has all come
+        self._saying = ""  # the item that audio came for last
         self._open_calls: set[str] = set()
         self._seen_calls: set[str] = set()
         self._user_speaking = False
@@ -124,6 +125,11 @@ class Session:
         if respond and not self._open_calls and not (self._user_speaking and self._server_responds):
             self.create_response()
 
+    @property
+    def unfinished(self) -> bool:
+        """Of what is being said more audio is still to come."""
+        return bool(self._active) and self._active not in self._interrupted and self._saying not in self._complete
+
     # server events
 
     def receive(self, event: dict[str, Any]) -> list[Event]:
@@ -168,6 +174,7 @@ class Session:
         except (Base64Error, TypeError, ValueError):
             return [ProviderFault(Severity.TURN, "invalid_audio", "an audio delta is not base64")]
         item, index = _str(event, "item_id"), _int(event, "content_index")
+        self._saying = item
         self._received_bytes[item, index] = self._received_bytes.get((item, index), 0) + len(audio)
         return [AudioDelta(item, index, audio)]
 

@@ -62,6 +62,8 @@ class Leg:
 
 
 class Session:
+    unfinished = False
+
     def __init__(self, log):
         self.log = log
 
@@ -424,3 +426,12 @@ def test_keys_are_pressed_for_the_model():
     assert ("send_digits", "12#") in stage.log
     stage.calls("send_digits", '{"digits": "call me"}', "c3")
     assert "1 to 40 keys" in stage.told[-1].data["output"]
+
+
+def test_a_provider_that_leaves_the_caller_in_mid_sentence_is_counted():
+    stage = Stage()
+    for unfinished in (True, False, True):
+        stage.call.session.unfinished = unfinished
+        stage.speaks()
+        stage.plays_out()
+    assert stage.call.record()["underruns"] == 2

@@ -72,11 +72,34 @@ def test_only_one_at_a_time_and_no_transfer_of_ours_besides():
     assert len(table.done) == 1
 
 
-def test_the_caller_hangs_up_while_it_rings():
+def test_who_sent_the_agent_away_may_hang_up_before_anybody_answers():
     table = Table()
-    table.following.other_calling(table.other)
+    following = table.following
+    following.other_calling(table.other)
     table.hears(SpeechStarted(100))
     table.do(table.call.leg_ended, "bye", "")
+    assert table.told[-1].type == "referrer_left"
+    assert not table.finished
+    table.do(following.other_answered)
+    assert table.done[1:] == [Swap(table.other)]
+    assert table.call.state is CallState.ANSWERED
+    table.do(table.call.leg_ended, "bye", "")
+    assert table.finished
+
+
+def test_and_if_nobody_answers_then_the_call_is_over():
+    table = Table()
+    table.following.other_calling(table.other)
+    table.do(table.call.leg_ended, "bye", "")
+    table.do(table.following.other_ended, "486 Busy Here", 486)
     assert [name for name, *_ in table.heard] == ["hang_up", "close"]
     assert table.call.tally.outcome == "caller_hung_up"
+    assert table.finished
+
+
+def test_a_call_that_is_ended_meanwhile_leaves_nobody_ringing():
+    table = Table()
+    table.following.other_calling(table.other)
+    table.do(table.call.hang_up, "node_stopped")
+    assert [name for name, *_ in table.heard] == ["hang_up", "close"]
     assert table.finished

@@ -186,3 +186,24 @@ async def test_a_refer_to_somebody_who_is_not_there_leaves_the_call_as_it_was(tm
         call.bye()
         await until(lambda: not len(gateway.switchboard), call)
     assert any("SIP/2.0 503" in text or "SIP/2.0 408" in text for text in call.requests if text.startswith("NOTIFY"))
+
+
+async def test_who_sends_the_agent_away_and_hangs_up_at_once_has_done_so(tmp_path):
+    """A blind transfer, as telephones make it: REFER, 202, BYE."""
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+    async with running(settings_for(tmp_path / "there", {"ann": BILLING})) as (other, there):
+        trunk = {"name": "t", "peers": ["127.0.0.1"], "follow_refer": True}
+        settings = settings_for(tmp_path / "here", {"eve": BILLING}, trunks=[trunk])
+        async with running(settings) as (gateway, here), Caller(gateway.sip_port) as call:
+            assert await call.invite() == 200
+            await call.silence(0.3)
+            call.refer(f"sip:ann@127.0.0.1:{other.sip_port}")
+            await call.silence(0.01)
+            call.bye()
+            await until(lambda: "replaced" in kinds(here), call)
+            await until(lambda: said(there, "assistant"), call)
+            assert (len(gateway.switchboard), len(gateway.switchboard.clock)) == (1, 1)
+            gateway.switchboard.hang_up(gateway.switchboard.calls[0].facts.call_id)
+            await until(lambda: "ended" in kinds(there), call)
+    assert [data["outcome"] for kind, data in here if kind == "ended"] == ["hung_up_by_request"]

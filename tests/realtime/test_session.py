@@ -247,3 +247,17 @@ def test_text_goes_in_as_an_item():
     talk.session.add_text("[DTMF] 1")
     (event,) = talk.sent()
     assert event["item"] == {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "[DTMF] 1"}]}
+
+
+def test_a_sentence_is_unfinished_until_its_audio_has_all_come():
+    talk = Talk()
+    assert not talk.session.unfinished
+    talk.hears("response.created", response={"id": "resp_1"})
+    talk.audio(100, item="i1")
+    assert talk.session.unfinished
+    talk.audio(100, item="i1", complete=True)
+    assert not talk.session.unfinished
+    talk.audio(100, item="i2")
+    assert talk.session.unfinished
+    talk.session.interrupt([])
+    assert not talk.session.unfinished  # of our own will
