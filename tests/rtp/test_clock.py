@@ -59,12 +59,16 @@ def test_late_ticks_are_counted_and_caught_up(monkeypatch):
     loop = Loop()
     monkeypatch.setattr("asyncio.get_running_loop", lambda: loop)
     frames = []
-    clock = MediaClock(frames.append)
+    clock = MediaClock(lambda due: frames.append(round(loop.now, 4)))
     clock.join("call")
     loop.run(0.1)
+    before, _ = len(frames), loop.run(0.0)
     loop.now += 0.2  # the process was held up
-    loop.run(0.1)
-    assert len(frames) == 20
+    loop.run(0.5)
+    assert len(frames) == 40
+    apart = [round(b - a, 4) for a, b in itertools.pairwise(frames[before:])]
+    assert set(apart[:9]) == {0.01}  # twice the speed, and no burst
+    assert set(apart[-9:]) == {0.02}
     assert clock.late > 0
     assert 0.19 < clock.worst <= 0.21
 
