@@ -69,6 +69,7 @@ class Call:
         self.state = CallState.INCOMING
         self.leg, self.session, self._epoch = leg, session, epoch
         self._timers: Timers[str] = Timers()
+        self.wake, self.cancel = self._timers.set, self._timers.cancel
         self._actions: list[Action] = []
         self._announced: Announced | None = None
         self.transfer: Transfer | None = None
@@ -361,14 +362,13 @@ class Call:
         """Whether a caller who hangs up in a transfer has followed it, and not given up waiting."""
         return self.transfer is not None and self.transfer.stage in (Stage.REFERRING, Stage.JOINING)
 
+    def replaced(self, caller: str, now: float) -> None:
+        """Somebody else is the caller now, which the model has to know."""
+        self.emit("replaced", now, caller=caller)
+        self.session.add_text(f"[CALLER] {caller}")
+
     def act(self, action: Action) -> None:
         self._actions.append(action)
-
-    def wake(self, timer: str, when: float) -> None:
-        self._timers.set(timer, when)
-
-    def cancel(self, timer: str) -> None:
-        self._timers.cancel(timer)
 
     @property
     def talking(self) -> bool:

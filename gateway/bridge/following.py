@@ -48,7 +48,7 @@ class Following:
         self._call.leg.tell_referrer(200)
         self._call.following = None
         self._call.act(Swap(other))
-        self._call.emit("replaced", now, caller=self._target)
+        self._call.replaced(self._target, now)
 
     def other_drained(self, now: float) -> None:
         """Nothing is said to it before it is the caller."""

@@ -138,7 +138,7 @@ class Line:
             self.talk(leg)
             if self._second and self._second.leg and self.call.state is CallState.BRIDGED:
                 leg.join(self._second.leg)
-            self.feed(lambda call, now: call.emit("replaced", now, caller=str(session.request.from_.uri)))
+            self.feed(lambda call, now: call.replaced(str(session.request.from_.uri), now))
         except Exception as error:
             self._house.reject(session, self._house.reason_of(error))
             self.log.warning("call.not_replaced", problem=str(error), exc_info=not isinstance(error, GatewayError))

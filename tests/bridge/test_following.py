@@ -43,7 +43,7 @@ def test_the_target_takes_the_callers_place_once_it_answers():
     assert ("tell_referrer", 180) in table.log
     assert table.call.state is CallState.ANSWERED  # the agent talks on
     table.do(following.other_answered)
-    assert table.log[-1] == ("tell_referrer", 200)
+    assert table.log[-2:] == [("tell_referrer", 200), ("add_text", "[CALLER] sip:ann@pbx")]
     assert table.done[1:] == [Swap(table.other)]
     assert table.told[-1].type == "replaced"
     assert table.following is None
