@@ -195,3 +195,34 @@ async def test_each_side_hears_exactly_the_others_tone(tmp_path):
     assert strongest(went, 24000)[0] == pytest.approx(700, abs=1)
     assert strongest(came, 8000)[1] > 0.999  # 30 dB over everything else, G.711's own noise included
     assert strongest(went, 24000)[1] > 0.999
+
+
+class Far(Caller):
+    """Behind a network that loses 3 % of the packets and delays the others by up to 30 ms, out of order."""
+
+    def send_rtp(self, payload, payload_type=0):
+        if not hasattr(self, "dice"):
+            self.dice = np.random.default_rng(4)
+        packet = self.next_rtp(payload, payload_type)
+        if self.dice.random() > 0.03:
+            asyncio.get_running_loop().call_later(self.dice.random() * 0.03, self.send_garbage, packet)
+
+
+async def test_a_bad_line_is_understood_all_the_same_and_its_record_says_how_bad_it_was(tmp_path):
+    records = []
+    async with running(settings_for(tmp_path, {"eve": ECHO})) as (gateway, events), Far(gateway.sip_port) as call:
+        gateway.sinks.append(lambda event, record: records.append(record))
+        assert await call.invite() == 200
+        await call.until_quiet()
+        await call.talk(narrowband("goodbye"))
+        async with asyncio.timeout(15):
+            while "Goodbye then." not in said(events, "assistant"):
+                await call.silence(0.1)
+        call.bye()
+        await asyncio.sleep(0.2)
+    media = records[-1]["media"]
+    assert said(events, "user") == ["goodbye"]
+    assert 0 < media["lost"] < media["received_packets"] * 0.08
+    assert media["late"] == 0  # all within the window
+    assert 1 < media["jitter_ms"] < 30
+    assert 2 < media["mos"] < 4.3
