@@ -85,7 +85,8 @@ class Bench:
         self._rest = ["taskset", "-c", rest]
         serve = [*options.under, Path(sys.executable).parent / "gateway", "serve", "-c", folder / "gateway.yaml"]
         self.gateway = subprocess.Popen(["taskset", "-c", str(first), *serve], stdout=self._log, stderr=self._log)
-        self.stub = self._start("-m", "tests.stub", str(stub))
+        kind = ["g711"] if "g711" in options.agent else []
+        self.stub = self._start("-m", "tests.stub", str(stub), *kind)
         self._until_ready()
 
     def _start(self, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:

@@ -1,6 +1,6 @@
 """A Realtime provider that costs next to nothing, for load: it talks without pause and does not listen.
 
-`python -m tests.stub PORT`. Every frame that it sends is made once; of what it gets it reads the first of a session.
+`python -m tests.stub PORT [g711]`. Every frame that it sends is made once; of what it gets it reads the first.
 A session gets 24 kHz speech in deltas of 100 ms, at the pace of real time with 300 ms ahead, in responses of 10 s.
 """
 
@@ -18,6 +18,8 @@ import numpy as np
 import orjson
 import uvloop
 
+from gateway.codecs import g711
+
 DELTA_MS, AHEAD, DELTAS = 100, 3, 100  # ms of audio, deltas before real time, deltas of one response
 SLICES = 5  # of the sessions, so that not all get theirs at once
 
@@ -33,6 +35,8 @@ def speech() -> list[bytes]:
     """One response: its deltas hold a swept tone, which no two frames of are the same."""
     moments = np.arange(DELTAS * DELTA_MS * 24) / 24000
     sweep = (6000 * np.sin(2 * np.pi * (300 * moments + 120 * moments**2))).astype("<i2")
+    if sys.argv[2:] == ["g711"]:
+        sweep = g711.encode(g711.ULAW, sweep[::3])
     place = {"response_id": "resp", "item_id": "item", "content_index": 0}
     pieces = sweep.reshape(DELTAS, -1)
     return [
