@@ -12,6 +12,7 @@ from gateway.realtime import Heard
 
 FADE_MS = 5
 MAX_SECONDS = 300
+MAX_ITEMS = 64
 
 Key = tuple[str, int]
 
@@ -48,7 +49,10 @@ class Playout:
         room = MAX_SECONDS * self.hz - self._samples
         self.dropped += max(0, len(samples) - room)
         samples = samples[:room]
-        self._heard.setdefault(key, 0)
+        if key not in self._heard:
+            self._heard[key] = 0
+            if len(self._heard) > MAX_ITEMS:  # of a long talk without an interruption the oldest have been heard
+                del self._heard[next(iter(self._heard))]
         if len(samples):
             self._queue.append((key, samples))
             self._samples += len(samples)
@@ -80,7 +84,8 @@ class Playout:
 
     def _account(self, key: Key, samples: int) -> None:
         self._samples -= samples
-        self._heard[key] += samples
+        if key in self._heard:
+            self._heard[key] += samples
 
     def flush(self) -> list[Heard]:
         """Drop what is left. Items since the last flush are told in order, also those that were heard to the end."""
@@ -110,7 +115,7 @@ class Playout:
         if not self._queue:
             return
         key, head = self._queue[0]
-        if self._heard[key]:  # of what was never begun nothing is to be heard, not even its fading
+        if self._heard.get(key):  # of what was never begun nothing is to be heard, not even its fading
             tail = head[: FADE_MS * self._ms]
             self._tail = np.rint(tail * _ramp(FADE_MS * self._ms)[: len(tail)]).astype(np.int16)
             self._account(key, len(tail))

@@ -29,6 +29,9 @@ from gateway.realtime.events import (
     severity_of,
 )
 
+MAX_REMEMBERED = 64
+"""Events, items and calls of the latest past that a server may still refer to."""
+
 
 @dataclass(frozen=True, slots=True)
 class Heard:
@@ -56,10 +59,10 @@ class Session:
         self._last_create: dict[str, Any] = {}
         self._interrupted: set[str] = set()
         self._received_bytes: dict[tuple[str, int], int] = {}
-        self._complete: set[str] = set()  # items whose audio has all come
+        self._complete: dict[str, None] = {}  # items whose audio has all come
         self._saying = ""  # the item that audio came for last
         self._open_calls: set[str] = set()
-        self._seen_calls: set[str] = set()
+        self._seen_calls: dict[str, None] = {}
         self._user_speaking = False
         turn_detection = config.turn_detection or {}
         self._server_interrupts = bool(turn_detection.get("interrupt_response", bool(turn_detection)))
@@ -155,7 +158,8 @@ class Session:
             case "response.output_audio_transcript.done" | "response.audio_transcript.done":
                 return [Transcript("assistant", _str(event, "item_id"), _str(event, "transcript").strip())]
             case "response.output_audio.done" | "response.audio.done":
-                self._complete.add(_str(event, "item_id"))
+                self._complete[_str(event, "item_id")] = None
+                _keep_newest(self._complete)
             case "response.created":
                 self._active = _str(event.get("response") or {}, "id") or "response"
             case "response.done":
@@ -176,6 +180,7 @@ class Session:
         item, index = _str(event, "item_id"), _int(event, "content_index")
         self._saying = item
         self._received_bytes[item, index] = self._received_bytes.get((item, index), 0) + len(audio)
+        _keep_newest(self._received_bytes)
         return [AudioDelta(item, index, audio)]
 
     def _receive_done(self, response: dict[str, Any]) -> list[Event]:
@@ -187,7 +192,8 @@ class Session:
         for item in response.get("output") or []:
             call_id = _str(item, "call_id")
             if item.get("type") == "function_call" and status == "completed" and call_id not in self._seen_calls:
-                self._seen_calls.add(call_id)
+                self._seen_calls[call_id] = None
+                _keep_newest(self._seen_calls)
                 self._open_calls.add(call_id)
                 calls.append(ToolCall(call_id, _str(item, "name"), _str(item, "arguments") or "{}"))
         details = response.get("status_details") or {}
@@ -212,9 +218,14 @@ class Session:
     def _send(self, kind: str, **fields: Any) -> None:
         event_id = f"event_{next(self._serial)}"
         self._sent[event_id] = kind
-        if len(self._sent) > 64:
-            del self._sent[next(iter(self._sent))]
+        _keep_newest(self._sent)
         self.outbox.append(orjson.dumps({"event_id": event_id, "type": kind, **fields}))
+
+
+def _keep_newest(known: dict[Any, Any]) -> None:
+    """Of what grows with every item of a long conversation."""
+    if len(known) > MAX_REMEMBERED:
+        del known[next(iter(known))]
 
 
 def _str(fields: dict[str, Any], name: str) -> str:

@@ -127,3 +127,21 @@ def test_what_was_heard_before_a_pause_is_all_that_counts_when_it_ends_for_good(
     assert playout.take(480) is None
     playout.put("b", 0, tone(480))
     assert playout.take(480).any()  # the pause is over
+
+
+def test_a_long_talk_without_an_interruption_does_not_grow():
+    playout = Playout()
+    for number in range(1000):
+        playout.put(f"item_{number}", 0, tone(480))
+        assert (playout.take(480) == 1000).all()
+    heard = playout.flush()
+    assert len(heard) == 64
+    assert heard[-1] == Heard("item_999", 0, 20)
+
+
+def test_more_items_than_are_remembered_may_wait():
+    playout = Playout()
+    for number in range(200):
+        playout.put(f"item_{number}", 0, tone(480))
+    assert sum((playout.take(480) == 1000).all() for _ in range(200)) == 200
+    assert playout.empty

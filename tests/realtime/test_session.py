@@ -261,3 +261,19 @@ def test_a_sentence_is_unfinished_until_its_audio_has_all_come():
     assert talk.session.unfinished
     talk.session.interrupt([])
     assert not talk.session.unfinished  # of our own will
+
+
+def test_a_long_conversation_does_not_grow():
+    talk = Talk()
+    for number in range(1000):
+        talk.audio(20, item=f"item_{number}", complete=True)
+        talk.session.add_text("x")
+        call = {"type": "function_call", "call_id": f"c{number}", "name": "n", "arguments": "{}"}
+        talk.done(output=[call])
+        talk.session.tool_output(f"c{number}", "done", respond=False)
+        talk.sent()
+    held = [value for value in vars(talk.session).values() if isinstance(value, dict | set | list)]
+    assert max(map(len, held)) <= 64
+    talk.audio(100, item="last")
+    talk.session.interrupt([Heard("last", 0, 40)])
+    assert "conversation.item.truncate" in talk.types()
