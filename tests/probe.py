@@ -63,7 +63,7 @@ class Conversation:
                     self._hear(time.monotonic(), np.frombuffer(b64decode(event["audio"]), "<i2"))
 
     def _hear(self, now: float, samples: np.ndarray) -> None:
-        above = bool(np.abs(samples).mean() > LOUD / 2)
+        above = bool(np.abs(samples).max() > LOUD)
         if above and not self._above:
             self.marks.append(now)
         self._above = above
