@@ -11,9 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 _VARIABLE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 
 VARIABLES = ("caller", "caller_name", "caller_host", "called", "called_host", "call_id", "agent")
-"""What may stand in double braces, besides `header.NAME` for a header of the INVITE, `identity.NAME` for
-a claim of its STIR/SHAKEN token, and `var.NAME` for a variable that
-the order to make the call came with."""
+"""What may stand in double braces, besides `header.NAME` for a header of the INVITE, `identity.NAME` for a claim of its
+STIR/SHAKEN token, and `var.NAME` for a variable that the order to make the call came with."""
 
 
 class _Strict(BaseModel):

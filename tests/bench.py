@@ -27,7 +27,7 @@ from gateway.bridge.sip_leg import SipLeg
 from gateway.codecs import DOWN, UP, Resampler, g711
 from gateway.codecs.resample import Kernel
 from tests.caller import Caller, heard_ms, last_loud_ms
-from tests.gatewayd import free_port, running, settings_for
+from tests.gatewayd import free_port, running, settings_for, until_ready
 from tests.speech import narrowband
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -135,7 +135,7 @@ async def load(calls: int, seconds: float) -> None:
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
-            await _until_ready(http)
+            await asyncio.to_thread(until_ready, http)
             processes = {"gateway": process.pid, **children(process.pid), "callers (this process)": os.getpid()}
             warm = await one_caller(sip, 8, 0)
             warm.bye()
@@ -178,16 +178,6 @@ def _report(calls: int, elapsed: float, callers: list[Caller], http: int) -> Non
     print(f"  time between packets, ms: 1 % {low:.1f}, median {middle:.1f}, 99 % {high:.1f}, longest {max(gaps):.1f}")
     late, frames = float(values['gateway_media_late_frames_total{ms="5"}']), float(values["gateway_media_frames_total"])
     print(f"  media clock: {late:.0f} of {frames:.0f} frames more than 5 ms late")
-
-
-async def _until_ready(http: int) -> None:
-    for _ in range(200):
-        try:
-            await asyncio.to_thread(urllib.request.urlopen, f"http://127.0.0.1:{http}/ready", timeout=2)
-            return
-        except OSError:
-            await asyncio.sleep(0.1)
-    raise TimeoutError("the gateway is not ready")
 
 
 async def barge_in(rounds: int) -> None:

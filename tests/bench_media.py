@@ -25,7 +25,7 @@ import numpy as np
 import orjson
 
 from tests.bench import cpu, resident
-from tests.gatewayd import free_port
+from tests.gatewayd import free_port, until_ready
 
 ROOT = Path(__file__).parent.parent
 PROBES = 3
@@ -57,7 +57,6 @@ class Row:
     account: tuple[float, float]
     late: tuple[int, int, int]  # frames, those over 5 ms late, those over 20 ms
     memory: float
-    missing: int
     notes: list[str] = field(default_factory=list)
 
 
@@ -87,19 +86,10 @@ class Bench:
         self.gateway = subprocess.Popen(["taskset", "-c", str(first), *serve], stdout=self._log, stderr=self._log)
         kind = ["g711"] if "g711" in options.agent else []
         self.stub = self._start("-m", "tests.stub", str(stub), *kind)
-        self._until_ready()
+        until_ready(self.http)
 
     def _start(self, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
         return subprocess.Popen([*self._rest, sys.executable, *arguments], cwd=ROOT, **options)
-
-    def _until_ready(self) -> None:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{self.http}/ready", timeout=2)
-                return
-            except OSError:
-                time.sleep(0.1)
-        raise TimeoutError("the gateway is not ready")
 
     def metrics(self) -> dict[str, float]:
         text = urllib.request.urlopen(f"http://127.0.0.1:{self.http}/metrics", timeout=30).read().decode()
@@ -150,7 +140,7 @@ class Bench:
             calls, shares["gateway"], shares["stub"] + shares["SIPp"], shares["gateway"] / (calls + PROBES),
             of(found["up"]), of(found["down"]), of(found["barge_in"]),
             (round(min(found["account"], default=0), 1), round(max(found["account"], default=0), 1)),
-            (frames, late, missed), (memory - empty) / (calls + PROBES), int(sum(found["marks_lost"])),
+            (frames, late, missed), (memory - empty) / (calls + PROBES),
         )  # fmt: skip
         if live < calls + PROBES:
             row.notes.append(f"only {live} calls were live at the end: does not count")
@@ -160,6 +150,8 @@ class Bench:
             row.notes.append(f"{lost} packets of the callers were lost or late")
         if len(sizes) > 1:
             row.notes.append(f"MB every {WATCH_SECONDS // 60} minutes: {', '.join(f'{one:.0f}' for one in sizes)}")
+        if marks := int(sum(found["marks_lost"])):
+            row.notes.append(f"{marks} of the probe's marks did not come through")
         if found["lost"]:
             row.notes.append(f"{len(found['lost'])} answers were not heard")
         return row

@@ -25,7 +25,7 @@ import uvloop
 
 from tests.bench import cpu, resident
 from tests.caller import Caller
-from tests.gatewayd import free_port
+from tests.gatewayd import free_port, until_ready
 from tests.wire import OFFER, request
 
 ROOT = Path(__file__).parent.parent
@@ -64,12 +64,7 @@ def node(trunks: str = "") -> Iterator[Node]:
             command = [Path(sys.executable).parent / "gateway", "serve", "-c", folder / "gateway.yaml"]
             gateway = subprocess.Popen(command, stdout=log, stderr=log)
         try:
-            for _ in range(200):
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{http}/ready", timeout=2)
-                    break
-                except OSError:
-                    time.sleep(0.1)
+            until_ready(http)
             yield Node(sip, http, gateway.pid, agent.pid, folder / "log")
         finally:
             for process in (gateway, agent):

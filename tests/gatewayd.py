@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import time
+import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +18,17 @@ def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
+
+
+def until_ready(http: int) -> None:
+    """Wait for a gateway in a process of its own. Raises TimeoutError."""
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{http}/ready", timeout=2)
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise TimeoutError("the gateway is not ready")
 
 
 def settings_for(folder: Path, agents: dict[str, str], **values: Any) -> config.Settings:

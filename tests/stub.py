@@ -96,14 +96,13 @@ class Session(asyncio.Protocol):
 
 async def main() -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Session, "127.0.0.1", int(sys.argv[1]))
+    await loop.create_server(Session, "127.0.0.1", int(sys.argv[1]))
     due = loop.time()
     for turn in itertools.cycle(range(SLICES)):
         for session in [one for one in Session.live if one.slice == turn]:
             session.say()
         due += DELTA_MS / 1000 / SLICES
         await asyncio.sleep(max(0.0, due - loop.time()))
-    server.close()
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ As `mode` says, they end for good (stop), or pause until it is known whether som
 to an answer, a cough to where the agent was.
 
     started --debounce--> give way --stop--> interrupted
-                                 \\--resume--> PAUSED --words, or a new response--> interrupted
-                                                    \\--no words--> goes on
+                                 \\--resume--> PAUSED --words--> interrupted
+                                                    \\--none--> goes on
 """
 
 from __future__ import annotations

@@ -6,9 +6,7 @@ its actions are `CallEvent`s for whoever keeps account, `RunTool`, and `Finished
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from gateway.agents import Agent, expand
@@ -19,9 +17,9 @@ from gateway.bridge.keys import Keys
 from gateway.bridge.leg import AgentSession, Leg
 from gateway.bridge.reasons import Reason
 from gateway.bridge.recording import Record, Recording
-from gateway.bridge.tools import RunTool, arguments_of, digits_of, failure
-from gateway.bridge.transfer import LAST_WORD_SECONDS, Consult, Dismiss, Progress, Stage, Swap, Transfer, transfer_asked
-from gateway.errors import ToolError
+from gateway.bridge.tool_use import ToolUse
+from gateway.bridge.tools import RunTool, failure
+from gateway.bridge.transfer import Consult, Dismiss, Progress, Stage, Swap, Transfer
 from gateway.machine import Timers
 from gateway.realtime import (
     AudioDelta,
@@ -33,13 +31,9 @@ from gateway.realtime import (
     Severity,
     SpeechStarted,
     SpeechStopped,
-    ToolCall,
     Transcript,
 )
 from gateway.records import CallEvent, CallState
-
-ANNOUNCEMENT_SECONDS = 60.0
-"""Longest wait for an announcement; only a call that is on hold takes so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +42,6 @@ class Finished:
 
 
 Action = CallEvent | RunTool | Consult | Dismiss | Swap | Record | Finished
-
-
-@dataclass(frozen=True, slots=True)
-class Announced:
-    """What is done once the words before it have been heard."""
-
-    tool_call: ToolCall
-    act: Callable[[float], None]
-    survives_speech: bool  # a caller who speaks up stops a hang-up, but not a transfer
 
 
 class Call:
@@ -71,13 +56,12 @@ class Call:
         self._timers: Timers[str] = Timers()
         self.wake, self.cancel = self._timers.set, self._timers.cancel
         self._actions: list[Action] = []
-        self._announced: Announced | None = None
         self.transfer: Transfer | None = None
         self.following: Following | None = None
         self._keys = Keys(self)
-        self._variables = facts.variables(agent.name)
+        self.variables = facts.variables(agent.name)
         self.tally = Tally(now + epoch)
-        self.barge_in, self.recording = BargeIn(self), Recording(self)
+        self.barge_in, self.recording, self.tools = BargeIn(self), Recording(self), ToolUse(self)
 
     def __str__(self) -> str:
         return f"{self.facts.call_id} {self.state} {self.facts.caller.uri} with {self.agent.name}"
@@ -92,9 +76,8 @@ class Call:
             match timer:
                 case "debounce" | "resume":
                     self.barge_in.expire(timer, now)
-                case "announced" if self._announced:
-                    announced, self._announced = self._announced, None
-                    announced.act(now)
+                case "announced":
+                    self.tools.announced(now)
                 case "digits":
                     self._keys.hand_over()
                 case "told" if self.transfer:
@@ -144,7 +127,7 @@ class Call:
 
     def greet(self) -> None:
         if self.agent.definition.greeting:
-            greeting = expand(self.agent.definition.greeting, self._variables)
+            greeting = expand(self.agent.definition.greeting, self.variables)
             self.session.create_response(f"Say exactly: {greeting}")
 
     # a call that we make
@@ -190,8 +173,7 @@ class Call:
         """All speech that was queued has left for the caller."""
         self.tally.underruns += self.session.unfinished
         self.recording.heard(now)
-        if self._announced:
-            self._timers.set("announced", now + LAST_WORD_SECONDS)
+        self.tools.heard(now)
 
     def hang_up(self, outcome: str, now: float, **facts: Any) -> None:
         """End the call from our side, whatever it is doing."""
@@ -237,6 +219,8 @@ class Call:
 
     def interrupt(self, now: float, by_speech: bool) -> None:
         """Stop talking before the next frame, and tell the provider how much was heard."""
+        if self.recording.announcing:
+            return
         self.barge_in.settle()
         playing = not self.leg.silent
         heard: list[Heard] = self.session.interrupt(self.leg.flush(), by_speech)
@@ -244,14 +228,7 @@ class Call:
             self.tally.interruptions += 1
             truncated = {"item_id": heard[0].item_id, "audio_end_ms": heard[0].ms} if heard else {}
             self.emit("interrupted", now, **truncated)
-        if self._announced is None:
-            return
-        if self._announced.survives_speech:
-            self._timers.set("announced", now)
-        else:
-            call, self._announced = self._announced.tool_call, None
-            self._timers.cancel("announced")
-            self._answer_tool(call, failure("the caller spoke first, so the call goes on"), now, respond=False)
+        self.tools.interrupted(now)
 
     def _fault(self, event: ProviderFault, now: float) -> None:
         if event.severity is Severity.BENIGN:
@@ -263,65 +240,16 @@ class Call:
 
     def _response_done(self, event: ResponseDone, now: float) -> None:
         self.tally.use(event.usage)
+        self.recording.response_done(event.status, now)
         if event.status in ("failed", "incomplete"):
             self.tally.provider_faults += 1
             self.emit("response_failed", now, status=event.status, problem=event.problem)
         for call in event.calls:
-            self._tool_call(call, now)
-
-    # tools
-
-    def _tool_call(self, call: ToolCall, now: float) -> None:
-        self.tally.tool_calls += 1
-        self.emit("tool_call", now, name=call.name, arguments=call.arguments)
-        tool = self.agent.tools.get(call.name)
-        try:
-            if call.name not in self.agent.definition.tools:
-                known = ", ".join(self.agent.definition.tools)
-                raise ToolError(call.name, f"there is no such tool; these are: {known}")
-            if tool:
-                self._actions.append(RunTool(tool, call.call_id, call.arguments))
-            elif call.name == "recording":
-                self._record(call, now)
-            elif call.name == "send_digits":
-                self._send_digits(call, now)
-            elif call.name == "hang_up":
-                self._announce(Announced(call, partial(self.hang_up, "agent_hung_up"), survives_speech=False), now)
-            else:
-                transfer = transfer_asked(self, call, self._variables)
-                self._announce(Announced(call, partial(self._begin, transfer), survives_speech=True), now)
-        except ToolError as error:
-            self._answer_tool(call, failure(error.problem), now)
-
-    def tool_done(self, call_id: str, name: str, output: str, now: float) -> None:
-        if self.state is not CallState.ENDED:
-            self._answer_tool(ToolCall(call_id, name, ""), output, now)
-
-    def _answer_tool(self, call: ToolCall, output: str, now: float, respond: bool = True) -> None:
-        self.emit("tool_output", now, name=call.name, output=output)
-        self.session.tool_output(call.call_id, output, respond)
-
-    def _announce(self, announced: Announced, now: float) -> None:
-        """Do it when the words that came with it have been heard, not when they were received."""
-        if self._announced or self.transfer or self.following:
-            raise ToolError(announced.tool_call.name, "the call is being ended or transferred already")
-        self._announced = announced
-        self._timers.set("announced", now + (0 if self.leg.silent else ANNOUNCEMENT_SECONDS))
-
-    def _send_digits(self, call: ToolCall, now: float) -> None:
-        """Press keys, as for a menu that answers."""
-        digits = digits_of(call.name, call.arguments)
-        self.leg.send_digits(digits)
-        self.emit("dtmf_sent", now, digits=digits)
-        self._answer_tool(call, "sent", now)
-
-    def _record(self, call: ToolCall, now: float) -> None:
-        problem = self.recording.ask(str(arguments_of(call.name, call.arguments).get("action")), now)
-        self._answer_tool(call, failure(problem) if problem else "done", now, respond=not self.recording.announcing)
+            self.tools.use(call, now)
 
     # transfer
 
-    def _begin(self, transfer: Transfer, now: float) -> None:
+    def begin_transfer(self, transfer: Transfer, now: float) -> None:
         if self.state is not CallState.ANSWERED:
             return
         self.state, self.transfer = CallState.TRANSFERRING, transfer
@@ -341,7 +269,7 @@ class Call:
         self._timers.cancel("told")
         self.leg.deafen(False)
         self.emit("transfer_failed", now, target=transfer.name, status=status, problem=problem)
-        self._answer_tool(transfer.asked_by, failure(f"the transfer to {transfer.name} failed: {problem}"), now)
+        self.tools.answer(transfer.asked_by, failure(f"the transfer to {transfer.name} failed: {problem}"), now)
 
     def bridged(self, now: float) -> None:
         """The caller and the target of the transfer talk with each other: the agent has done its work."""
@@ -352,7 +280,7 @@ class Call:
 
     def refer(self, target: str, replaces: str, referred_by: str, now: float) -> None:
         """The caller's side wants somebody else to talk with the agent."""
-        if self.state is not CallState.ANSWERED or self._announced or self.following:
+        if self.state is not CallState.ANSWERED or self.ending or self.following:
             self.leg.tell_referrer(603)
             return
         self.following = Following(self, target, replaces, referred_by)
@@ -376,9 +304,13 @@ class Call:
         return self.state is CallState.ANSWERED
 
     @property
+    def ended(self) -> bool:
+        return self.state is CallState.ENDED
+
+    @property
     def ending(self) -> bool:
         """What is being said announces a transfer or the end."""
-        return self._announced is not None
+        return self.tools.announcing
 
     # endings
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.bridge.leg import Leg
-from gateway.bridge.transfer import Consult, Dismiss, Swap
+from gateway.bridge.transfer import Consult, Swap, let_go
 
 if TYPE_CHECKING:
     from gateway.bridge.call import Call
@@ -64,7 +64,4 @@ class Following:
     def close(self, why: str) -> None:
         """Let go of the other side."""
         other, self.other = self.other, None
-        if other:
-            other.hang_up(why)
-            other.close()
-        self._call.act(Dismiss())
+        let_go(self._call, other, why)

@@ -70,6 +70,10 @@ class AgentSession(Protocol):
     """The agent's end: `gateway.realtime.Client`."""
 
     @property
+    def busy(self) -> bool:
+        """A response is in progress, or asked for."""
+
+    @property
     def unfinished(self) -> bool:
         """Of what is being said more audio is still to come."""
 

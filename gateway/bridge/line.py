@@ -369,7 +369,7 @@ class Line:
             output = await tools.run(action.tool, action.arguments, self.facts, seconds)
         except ToolError as error:
             output = tools.failure(error.problem)
-        self.feed(lambda call, now: call.tool_done(action.call_id, action.tool.name, output, now))
+        self.feed(lambda call, now: call.tools.done(action.call_id, action.tool.name, output, now))
 
     def _dismiss(self) -> None:
         second, self._second = self._second, None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import struct
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 HZ = 8000
 PIECE = 8000  # bytes of G.711: one second
+MAX_WAITING = 30
+"""Pieces that may wait for a disk that does not answer; more fail the recording."""
+
 SLACK = 1600
 """Bytes that the caller's side may be behind before its gap is silence, or ahead before the oldest goes: 200 ms."""
 
@@ -40,6 +44,7 @@ class Recorder:
         self.paused = False
         self.seconds = 0.0  # that were handed over to be written
         self._failed = False
+        self._room = threading.Semaphore(MAX_WAITING)
         self._do(self._open)
 
     def caller(self, codes: bytes) -> None:
@@ -78,23 +83,30 @@ class Recorder:
         law = self._law
         self._do(lambda: self._write(*sides, law))
 
-    # in the thread
-
     def _do(self, work: Callable[[], None]) -> None:
-        self._threads.submit(self._guarded, work)
+        if self._room.acquire(blocking=False):
+            self._threads.submit(self._guarded, work)
+        else:
+            self._fail(f"the disk has not answered for {MAX_WAITING} s")
 
-    def _guarded(self, work: Callable[[], None]) -> None:
+    def _fail(self, problem: str) -> None:
         if self._failed:
             return
+        self._failed = True
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._on_failure, f"{self.path}: {problem}")
+
+    # in the thread
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        self._room.release()
         try:
-            work()
+            if not self._failed:
+                work()
         except OSError as error:
-            self._failed = True
-            if self._file:
-                self._file.close()
-            problem = f"{self.path}: {error.strerror or error}"
-            if not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(self._on_failure, problem)
+            self._fail(str(error.strerror or error))
+        if self._failed and self._file:
+            self._file.close()
 
     def _open(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,7 +128,10 @@ class Recorder:
 
 
 def _head(frames: int) -> bytes:
-    """RIFF and WAVE for so many frames of two channels of 16 bits (the format's own names)."""
+    """RIFF and WAVE for so many frames of two channels of 16 bits (the format's own names).
+
+    The standard library's writer is not used: it writes the head when it is collected, and raises where a disk is full.
+    """
     size = 4 * frames
     layout = struct.pack("<HHIIHH", 1, 2, HZ, 4 * HZ, 4, 16)  # PCM
     return struct.pack("<4sI4s4sI16s4sI", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, layout, b"data", size)

@@ -48,6 +48,7 @@ class Recording:
         self._settings = call.agent.definition.recording
         self.state = State.OFF
         self._greet = False
+        self._said = False  # the announcement was asked for; before that it waits until nobody speaks
 
     @property
     def announcing(self) -> bool:
@@ -68,9 +69,8 @@ class Recording:
         if not self._call.talking or after is None:
             return f"the recording is {self.state.value}: it cannot be told to {what}"
         if what == "start" and self._settings.announcement:
-            self.state = State.ANNOUNCING
-            words = expand(self._settings.announcement, self._call.facts.variables(self._call.agent.name))
-            self._call.session.create_response(f"Say exactly: {words}")
+            self.state, self._said = State.ANNOUNCING, False
+            self.heard(now)
             return ""
         began, self.state = self.state, after
         if began is not State.ANNOUNCING:
@@ -78,14 +78,29 @@ class Recording:
         return ""
 
     def heard(self, now: float) -> None:
-        """All that was said has left for the caller."""
-        if not self.announcing:
+        """All that was said has left for the caller, or a response has ended that said nothing."""
+        call = self._call
+        if not self.announcing or call.session.busy or not call.leg.silent:
+            return
+        if not self._said:
+            self._said = True
+            words = expand(self._settings.announcement, call.facts.variables(call.agent.name))
+            call.session.create_response(f"Say exactly: {words}")
             return
         self.state = State.ON
         self._call.act(Record("start"))
         if self._greet:
             self._greet = False
             self._call.greet()
+
+    def response_done(self, status: str, now: float) -> None:
+        """Where the announcement could not be said nothing is recorded."""
+        if self.announcing and self._said and status != "completed":
+            self.failed(f"the announcement was not said: the response was {status}", now)
+            if self._greet:
+                self._greet = False
+                self._call.greet()
+        self.heard(now)
 
     def failed(self, problem: str, now: float) -> None:
         if self.state is not State.OFF:

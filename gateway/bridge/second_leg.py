@@ -65,7 +65,7 @@ class SecondLeg:
             line.listen_to(session)
             known = {"uri": asked.target, "sip_call_id": session.dialog.call_id}
             line.feed(lambda call, now: call.emit("transfer_dialing", now, **known))
-        except Exception as error:
+        except Exception as error:  # the door: a fault here ends this errand, and not the call
             if not isinstance(error, GatewayError):
                 log.exception("call.bug", call_id=line.facts.call_id, exc_info=error)
             self._ended(str(error), reason_of(error).status)

@@ -25,7 +25,7 @@ _DIGITS = re.compile(r"[0-9*#A-Da-d]{1,40}")
 
 @dataclass(frozen=True, slots=True)
 class RunTool:
-    """Run a function of the agent's and hand its answer to the call's `tool_done`."""
+    """Run a function of the agent's and hand its answer to the call's `tools.done`."""
 
     tool: Tool
     call_id: str

@@ -194,10 +194,15 @@ class Transfer:
     def close(self, why: str) -> None:
         """Let go of the other side."""
         other, self.other = self.other, None
-        if other:
-            other.hang_up(why)
-            other.close()
-        self._call.act(Dismiss())
+        let_go(self._call, other, why)
+
+
+def let_go(call: Call, other: Leg | None, why: str) -> None:
+    """Hang up on the second telephone."""
+    if other:
+        other.hang_up(why)
+        other.close()
+    call.act(Dismiss())
 
 
 def transfer_asked(call: Call, asked: ToolCall, variables: Mapping[str, str]) -> Transfer:

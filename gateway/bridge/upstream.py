@@ -71,7 +71,9 @@ class Upstream:
             if whole:
                 alike[voice.law.name, len(whole)].append((voice, whole))
         for group in alike.values():
-            self._convert([voice for voice, _ in group], b"".join([codes for _, codes in group]))
+            here = [one for one in group if one[0].row >= 0]  # what was handed on just now may have ended a call
+            if here:
+                self._convert([voice for voice, _ in here], b"".join([codes for _, codes in here]))
 
     def _whole(self, voice: Voice, codes: bytes) -> bytes:
         codes = self._rests.pop(voice, b"") + codes

@@ -97,6 +97,10 @@ class Client:
     def unfinished(self) -> bool:
         return self.session.unfinished
 
+    @property
+    def busy(self) -> bool:
+        return self.session.busy
+
     def create_response(self, instructions: str = "") -> None:
         self.session.create_response(instructions)
         self._flush()

@@ -129,6 +129,11 @@ class Session:
             self.create_response()
 
     @property
+    def busy(self) -> bool:
+        """A response is in progress, or asked for."""
+        return self._active is not None or self._owed is not None
+
+    @property
     def unfinished(self) -> bool:
         """Of what is being said more audio is still to come."""
         return bool(self._active) and self._active not in self._interrupted and self._saying not in self._complete

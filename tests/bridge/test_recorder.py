@@ -1,6 +1,7 @@
 """Files as they are written: real ones, also on a device that is full."""
 
 import asyncio
+import threading
 import wave
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -116,6 +117,21 @@ async def test_a_device_that_is_full_is_told_once(tmp_path):
     await asyncio.sleep(0.01)
     assert len(failures) == 1
     assert "full.wav: No space left on device" in failures[0]
+
+
+async def test_a_disk_that_hangs_costs_no_memory(tmp_path):
+    threads, failures, answers = ThreadPoolExecutor(1), [], threading.Event()
+    threads.submit(answers.wait)
+    recorder = Recorder(tmp_path / "call.wav", ULAW, threads, failures.append)
+    for _ in range(50 * 100):  # 100 s
+        recorder.agent(codes(500, 160))
+    await asyncio.sleep(0.01)
+    assert len(failures) == 1
+    assert "the disk has not answered for 30 s" in failures[0]
+    answers.set()
+    recorder.close()
+    await asyncio.to_thread(threads.shutdown)
+    assert len(failures) == 1
 
 
 async def test_a_folder_that_cannot_be_made_is_told(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.agents import Agent, AgentDefinition
 from gateway.bridge.recording import Record, State
-from gateway.realtime import SpeechStarted
+from gateway.realtime import ResponseDone, SpeechStarted
 from tests.bridge.test_call import Stage
 
 
@@ -96,3 +96,42 @@ def test_a_disk_that_is_full_is_an_event_and_not_the_end():
     ]
     assert not taped.finished
     assert taped.call.recording.ask("start", taped.now) == ""
+
+
+def test_what_is_being_said_is_not_taken_for_the_announcement():
+    taped = Taped(announcement="From now on I record.")
+    taped.speaks()
+    assert taped.asks("start") == "done"
+    assert ("create_response", "Say exactly: From now on I record.") not in taped.log
+    taped.plays_out()  # the sentence before
+    assert taped.log[-1] == ("create_response", "Say exactly: From now on I record.")
+    assert taped.tape == []
+    taped.call.session.busy = True
+    taped.speaks()
+    taped.plays_out()  # the provider is slow: more of it is to come
+    assert taped.tape == []
+    taped.call.session.busy = False
+    taped.speaks()
+    taped.plays_out()
+    assert taped.tape == ["start"]
+
+
+def test_keys_do_not_interrupt_the_announcement_either():
+    taped = Taped(start="answer", announcement="Recorded.")
+    taped.speaks()
+    taped.do(taped.call.digit, "1")
+    assert "flush" not in taped.verbs()
+    taped.plays_out()
+    assert taped.tape == ["start"]
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled", "incomplete"])
+def test_without_an_announcement_nothing_is_recorded_and_the_call_goes_on(status):
+    taped = Taped(talking=False, start="answer", announcement="Recorded.")
+    taped.do(taped.call.agent_ready)
+    taped.do(taped.call.confirmed)
+    taped.hears(ResponseDone("r1", status))
+    assert taped.call.recording.state is State.OFF
+    assert status in next(event.data["problem"] for event in taped.told if event.type == "recording_failed")
+    assert taped.log[-1] == ("create_response", "Say exactly: Hello.")
+    assert "start" not in taped.tape

@@ -87,3 +87,20 @@ def test_who_has_left_is_not_told():
     upstream.leave(voice)
     upstream.flush()
     assert voice.pcm == b""
+
+
+def test_a_call_that_ends_while_the_batch_is_handed_out_spoils_no_other():
+    asked = []
+    upstream = Upstream(asked.append)
+    first, leaving = Voice(upstream, g711.ULAW), Voice(upstream, g711.ALAW)
+    last = next(one for one in iter(lambda: Voice(upstream), None) if one.row == 0)  # row 0 is lent last
+    others = [Voice(upstream) for _ in range(64)]  # so that the table grows, and its last row is in use
+    neighbour = next(one for one in [last, *others] if one.row == 127)
+    first.converted = lambda pcm: leaving.row >= 0 and upstream.leave(leaving)
+    upstream.put(first, b"\x20" * 160)
+    upstream.put(leaving, b"\x20" * 160)
+    upstream.flush()
+    upstream.put(neighbour, b"\xff" * 160)
+    upstream.flush()
+    assert leaving.pcm == b""
+    assert not any(neighbour.pcm)

@@ -40,17 +40,25 @@ module_app menu.so
 """
 
 
-def test_a_question_in_a_law(demo, tmp_path):
-    (tmp_path / "config").write_text(CONFIG.format(folder=tmp_path, modules=MODULES))
-    (tmp_path / "accounts").write_text("<sip:baresip@127.0.0.1>;regint=0;audio_codecs=PCMA/8000\n")
-    (tmp_path / "contacts").write_text("")
-    with wave.open(str(tmp_path / "say.wav"), "wb") as file:
+def phone(folder: Path, account: str, say: bytes, control: int = 0) -> list[str]:
+    """A telephone that says `say` (PCM16 at 8 kHz), and listens for commands on the port `control`: what starts it."""
+    listen = f"module_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control}\n" if control else ""
+    (folder / "config").write_text(CONFIG.format(folder=folder, modules=MODULES) + listen)
+    (folder / "accounts").write_text(f"{account};regint=0\n")
+    (folder / "contacts").write_text("")
+    with wave.open(str(folder / "say.wav"), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(8000)
-        quiet = np.zeros(4 * 8000, np.int16)  # while the greeting is spoken
-        file.writeframes(np.concatenate((quiet, narrowband("what are your opening hours"), quiet, quiet)).tobytes())
-    command = ["baresip", "-f", str(tmp_path), "-e", f"d sip:reception@127.0.0.1:{demo.sip_port}", "-t", "14"]
+        file.writeframes(say)
+    return ["baresip", "-f", str(folder)]
+
+
+def test_a_question_in_a_law(demo, tmp_path):
+    quiet = np.zeros(4 * 8000, np.int16)  # while the greeting is spoken
+    say = np.concatenate((quiet, narrowband("what are your opening hours"), quiet, quiet)).tobytes()
+    start = phone(tmp_path, "<sip:baresip@127.0.0.1>;audio_codecs=PCMA/8000", say)
+    command = [*start, "-e", f"d sip:reception@127.0.0.1:{demo.sip_port}", "-t", "14"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert "Call established" in done.stdout + done.stderr
     record = demo.call_of("baresip")
@@ -80,18 +88,8 @@ class Control:
 
 def test_it_holds_and_resumes_by_tcp(demo, tmp_path):
     port = free_port()
-    control = f"module_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{port}\n"
-    (tmp_path / "config").write_text(CONFIG.format(folder=tmp_path, modules=MODULES) + control)
-    (tmp_path / "accounts").write_text("<sip:holding@127.0.0.1;transport=tcp>;regint=0\n")
-    (tmp_path / "contacts").write_text("")
-    with wave.open(str(tmp_path / "say.wav"), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(8000)
-        file.writeframes(bytes(16000 * 20))
-    with subprocess.Popen(
-        ["baresip", "-f", str(tmp_path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as phone:
+    start = phone(tmp_path, "<sip:holding@127.0.0.1;transport=tcp>", bytes(16000 * 20), port)
+    with subprocess.Popen(start, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             hand = Control(port)
             hand.do("dial", f"sip:reception@127.0.0.1:{demo.sip_port};transport=tcp")
@@ -104,7 +102,7 @@ def test_it_holds_and_resumes_by_tcp(demo, tmp_path):
             time.sleep(0.5)
             hand.close()
         finally:
-            phone.terminate()
+            process.terminate()
     record = demo.call_of("holding")
     assert record["outcome"] == "caller_hung_up"
     assert "answered" in kinds(record)
@@ -125,22 +123,14 @@ async def test_it_sends_the_agent_to_somebody_else(tmp_path):
     """baresip's REFER is followed: its NOTIFYs end its call, and the agent goes on with whom it was sent to."""
     for folder in ("clerk", "billing", "phone"):
         (tmp_path / folder).mkdir()
-    port, folder = free_port(), tmp_path / "phone"
-    control = f"module_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{port}\n"
-    (folder / "config").write_text(CONFIG.format(folder=folder, modules=MODULES) + control)
-    (folder / "accounts").write_text("<sip:boss@127.0.0.1>;regint=0\n")
-    (folder / "contacts").write_text("")
-    with wave.open(str(folder / "say.wav"), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(8000)
-        file.writeframes(bytes(16000 * 30))
+    port = free_port()
+    start = phone(tmp_path / "phone", "<sip:boss@127.0.0.1>", bytes(16000 * 30), port)
     trunk = {"name": "desk", "peers": ["127.0.0.1"], "follow_refer": True}
     async with (
         running(settings_for(tmp_path / "billing", {"eve": BILLING})) as (billing, there),
         running(settings_for(tmp_path / "clerk", {"bob": CLERK}, trunks=[trunk])) as (gateway, here),
     ):
-        phone = await asyncio.create_subprocess_exec("baresip", "-f", str(folder), stdout=asyncio.subprocess.DEVNULL)
+        process = await asyncio.create_subprocess_exec(*start, stdout=asyncio.subprocess.DEVNULL)
         try:
             hand = await asyncio.to_thread(Control, port)
             hand.do("dial", f"sip:bob@127.0.0.1:{gateway.sip_port}")
@@ -154,6 +144,6 @@ async def test_it_sends_the_agent_to_somebody_else(tmp_path):
             assert "replaced" in [kind for kind, _ in here]
             assert [len(one.switchboard) for one in (gateway, billing)] == [1, 1]
         finally:
-            phone.terminate()
-            await phone.wait()
+            process.terminate()
+            await process.wait()
     assert [data["outcome"] for kind, data in there if kind == "ended"] in (["caller_hung_up"], ["node_stopped"])

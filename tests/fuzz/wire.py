@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.bench import resident
-from tests.gatewayd import free_port
+from tests.gatewayd import free_port, until_ready
 from tests.sip import test_torture as torture
 from tests.wire import OFFER, request
 
@@ -121,12 +121,7 @@ def run(count: int) -> str:
                 stdout=output, stderr=output,
             )  # fmt: skip
         try:
-            for _ in range(200):
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{http}/ready", timeout=1)
-                    break
-                except OSError:
-                    time.sleep(0.1)
+            until_ready(http)
             return _play(count, sip, http, process.pid, log)
         finally:
             for _ in range(2):  # the second does not wait for calls
