@@ -2,47 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from . import g711
 from .g711 import Law
+from .g722 import G722
 from .goertzel import KeyDetector, tone
 from .level import SpeechDetector
 from .plc import Concealer
-from .resample import DOWN, UP, Resampler
+from .resample import DOWN, UP, Resampler, kernel
+from .sound import WIDE, Sound, Transcoder
 from .tones import comfort_noise, hold_tune, read_wav
 
 __all__ = [
     "CODECS",
     "DOWN",
     "UP",
+    "WIDE",
     "Codec",
+    "Coder",
     "Concealer",
     "KeyDetector",
     "Law",
     "Resampler",
+    "Sound",
     "SpeechDetector",
+    "Transcoder",
     "comfort_noise",
     "g711",
     "hold_tune",
+    "kernel",
     "read_wav",
     "tone",
 ]
 
 
+class Coder(Protocol):
+    """A codec's memory of one party."""
+
+    def decode(self, payload: bytes) -> bytes: ...
+    def encode(self, pcm: bytes) -> bytes: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """One way to speak on RTP: SDP name, rate of the samples and of the RTP clock in Hz, static payload type."""
+    """One way to speak on RTP: SDP name, RTP clock in Hz, static payload type.
+
+    `sound` is what payloads are turned into by a `coder`; without one they are that already.
+    """
 
     name: str
-    rate_hz: int
     clock_hz: int
     payload_type: int
-    law: g711.Law
+    sound: Sound
+    coder: Callable[[], Coder] | None = None
 
 
 CODECS = {
-    "PCMU": Codec("PCMU", 8000, 8000, 0, g711.ULAW),
-    "PCMA": Codec("PCMA", 8000, 8000, 8, g711.ALAW),
+    "PCMU": Codec("PCMU", 8000, 0, g711.ULAW),
+    "PCMA": Codec("PCMA", 8000, 8, g711.ALAW),
+    "G722": Codec("G722", 8000, 9, WIDE, G722),
 }
-"""What is spoken on the telephone's side, in order of preference."""
+"""What can be spoken on the telephone's side."""

@@ -23,9 +23,21 @@ class Law:
     encoder: NDArray[np.uint8]  # [65536], indexed by the sample seen as uint16
     decoder: NDArray[np.int16]  # [256]
 
+    hz = 8000
+    size = 1  # bytes of a sample
+
     @property
     def silence(self) -> int:
         return int(self.encoder[0])
+
+    def linear(self, sound: bytes) -> NDArray[np.int16]:
+        return self.decoder[np.frombuffer(sound, np.uint8)]
+
+    def coded(self, samples: NDArray[np.int16]) -> bytes:
+        return self.encoder[samples.view(np.uint16)].tobytes()
+
+    def quiet(self, samples: int) -> bytes:
+        return bytes([self.silence]) * samples
 
 
 def _law(name: str, encode: Callable[[bytes, int], bytes], decode: Callable[[bytes, int], bytes]) -> Law:

@@ -10,7 +10,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from .g711 import Law, encode
+from .sound import Sound
 
 HZ = 24000
 
@@ -48,8 +48,8 @@ def read_wav(path: Path) -> NDArray[np.int16]:
 
 
 @cache
-def comfort_noise(law: Law, dbm0: float) -> bytes:
-    """Four seconds of even noise at that level, coded: what a quiet line sounds like (RFC 3389 says why)."""
+def comfort_noise(sound: Sound, dbm0: float) -> bytes:
+    """Four seconds of even noise at that level: what a quiet line sounds like (RFC 3389 says why)."""
     peak = 32124 / 10 ** (3.14 / 20)  # of a sine at 0 dBm0
-    noise = np.random.default_rng(0).normal(0, peak / 2**0.5 * 10 ** (dbm0 / 20), 4 * 8000)
-    return encode(law, noise.astype(np.int16)).tobytes()
+    noise = np.random.default_rng(0).normal(0, peak / 2**0.5 * 10 ** (dbm0 / 20), 4 * sound.hz)
+    return sound.coded(noise.astype(np.int16))

@@ -24,7 +24,7 @@ import soxr
 import uvloop
 
 from gateway.bridge.sip_leg import SipLeg
-from gateway.codecs import DOWN, UP, Resampler, g711
+from gateway.codecs import DOWN, G722, UP, Resampler, g711
 from gateway.codecs.resample import Kernel
 from tests.caller import Caller, heard_ms, last_loud_ms
 from tests.gatewayd import free_port, running, settings_for, until_ready
@@ -58,6 +58,12 @@ def kernels() -> None:
     _print({
         "G.711 encode, one call": microseconds(lambda: g711.encode(g711.ULAW, narrow)),
         "G.711 encode, 50 calls at once": microseconds(lambda: g711.encode(g711.ULAW, batch)) / 50,
+    })  # fmt: skip
+    coder, pcm = G722(), rng.integers(-9000, 9000, 320).astype("<i2").tobytes()
+    coded = coder.encode(pcm)
+    _print({
+        "G.722 encode": microseconds(lambda: coder.encode(pcm)),
+        "G.722 decode": microseconds(lambda: coder.decode(coded)),
     })  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What all callers hear, made together at each tick of the media clock: PCM16 at 24 or 8 kHz to G.711."""
+"""What all callers hear, made together at each tick of the media clock: PCM16 at 24 or 8 kHz to what each speaks."""
 
 from __future__ import annotations
 
@@ -7,40 +7,57 @@ from collections import defaultdict
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.bridge.passing import CODED_FRAME
-from gateway.bridge.sip_leg import FRAME, SILENCE, SipLeg
-from gateway.codecs import DOWN, g711
+from gateway.bridge.interludes import FRAME
+from gateway.bridge.sip_leg import SILENCE, SipLeg
+from gateway.codecs import kernel
+
+Group = list[tuple[SipLeg, NDArray[np.int16], bool]]  # whether it is speech
+Speaking = defaultdict[tuple[str, int], Group]  # by sound and length of the frame
 
 
 def render(due: list[SipLeg]) -> None:
     """Send one frame of each."""
-    speaking: defaultdict[tuple[str, int], list[tuple[SipLeg, NDArray[np.int16], bool]]] = defaultdict(list)
+    speaking: Speaking = defaultdict(list)
     for leg in due:
-        if (payload := leg.passed_on()) is not None:
-            leg.send(payload, False)
-            continue
-        frame = leg.frame()
-        if frame is not None:
-            speaking[leg.law.name, len(frame)].append((leg, frame, not leg.holding))
-        elif leg.history is not SILENCE:  # the end of what was said has still to leave the filter
-            speaking[leg.law.name, FRAME].append((leg, SILENCE, False))
-        else:
-            leg.send(leg.quiet(), False)
+        try:
+            _next(leg, speaking)
+        except Exception as error:  # the door: a fault in one call never touches another
+            leg.fault(error)
     for (_, length), group in speaking.items():
-        _convert(group, wide=length == FRAME)
+        _convert(group, resampled=length == FRAME)
 
 
-def _convert(group: list[tuple[SipLeg, NDArray[np.int16], bool]], wide: bool) -> None:
-    """Of one law and one rate: through resampling, where it is 24 kHz, and companding at once."""
+def _next(leg: SipLeg, speaking: Speaking) -> None:
+    """What needs no conversion is sent, the rest joins those who speak."""
+    if (payload := leg.passed_on()) is not None:
+        leg.send(payload, False)
+        return
+    frame = leg.frame()
+    if frame is not None:
+        speaking[leg.sound.name, len(frame)].append((leg, frame, not leg.holding))
+    elif leg.history is not SILENCE:  # the end of what was said has still to leave the filter
+        speaking[leg.sound.name, FRAME].append((leg, SILENCE, False))
+    else:
+        leg.send(leg.quiet(), False)
+
+
+def _convert(group: Group, resampled: bool) -> None:
+    """Of one sound and one rate: through resampling, where it is 24 kHz, and companding at once."""
+    sound = group[0][0].sound
+    down = kernel(24000, sound.hz)
     pieces: list[NDArray[np.int16]] = []
     for leg, frame, _ in group:
-        if wide:
-            pieces.append(leg.history[-DOWN.context :])
+        if resampled:
+            pieces.append(leg.history[-down.context :])
             leg.history = frame
         pieces.append(frame)
     samples = np.concatenate(pieces)
-    if wide:
-        samples = DOWN.convert(samples.reshape(len(group), -1).astype(np.float32))
-    codes = g711.encode(group[0][0].law, samples).tobytes()
+    if resampled:
+        samples = down.convert(samples.reshape(len(group), -1).astype(np.float32))
+    whole = sound.coded(samples)
+    size = len(whole) // len(group)
     for place, (leg, _, speaks) in enumerate(group):
-        leg.send(codes[place * CODED_FRAME : (place + 1) * CODED_FRAME], speaks)
+        try:
+            leg.send(whole[place * size : (place + 1) * size], speaks)
+        except Exception as error:
+            leg.fault(error)

@@ -15,7 +15,7 @@ class LegEvents:
 
     digit: Callable[[str], None]
     drained: Callable[[], None]  # all that was to be played has left
-    unheard: Callable[[str], None]  # no packet has come for too long; what was promised and what came instead
+    broken: Callable[[str, str], None]  # the media has ended: media_timeout or media_failed, and what happened
 
 
 class Leg(Protocol):

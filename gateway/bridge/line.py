@@ -15,6 +15,7 @@ from gateway.bridge import tools
 from gateway.bridge.briefing import session_config
 from gateway.bridge.call import Action, Call, Finished
 from gateway.bridge.facts import CallFacts
+from gateway.bridge.interludes import Interludes
 from gateway.bridge.leg import LegEvents
 from gateway.bridge.reasons import outcome_of
 from gateway.bridge.recorder import Tape
@@ -97,7 +98,7 @@ class Line:
         """From the INVITE to a call with an agent that is ready; any error on the way refuses the call."""
         try:
             agent = self._house.agent_for(self.facts)
-            self.leg = leg = self._make_leg()
+            self.leg = leg = self._make_leg(agent)
             leg.take(session)  # what cannot be agreed on costs no port
             await self._open(leg)
             leg.take(session)
@@ -112,7 +113,7 @@ class Line:
         """First the agent, then the INVITE: nobody's telephone rings without somebody to talk with."""
         try:
             agent = self._house.agent(order.agent)
-            self.leg = leg = self._make_leg()
+            self.leg = leg = self._make_leg(agent)
             await self._open(leg)
             self._begin(agent, leg, Call.dial)
             await self._client_of(agent).open()
@@ -129,7 +130,7 @@ class Line:
         try:
             assert self.call is not None
             assert old is not None
-            leg = self._make_leg()
+            leg = self._make_leg(self.call.agent)
             leg.take(session)
             await self._open(leg)
             leg.take(session)
@@ -158,7 +159,7 @@ class Line:
         leg.events = LegEvents(
             digit=lambda digit: self.feed(lambda call, now: call.digit(digit, now)),
             drained=lambda: self.feed(Call.drained),
-            unheard=lambda problem: self.feed(lambda call, now: call.hang_up("media_timeout", now, problem=problem)),
+            broken=lambda outcome, problem: self.feed(lambda call, now: call.hang_up(outcome, now, problem=problem)),
         )
         self._listen(leg)
         self.feed(first)
@@ -174,9 +175,10 @@ class Line:
 
     def _format(self, agent: Agent) -> str:
         """How audio travels to and from the provider; G.711 as it is spoken on the telephone."""
-        if agent.definition.audio == "pcm" or self.leg is None:
+        sound = self.leg.spoken.sound if self.leg else None
+        if agent.definition.audio == "pcm" or self.leg is None or not isinstance(sound, Law):
             return "audio/pcm"
-        self._law = self.leg.spoken.law
+        self._law = sound
         self.leg.pass_on(self._law)
         return f"audio/{self._law.name.lower()}"
 
@@ -187,14 +189,16 @@ class Line:
             self._client.log = self._client.log.bind(call_id=self.facts.call_id)
         return self._client
 
-    def _make_leg(self, heard_by: Callable[[bytes], None] | None = None) -> SipLeg:
+    def _make_leg(self, agent: Agent, heard_by: Callable[[bytes], None] | None = None) -> SipLeg:
         settings, trunk = self._house.settings, self.trunk
         codecs = tuple(CODECS[name] for name in (trunk and trunk.codecs) or settings.codecs)
-        uplink = Uplink(codecs[0], settings.chunk_ms, heard_by or self._heard, self._house.upstream)
+        if agent.definition.audio == "g711":
+            codecs = tuple(one for one in codecs if isinstance(one.sound, Law)) or codecs
+        uplink = Uplink(codecs[0].sound, settings.chunk_ms, heard_by or self._heard, self._house.upstream)
         srtp = (trunk and trunk.srtp) or settings.srtp
         ptime_ms = (trunk and trunk.ptime_ms) or settings.ptime_ms
-        heard = settings.hold_audio, ptime_ms, settings.comfort_noise_dbm0
-        leg = SipLeg(self._house.user_agent, codecs, uplink, trunk, srtp, *heard)
+        interludes = Interludes(settings.hold_audio, settings.comfort_noise_dbm0)
+        leg = SipLeg(self._house.user_agent, codecs, uplink, trunk, srtp, ptime_ms, interludes)
         if self._law:
             leg.pass_on(self._law)
         return leg
@@ -204,7 +208,8 @@ class Line:
 
     async def open_second(self) -> SipLeg:
         """A leg that the agent does not hear yet. Raises NoMediaPort."""
-        leg = self._make_leg(heard_by=lambda chunk: None)
+        assert self.call is not None
+        leg = self._make_leg(self.call.agent, heard_by=lambda chunk: None)
         await self._open(leg)
         return leg
 

@@ -58,7 +58,7 @@ class SecondLeg:
             leg.events = LegEvents(
                 digit=lambda digit: None,
                 drained=lambda: self._tell(lambda whom, now: whom.other_drained(now)),
-                unheard=lambda problem: self._ended(problem, 0),
+                broken=lambda outcome, problem: self._ended(problem, 0),
             )
             self._tell(lambda whom, now: whom.other_calling(leg))
             session = leg.call(self._order())

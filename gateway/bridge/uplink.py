@@ -1,4 +1,4 @@
-"""The caller's voice on its way to the agent: G.711 in, PCM16 at 24 kHz (or G.711) out, on a clock that never stops."""
+"""The caller's voice on its way to the agent: PCM16 at 24 kHz, or G.711 as it is, on a clock that never stops."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from gateway.bridge.recorder import Recorder
 from gateway.bridge.upstream import Upstream
-from gateway.codecs import Codec, Concealer, KeyDetector, SpeechDetector, g711
+from gateway.codecs import Concealer, KeyDetector, Law, Resampler, Sound, SpeechDetector, g711
 from gateway.rtp import Gap
 
 FRAME_MS = 20
+CLOCK_HZ = 8000
+"""Of the RTP timestamps, in which gaps are counted."""
 QUIET_MS = 100
 """When nothing has come for this long the sender has paused, and its silence is filled in as time goes by."""
 
@@ -23,27 +25,29 @@ _REMEMBERED = 4  # packets, for the concealment of what comes after them
 class Uplink:
     """`append` gets chunks of `chunk_ms`. Loss is concealed; pauses and hold become silence of their own length."""
 
-    def __init__(self, codec: Codec, chunk_ms: int, append: Callable[[bytes], None], upstream: Upstream) -> None:
+    def __init__(self, sound: Sound, chunk_ms: int, append: Callable[[bytes], None], upstream: Upstream) -> None:
         self.append = append
         self._chunk = chunk_ms * 48  # bytes
         self._pending = b""
         self._upstream = upstream
         self.row = upstream.join()
-        self.law = codec.law
-        self._wanted: g711.Law | None = None  # by the provider, as it is
+        self.sound = sound
+        self._wanted: Law | None = None  # by the provider, as it is
         self.quiet_ms = 0  # since the last packet
-        self._filled = 0  # samples of silence that were filled in before a gap explained them
+        self._filled = 0  # of silence, in ticks of the RTP clock, that were filled in before a gap explained them
         self.deaf = False
         self._recent: deque[bytes] = deque(maxlen=_REMEMBERED)
-        self._concealer = Concealer()
+        self._concealer = Concealer(sound.hz)
         self._keys: KeyDetector | None = None
+        self._narrow: Resampler | None = None  # for the keys
         self._on_key: Callable[[str], None] = lambda key: None
         self.recorder: Recorder | None = None
+        self.fault: Callable[[Exception], None] = lambda error: None  # hears of a bug in what follows
         self._speech: SpeechDetector | None = None
         self._agent_is_heard: Callable[[], bool] = lambda: False
         self._on_speech: Callable[[], None] = lambda: None
 
-    def pass_on(self, law: g711.Law) -> None:
+    def pass_on(self, law: Law) -> None:
         """The provider takes G.711: nothing is converted, or only from one law to the other."""
         self._wanted, self._chunk = law, self._chunk // 6
 
@@ -56,14 +60,16 @@ class Uplink:
         self._speech = SpeechDetector(after_ms)
         self._agent_is_heard, self._on_speech = while_, on_speech
 
-    def use(self, codec: Codec) -> None:
-        """What the next payloads are coded in."""
-        if codec.law is not self.law:
-            self._upstream.flush()
+    def use(self, sound: Sound) -> None:
+        """What comes next is coded in."""
+        if sound is not self.sound:
+            self._upstream.restart(self)
             self._recent.clear()
-            self.law = codec.law
+            self.sound, self._concealer = sound, Concealer(sound.hz)
+            self._narrow = Resampler(sound.hz, CLOCK_HZ) if sound.hz != CLOCK_HZ else None
 
     def audio(self, payload: bytes) -> None:
+        """The next that was said, in `sound`."""
         self.quiet_ms = self._filled = 0  # a gap that explains what was filled in comes just before
         if self._speech and not self.deaf:
             self._listen(self._speech, payload)
@@ -76,17 +82,18 @@ class Uplink:
         """What is heard of it: after a loss, while keys may be in it, or by the deaf."""
         samples, tones = self._linear(payload), False
         if self._keys:
-            keys, tones = self._keys.push(samples)
+            keys, tones = self._keys.push(self._narrow.push(samples) if self._narrow else samples)
             for key in keys:
                 self._on_key(key)
         if self.deaf or tones:
-            return self._silence(len(payload))
-        return self._coded(self._concealer.blend(samples)) if self._concealer.active else payload
+            return self.sound.quiet(len(samples))
+        return self.sound.coded(self._concealer.blend(samples)) if self._concealer.active else payload
 
     def _listen(self, detector: SpeechDetector, payload: bytes) -> None:
         if not self._agent_is_heard():
             detector.reset()
-        if detector.push(self._linear(payload), len(payload) / 8) and self._agent_is_heard():
+        samples = self._linear(payload)
+        if detector.push(samples, len(samples) * 1000 / self.sound.hz) and self._agent_is_heard():
             detector.reset()
             self._on_speech()
 
@@ -97,8 +104,8 @@ class Uplink:
         if missing <= 0:
             return
         if gap.lost and not explained and not self.deaf:
-            made = self._concealer.conceal(missing, lambda: self._linear(b"".join(self._recent)))
-            self._put(self._coded(made))
+            samples = missing * self.sound.hz // CLOCK_HZ
+            self._put(self.sound.coded(self._concealer.conceal(samples, lambda: self._linear(b"".join(self._recent)))))
         else:
             self._put(self._silence(missing))
 
@@ -106,9 +113,9 @@ class Uplink:
         """Once in 20 ms."""
         self.quiet_ms += FRAME_MS
         if self.quiet_ms > QUIET_MS:
-            samples = FRAME_MS * 8
-            self._filled += samples
-            self._put(self._silence(samples))
+            ticks = FRAME_MS * CLOCK_HZ // 1000
+            self._filled += ticks
+            self._put(self._silence(ticks))
 
     def _put(self, codes: bytes) -> None:
         if self.recorder:
@@ -116,16 +123,14 @@ class Uplink:
         if self._wanted is None:
             self._upstream.put(self, codes)
         else:
-            self.converted(codes if self.law is self._wanted else g711.translate(codes, self.law, self._wanted))
+            assert isinstance(self.sound, Law)  # nothing wider is offered where an agent wants G.711
+            self.converted(codes if self.sound is self._wanted else g711.translate(codes, self.sound, self._wanted))
 
     def _linear(self, codes: bytes) -> NDArray[np.int16]:
-        return self.law.decoder[np.frombuffer(codes, np.uint8)]
+        return self.sound.linear(codes)
 
-    def _coded(self, samples: NDArray[np.int16]) -> bytes:
-        return g711.encode(self.law, samples).tobytes()
-
-    def _silence(self, samples: int) -> bytes:
-        return bytes([self.law.silence]) * samples
+    def _silence(self, ticks: int) -> bytes:
+        return self.sound.quiet(ticks * self.sound.hz // CLOCK_HZ)
 
     def converted(self, pcm: bytes) -> None:
         """What the provider takes, in order."""

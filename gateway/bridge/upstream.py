@@ -1,4 +1,4 @@
-"""The callers' voices of all calls, converted together: G.711 to PCM16 at 24 kHz."""
+"""The callers' voices of all calls, converted together: G.711, or PCM16 of a wider band, to PCM16 at 24 kHz."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.codecs import UP, g711
+from gateway.codecs import WIDE, Sound, kernel
+
+PROVIDER_HZ = 24000
+HISTORY = kernel(WIDE.hz, PROVIDER_HZ).context
+"""Samples of the past that the widest needs."""
 
 
 class Voice(Protocol):
@@ -18,9 +22,12 @@ class Voice(Protocol):
     row: int
 
     @property
-    def law(self) -> g711.Law: ...
+    def sound(self) -> Sound: ...
     def converted(self, pcm: bytes) -> None:
         """PCM16 at 24 kHz, in order."""
+
+    def fault(self, error: Exception) -> None:
+        """What it did with it was a bug."""
 
 
 class Upstream:
@@ -30,7 +37,7 @@ class Upstream:
         self._ask = ask
         self._waiting: dict[Voice, bytes] = {}
         self._rests: dict[Voice, bytes] = {}  # what did not fill a block of the kernel
-        self._history: NDArray[np.float32] = np.zeros((64, UP.context), np.float32)
+        self._history: NDArray[np.float32] = np.zeros((64, HISTORY), np.float32)
         self._free = list(range(64))
 
     def join(self) -> int:
@@ -50,6 +57,12 @@ class Upstream:
         self._free.append(voice.row)
         voice.row = -1
 
+    def restart(self, voice: Voice) -> None:
+        """What comes next is coded in another way."""
+        self.flush()
+        self._rests.pop(voice, None)
+        self._history[voice.row] = 0
+
     def put(self, voice: Voice, codes: bytes) -> None:
         """What comes next of this voice, of any length."""
         waiting = self._waiting
@@ -67,27 +80,32 @@ class Upstream:
         waiting, self._waiting = self._waiting, {}
         alike: defaultdict[tuple[str, int], list[tuple[Voice, bytes]]] = defaultdict(list)
         for voice, codes in waiting.items():
-            whole = self._whole(voice, codes) if voice in self._rests or len(codes) % UP.block_in else codes
+            block = kernel(voice.sound.hz, PROVIDER_HZ).block_in * voice.sound.size
+            whole = self._whole(voice, codes, block) if voice in self._rests or len(codes) % block else codes
             if whole:
-                alike[voice.law.name, len(whole)].append((voice, whole))
+                alike[voice.sound.name, len(whole)].append((voice, whole))
         for group in alike.values():
             here = [one for one in group if one[0].row >= 0]  # what was handed on just now may have ended a call
             if here:
                 self._convert([voice for voice, _ in here], b"".join([codes for _, codes in here]))
 
-    def _whole(self, voice: Voice, codes: bytes) -> bytes:
+    def _whole(self, voice: Voice, codes: bytes, block: int) -> bytes:
         codes = self._rests.pop(voice, b"") + codes
-        used = len(codes) // UP.block_in * UP.block_in
+        used = len(codes) // block * block
         if used < len(codes):
             self._rests[voice] = codes[used:]
         return codes[:used]
 
     def _convert(self, voices: list[Voice], codes: bytes) -> None:
-        rows = [voice.row for voice in voices]
-        coded = np.frombuffer(codes, np.uint8).reshape(len(rows), -1)
-        block = np.empty((len(rows), UP.context + coded.shape[1]), np.float32)
-        block[:, : UP.context] = self._history[rows]
-        block[:, UP.context :] = voices[0].law.decoder[coded]
-        self._history[rows] = block[:, -UP.context :]
-        for voice, pcm in zip(voices, UP.convert(block), strict=True):
-            voice.converted(pcm.tobytes())
+        rows, sound = [voice.row for voice in voices], voices[0].sound
+        up = kernel(sound.hz, PROVIDER_HZ)
+        samples = sound.linear(codes).reshape(len(rows), -1)
+        block = np.empty((len(rows), up.context + samples.shape[1]), np.float32)
+        block[:, : up.context] = self._history[rows, : up.context]
+        block[:, up.context :] = samples
+        self._history[rows, : up.context] = block[:, -up.context :]
+        for voice, pcm in zip(voices, up.convert(block), strict=True):
+            try:
+                voice.converted(pcm.tobytes())
+            except Exception as error:  # the door: a fault in one call never touches another
+                voice.fault(error)

@@ -20,7 +20,7 @@ PTIMES = (10, 20, 30, 40, 60)
 
 PLAIN, SECURE = ("RTP/AVP", "RTP/AVPF"), ("RTP/SAVP", "RTP/SAVPF")
 
-STATIC = {"0": ("PCMU", 8000), "8": ("PCMA", 8000)}
+STATIC = {"0": ("PCMU", 8000), "8": ("PCMA", 8000), "9": ("G722", 8000)}
 """Payload types that need no rtpmap (RFC 3551 table 4)."""
 
 

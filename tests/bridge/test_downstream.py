@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from gateway.bridge.downstream import render
+from gateway.bridge.interludes import Interludes
+from gateway.bridge.leg import LegEvents
 from gateway.bridge.sip_leg import FRAME
 from gateway.codecs import g711
 from gateway.codecs.level import level
@@ -68,7 +70,7 @@ def test_music_for_one_and_g711_for_another_at_the_same_tick():
         leg.answer()
     plain.pass_on(g711.ULAW)
     plain.play("item", 0, b"\x10" * 800)
-    waiting._music, waiting.holding = hold_tune(), True
+    waiting._interludes, waiting.holding = Interludes(hold_tune()), True
     for _ in range(5):
         render([plain, waiting])
     assert {payload for payload, _ in plain.rtp.frames} == {b"\x10" * 160}
@@ -78,7 +80,7 @@ def test_music_for_one_and_g711_for_another_at_the_same_tick():
 def test_a_quiet_line_may_be_heard():
     leg = leg_for()
     leg.answer()
-    leg._noise_dbm0 = -60.0
+    leg._interludes = Interludes(noise_dbm0=-60.0)
     for _ in range(400):
         render([leg])
     frames = [payload for payload, _ in leg.rtp.frames]
@@ -108,3 +110,17 @@ def test_a_provider_in_a_hurry_that_then_stalls_loses_nothing():
     assert at == len(said)
     assert heard == said
     assert leg.flush()[0].ms == 9000
+
+
+def test_a_bug_in_one_call_ends_that_call_alone():
+    told, legs = [], [leg_for(), leg_for(), leg_for()]
+    for leg in legs:
+        leg.answer()
+        leg.events = LegEvents(digit=print, drained=lambda: None, broken=lambda *what: told.append(what))
+        leg.play("item", 0, bytes(960 * 3))
+    legs[0].rtp.send = legs[1].playout.take = None  # what calls them raises
+    for _ in range(3):
+        render(legs)
+    assert len(legs[2].rtp.frames) == 3
+    assert {outcome for outcome, _ in told} == {"media_failed"}
+    assert "TypeError" in told[0][1]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gateway.bridge.downstream import render
+from gateway.bridge.interludes import Interludes
 from gateway.bridge.leg import LegEvents
 from gateway.bridge.sip_leg import SipLeg
 from gateway.bridge.uplink import Uplink
@@ -54,7 +55,7 @@ class Agent:
 def leg_for(offer=OFFER, codecs=BOTH):
     agent, chunks = Agent(), []
     agent.wire.receive(request(body=offer))
-    leg = SipLeg(agent, codecs, Uplink(codecs[0], 20, chunks.append, Upstream(Upstream.flush)))
+    leg = SipLeg(agent, codecs, Uplink(codecs[0].sound, 20, chunks.append, Upstream(Upstream.flush)))
     leg.rtp = Rtp()
     leg.take(agent.wire.events[0].session)
     leg.chunks, leg.agent = chunks, agent
@@ -84,7 +85,7 @@ def test_a_delayed_offer_is_ours_and_the_ack_has_the_answer():
     assert leg.rtp.agreed is None
     leg.take_answer(OFFER.replace(b"AVP 0 8", b"AVP 8"))
     assert leg.rtp.agreed[0] == 8
-    assert leg.law is g711.ALAW
+    assert leg.sound is g711.ALAW
     with pytest.raises(SdpError, match="no answer"):
         leg_for(b"").take_answer(b"")
 
@@ -137,7 +138,7 @@ def test_a_reinvite_that_does_not_fit_changes_nothing():
 
 def test_the_end_of_speech_is_told_once():
     leg, told = leg_for(), []
-    leg.events = LegEvents(digit=told.append, drained=lambda: told.append("drained"), unheard=told.append)
+    leg.events = LegEvents(digit=told.append, drained=lambda: told.append("drained"), broken=print)
     leg.answer()
     leg.play("item", 0, bytes(960 * 3))
     assert not leg.silent
@@ -150,7 +151,7 @@ def test_the_end_of_speech_is_told_once():
 
 def test_a_line_that_went_dead_is_told_once_and_a_held_one_is_not():
     leg, told = leg_for(), []
-    leg.events = LegEvents(digit=told.append, drained=lambda: None, unheard=told.append)
+    leg.events = LegEvents(digit=told.append, drained=lambda: None, broken=lambda *what: told.append(what))
     leg._timeout_ms = 1000
     leg.answer()
     reoffer(leg, OFFER + b"a=sendonly\r\n")
@@ -162,7 +163,7 @@ def test_a_line_that_went_dead_is_told_once_and_a_held_one_is_not():
     for _ in range(200):
         render([leg])
     assert len(told) == 1
-    assert "no RTP for 1 s: its SDP promised it from 192.0.2.10:4000" in told[0]
+    assert "no RTP for 1 s: its SDP promised it from 192.0.2.10:4000" in told[0][1]
 
 
 def test_while_deaf_the_agent_hears_silence_and_hold_goes_on_in_time():
@@ -186,7 +187,12 @@ class Calling(Agent):
 
 def calling_leg():
     agent, chunks = Calling(), []
-    leg = SipLeg(agent, BOTH, Uplink(BOTH[0], 20, chunks.append, Upstream(Upstream.flush)), music=hold_tune())
+    leg = SipLeg(
+        agent,
+        BOTH,
+        Uplink(BOTH[0].sound, 20, chunks.append, Upstream(Upstream.flush)),
+        interludes=Interludes(hold_tune()),
+    )
     leg.rtp, leg.agent, leg.chunks = Rtp(), agent, chunks
     leg.call(Order("5551234", Trunk("t", server=Uri.parse("sip:192.0.2.10"))))
     return leg
@@ -274,10 +280,10 @@ def test_keys_go_by_telephone_event_and_by_info_where_there_is_none():
 def test_keys_within_the_audio_where_the_trunk_knows_no_other_way():
     agent = Agent()
     agent.wire.receive(request(body=OFFER))
-    uplink = Uplink(BOTH[0], 20, lambda chunk: None, Upstream(Upstream.flush))
+    uplink = Uplink(BOTH[0].sound, 20, lambda chunk: None, Upstream(Upstream.flush))
     leg = SipLeg(agent, BOTH, uplink, Trunk("old", dtmf="inband"))
     leg.rtp, keys = Rtp(), []
-    leg.events = LegEvents(digit=keys.append, drained=lambda: None, unheard=lambda problem: None)
+    leg.events = LegEvents(digit=keys.append, drained=lambda: None, broken=lambda *what: None)
     leg.take(agent.wire.events[0].session)
     leg.answer()
     leg.play("item", 0, b"\1\0" * 480)
@@ -298,3 +304,42 @@ def test_packets_are_as_long_as_the_peer_wants_them():
     leg = leg_for(OFFER.replace(b"a=ptime:20", b"a=ptime:40"))
     leg.answer()
     assert leg.rtp.stream.packet_ms == 40
+
+
+WIDE_OFFER = OFFER.replace(b"AVP 0 8", b"AVP 9")
+
+
+def test_a_wide_party_and_a_narrow_one_that_are_joined():
+    wide, narrow = leg_for(WIDE_OFFER, (CODECS["G722"], *BOTH)), leg_for()
+    coder = CODECS["G722"].coder()
+    hum = g711.ULAW.coded((8000 * np.sin(2 * np.pi * 500 * np.arange(160) / 8000)).astype(np.int16))
+    for leg in (wide, narrow):
+        leg.answer()
+    wide.join(narrow)
+    said = (8000 * np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)).astype("<i2").tobytes()
+    for at in range(0, len(said), 640):
+        payload = coder.encode(said[at : at + 640])
+        assert len(payload) == 160
+        wide.audio(payload)
+        narrow.audio(hum)
+        render([wide, narrow])
+    for leg, decode, hz, rate in (
+        (narrow, lambda codes: g711.ULAW.linear(codes), 1000, 8000),
+        (wide, lambda codes: np.frombuffer(coder.decode(codes), "<i2"), 500, 16000),
+    ):
+        heard = np.concatenate([decode(payload) for payload, _ in leg.rtp.frames])[-rate // 2 :]
+        assert np.abs(np.fft.rfft(heard * np.hanning(len(heard)))).argmax() * 2 == hz
+
+
+def test_a_call_may_change_to_a_wide_band():
+    leg = leg_for(codecs=(*BOTH, CODECS["G722"]))
+    leg.answer()
+    leg.audio(b"\xff" * 160)
+    reoffer(leg, WIDE_OFFER)
+    assert leg.stats()["codec"] == "G722"
+    coder = CODECS["G722"].coder()
+    leg.audio(coder.encode(bytes(640)))
+    leg.play("item", 0, bytes(960 * 2))
+    render([leg])
+    assert len(leg.rtp.frames[-1][0]) == 160
+    assert {len(chunk) for chunk in leg.chunks} == {960}

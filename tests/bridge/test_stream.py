@@ -24,7 +24,7 @@ class Line:
 
     def __init__(self, reorder_ms=40):
         self.chunks = []
-        self.uplink = Uplink(CODECS["PCMU"], 20, self.chunks.append, Upstream(Upstream.flush))
+        self.uplink = Uplink(CODECS["PCMU"].sound, 20, self.chunks.append, Upstream(Upstream.flush))
         self.receiver = Receiver(0, None, 8000, reorder_ms / 1000)
         self.receiver.expect(PEER)
 

@@ -3,7 +3,7 @@ import pytest
 
 from gateway.bridge.uplink import Uplink
 from gateway.bridge.upstream import Upstream
-from gateway.codecs import CODECS, g711, tone
+from gateway.codecs import CODECS, WIDE, g711, tone
 from gateway.rtp import Gap
 
 LOUD = b"\x00" * 160  # mu-law's largest negative
@@ -11,7 +11,7 @@ LOUD = b"\x00" * 160  # mu-law's largest negative
 
 def uplink(chunk_ms=20):
     chunks = []
-    return Uplink(CODECS["PCMU"], chunk_ms, chunks.append, Upstream(Upstream.flush)), chunks
+    return Uplink(CODECS["PCMU"].sound, chunk_ms, chunks.append, Upstream(Upstream.flush)), chunks
 
 
 @pytest.mark.parametrize("chunk_ms", [20, 60, 100])
@@ -99,7 +99,7 @@ def test_a_deaf_one_hears_silence_in_time():
 
 def test_the_codec_may_change():
     one, chunks = uplink()
-    one.use(CODECS["PCMA"])
+    one.use(CODECS["PCMA"].sound)
     one.audio(b"\xd5" * 160)
     assert np.abs(np.frombuffer(chunks[0], np.int16)).max() < 20
 
@@ -136,13 +136,13 @@ def test_what_the_provider_takes_as_it_is_passes_untouched_or_in_the_other_law()
     for codec, same in (("PCMU", True), ("PCMA", False)):
         one, chunks = uplink(40)
         one.pass_on(g711.ULAW)
-        one.use(CODECS[codec])
+        one.use(CODECS[codec].sound)
         codes = bytes(range(256)) * 5
         for at in range(0, 1280, 160):
             one.audio(codes[at : at + 160])
         assert [len(chunk) for chunk in chunks] == [320] * 4
         assert (b"".join(chunks) == codes) is same
-        samples = g711.decode(CODECS[codec].law, np.frombuffer(codes, np.uint8)).astype(int)
+        samples = g711.decode(CODECS[codec].sound, np.frombuffer(codes, np.uint8)).astype(int)
         heard = g711.decode(g711.ULAW, np.frombuffer(b"".join(chunks), np.uint8)).astype(int)
         assert np.abs(samples - heard).max() <= 1024  # a step of the loudest segment
         one.gap(Gap(320, 2))
@@ -163,3 +163,36 @@ def test_our_own_ears_listen_while_the_agent_is_heard():
     assert heard == []
     one.audio(loud)
     assert heard == [1]  # once: by then the agent is silent
+
+
+def wide_tone(hz, ms):
+    return (8000 * np.sin(2 * np.pi * hz * np.arange(16 * ms) / 16000)).astype("<i2")
+
+
+def test_a_wide_band_goes_up_with_its_losses_and_pauses():
+    one, chunks = uplink()
+    one.use(WIDE)
+    said = wide_tone(6000, 200).tobytes()
+    for at in range(0, len(said), 640):
+        one.audio(said[at : at + 640])
+        if at == 640 * 4:
+            one.gap(Gap(160, lost=True))
+    for _ in range(10):
+        one.tick()
+    heard = np.frombuffer(b"".join(chunks), "<i2").astype(float)
+    assert len(heard) == 24 * (200 + 20 + 5 * 20)  # what was said, what was lost, and the silence beyond 100 ms
+    spectrum = np.abs(np.fft.rfft(heard[: 24 * 90] * np.hanning(24 * 90)))
+    assert spectrum.argmax() * 24000 / (24 * 90) == pytest.approx(6000, abs=12)
+    assert np.abs(heard[24 * 104 : 24 * 118]).max() > 4000  # concealed
+    assert not heard[24 * 230 :].any()
+
+
+def test_keys_are_found_in_a_wide_band_too():
+    one, _ = uplink()
+    pressed = []
+    one.find_keys(pressed.append)
+    one.use(WIDE)
+    sound = np.concatenate((tone("5", 16000), tone("#", 16000))).astype("<i2").tobytes()
+    for at in range(0, len(sound) // 640 * 640, 640):
+        one.audio(sound[at : at + 640])
+    assert pressed == ["5", "#"]

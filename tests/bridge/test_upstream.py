@@ -11,7 +11,7 @@ DICE = np.random.default_rng(3)
 
 class Voice:
     def __init__(self, upstream, law=g711.ULAW):
-        self.law, self.row, self.pcm = law, upstream.join(), b""
+        self.sound, self.row, self.pcm = law, upstream.join(), b""
 
     def converted(self, pcm):
         self.pcm += pcm
@@ -37,7 +37,7 @@ def test_many_are_converted_as_each_would_be_alone(voices):
         assert len(asked) <= turn + 1
     for voice, codes in said.items():
         assert (
-            np.abs(np.frombuffer(voice.pcm, "<i2") - np.frombuffer(alone(codes, voice.law), "<i2").astype(int)).max(
+            np.abs(np.frombuffer(voice.pcm, "<i2") - np.frombuffer(alone(codes, voice.sound), "<i2").astype(int)).max(
                 initial=0
             )
             <= 1
@@ -104,3 +104,15 @@ def test_a_call_that_ends_while_the_batch_is_handed_out_spoils_no_other():
     upstream.flush()
     assert leaving.pcm == b""
     assert not any(neighbour.pcm)
+
+
+def test_a_bug_in_one_call_is_its_own():
+    upstream, faults = Upstream(Upstream.flush), []
+    upstream._ask = lambda upstream: None
+    one, other = Voice(upstream), Voice(upstream)
+    one.converted, one.fault = lambda pcm: 1 / 0, faults.append
+    for voice in (one, other):
+        upstream.put(voice, b"\x20" * 160)
+    upstream.flush()
+    assert len(other.pcm) == 960
+    assert [type(fault) for fault in faults] == [ZeroDivisionError]

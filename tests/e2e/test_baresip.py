@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from tests.e2e.conftest import kinds, said
+from tests.e2e.tones import strongest, tone_agent
 from tests.gatewayd import free_port, running, settings_for
 from tests.speech import narrowband
 
@@ -31,17 +32,19 @@ pytestmark = [
 CONFIG = """
 sip_listen 127.0.0.1:0
 audio_source aufile,{folder}/say.wav
-audio_player aufile,{folder}/heard.wav
 module_path {modules}
 module g711.so
+module g722.so
 module aufile.so
+module sndfile.so
+snd_path {folder}
 module_app account.so
 module_app menu.so
 """
 
 
-def phone(folder: Path, account: str, say: bytes, control: int = 0) -> list[str]:
-    """A telephone that says `say` (PCM16 at 8 kHz), and listens for commands on the port `control`: what starts it."""
+def phone(folder: Path, account: str, say: bytes, control: int = 0, hz: int = 8000) -> list[str]:
+    """A telephone that says `say` (PCM16 at `hz`), and listens for commands on the port `control`: what starts it."""
     listen = f"module_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control}\n" if control else ""
     (folder / "config").write_text(CONFIG.format(folder=folder, modules=MODULES) + listen)
     (folder / "accounts").write_text(f"{account};regint=0\n")
@@ -49,7 +52,7 @@ def phone(folder: Path, account: str, say: bytes, control: int = 0) -> list[str]
     with wave.open(str(folder / "say.wav"), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
-        file.setframerate(8000)
+        file.setframerate(hz)
         file.writeframes(say)
     return ["baresip", "-f", str(folder)]
 
@@ -65,6 +68,41 @@ def test_a_question_in_a_law(demo, tmp_path):
     assert (record["outcome"], record["media"]["codec"]) == ("caller_hung_up", "PCMA")
     assert said(record, "user") == ["what are your opening hours"]
     assert said(record, "assistant")[1].startswith("We are open Monday to Friday")
+
+
+async def test_a_wide_band_both_ways(tmp_path):
+    """G.722 as another implementation codes it: tones that G.711 cannot carry."""
+    (tmp_path / "agents").mkdir()
+    said = (9000 * np.sin(2 * np.pi * 6000 * np.arange(16000 * 8) / 16000)).astype("<i2").tobytes()
+    start = phone(tmp_path, "<sip:wide@127.0.0.1>;audio_codecs=G722/16000,PCMU/8000", said, hz=16000)
+    async with tone_agent(5000) as (url, heard):
+        settings = settings_for(
+            tmp_path / "agents",
+            {"eve": "provider: tone\nrecording: {start: answer}\n"},
+            providers={"tone": {"url": url}},
+            media={"codecs": ["G722", "PCMU"]},
+            recordings=str(tmp_path / "recordings"),
+        )
+        records = []
+        async with running(settings) as (gateway, _):
+            gateway.sinks.append(lambda event, record: event.type == "ended" and records.append(record))
+            call = f"d sip:eve@127.0.0.1:{gateway.sip_port}"
+            process = await asyncio.create_subprocess_exec(
+                *start, "-e", call, "-t", "5", stdout=asyncio.subprocess.DEVNULL
+            )
+            await asyncio.wait_for(process.wait(), 30)
+            await asyncio.sleep(0.3)
+    assert (records[-1]["outcome"], records[-1]["media"]["codec"]) == ("caller_hung_up", "G722")
+    went = np.frombuffer(bytes(heard), "<i2")[24000:60000].astype(float)
+    assert strongest(went, 24000, 12000) == (pytest.approx(6000, abs=1), pytest.approx(1, abs=0.02))
+    dumped, recorded = next(tmp_path.glob("dump-*-dec.wav")), next((tmp_path / "recordings").iterdir())
+    for path, side in ((dumped, 0), (recorded, 1)):
+        with wave.open(str(path)) as file:
+            assert file.getframerate() == 16000
+            samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, file.getnchannels())[:, side]
+        loud = np.flatnonzero(np.abs(samples) > 2000)
+        came = samples[loud[0] + 8000 : loud[0] + 40000].astype(float)
+        assert strongest(came, 16000, 8000) == (pytest.approx(5000, abs=1), pytest.approx(1, abs=0.02))
 
 
 class Control:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import wave
-from base64 import b64decode, b64encode
 
 import numpy as np
-import orjson
 import pytest
-from websockets.asyncio.server import serve
-from websockets.exceptions import ConnectionClosed
 
 from gateway.codecs import KeyDetector, g711, tone
 from tests.caller import SDP, Caller, heard_ms
+from tests.e2e.tones import strongest, tone_agent
 from tests.gatewayd import running, settings_for
 from tests.speech import narrowband
 
@@ -147,41 +143,10 @@ async def test_a_recording_that_cannot_be_written_costs_no_call(tmp_path):
         await asyncio.sleep(0.2)
 
 
-def strongest(samples, hz):
-    """The frequency that holds most of a signal, and its share of the power between 200 and 3400 Hz."""
-    power = np.abs(np.fft.rfft(samples * np.hanning(len(samples)))) ** 2
-    place = np.fft.rfftfreq(len(samples), 1 / hz)
-    band = (place > 200) & (place < 3400)
-    peak = place[band][power[band].argmax()]
-    near = np.abs(place - peak) < 15
-    return peak, power[near].sum() / power[band].sum()
-
-
 async def test_each_side_hears_exactly_the_others_tone(tmp_path):
     """A caller who sends 700 Hz and an agent that says 1100 Hz, through both conversions."""
-    heard, talking = bytearray(), asyncio.Event()
-
-    async def agent(websocket):
-        async def say(**event):
-            await websocket.send(orjson.dumps(event), text=True)
-
-        await say(type="session.created", session={"id": "s"})
-        said = (9000 * np.sin(2 * np.pi * 1100 * np.arange(72000) / 24000)).astype("<i2").tobytes()
-        place = {"response_id": "r", "item_id": "i", "content_index": 0}
-        with contextlib.suppress(ConnectionClosed):
-            async for text in websocket:
-                event = orjson.loads(text)
-                if event["type"] == "session.update":
-                    await say(type="session.updated", session={})
-                elif event["type"] == "input_audio_buffer.append":
-                    heard.extend(b64decode(event["audio"]))
-                    if not talking.is_set():
-                        talking.set()
-                        await say(type="response.output_audio.delta", delta=b64encode(said).decode(), **place)
-
-    async with serve(agent, "127.0.0.1", 0) as listener:
-        port = next(iter(listener.sockets)).getsockname()[1]
-        providers = {"tone": {"url": f"ws://127.0.0.1:{port}/v1/realtime"}}
+    async with tone_agent(1100) as (url, heard):
+        providers = {"tone": {"url": url}}
         settings = settings_for(tmp_path, {"eve": "provider: tone\n"}, providers=providers)
         async with running(settings) as (gateway, _), Caller(gateway.sip_port) as call:
             assert await call.invite() == 200

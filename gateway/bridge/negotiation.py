@@ -1,0 +1,85 @@
+"""What one leg offers and answers, and what came of it (RFC 3264): the side of SDP that lasts as long as the call."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import replace
+
+from gateway.codecs import Codec
+from gateway.errors import SdpError
+from gateway.sip import Agreed, AudioFormat, LocalMedia, accept_answer, make_answer, make_offer, parse_sdp
+
+_VERSION = re.compile(rb"^o=.*\r\n", re.MULTILINE)
+
+
+class Negotiation:
+    """`answer` is the body of our 200: an answer, or an offer where the INVITE held none."""
+
+    def __init__(self, codecs: tuple[Codec, ...], ptime_ms: int, srtp: str) -> None:
+        self.agreed: Agreed | None = None
+        self.answer = b""
+        self.local = LocalMedia(
+            host="",
+            port=9,
+            formats=tuple(AudioFormat(one.name, one.clock_hz, one.payload_type) for one in codecs),
+            session_id=secrets.randbits(31),
+            ptime_ms=ptime_ms,
+            srtp=srtp,
+            srtp_key=secrets.token_bytes(30),
+        )
+
+    @property
+    def spoken(self) -> AudioFormat:
+        """What was agreed on, or would be ours to choose."""
+        return self.agreed.format if self.agreed else self.local.formats[0]
+
+    def use_port(self, port: int) -> None:
+        self.local = replace(self.local, port=port)
+
+    def offer(self, host: str) -> bytes:
+        """From that address of ours."""
+        self.local = replace(self.local, host=host)
+        return make_offer(self.local)
+
+    def take(self, offer: bytes, host: str) -> None:
+        """The INVITE's, to that address of ours. Raises SdpError, NoCommonCodec."""
+        self.local = replace(self.local, host=host)
+        self.answer, self.agreed = self._described(offer)
+
+    def answered(self, body: bytes, what: str) -> Agreed:
+        """The answer to our offer, which later ones of the same call may leave out. Raises SdpError, NoCommonCodec."""
+        if body:
+            self.agreed = accept_answer(parse_sdp(body), self.local)
+        if self.agreed is None:
+            raise SdpError(f"{what} holds no answer to our offer")
+        return self.agreed
+
+    def reoffered(self, offer: bytes) -> tuple[bytes, Agreed | None]:
+        """The answer to a re-INVITE, and what changed. Raises SdpError, NoCommonCodec; then all is as it was."""
+        answer, agreed = self._described(offer)
+        if _VERSION.sub(b"", answer) != _VERSION.sub(b"", self.answer):  # the version counts changes (RFC 3264, 8)
+            self.local = replace(self.local, version=self.local.version + 1)
+            answer, agreed = self._described(offer)
+        self.answer, self.agreed = answer, agreed or self.agreed
+        return answer, agreed
+
+    def _described(self, offer: bytes) -> tuple[bytes, Agreed | None]:
+        """The answer to `offer`; where there is none, an offer of ours, which the ACK will answer."""
+        return make_answer(parse_sdp(offer), self.local) if offer else (make_offer(self.local), None)
+
+    def direction(self, direction: str) -> LocalMedia | None:
+        """What an offer says that changes nothing else; None before anything was agreed on."""
+        if self.agreed is None:
+            return None
+        return replace(
+            self.local,
+            version=self.local.version + 1,
+            formats=(self.agreed.format,),
+            direction=direction,
+            srtp="required" if self.agreed.crypto else self.local.srtp,
+        )
+
+    def offered(self, told: LocalMedia) -> None:
+        """`told` was sent."""
+        self.local = replace(told, formats=self.local.formats, srtp=self.local.srtp)
