@@ -11,6 +11,7 @@ import pytest
 
 from gateway.codecs import KeyDetector, g711, tone
 from tests.caller import SDP, Caller, heard_ms
+from tests.e2e.far import Far
 from tests.e2e.tones import strongest, tone_agent
 from tests.gatewayd import running, settings_for
 from tests.speech import narrowband
@@ -160,17 +161,6 @@ async def test_each_side_hears_exactly_the_others_tone(tmp_path):
     assert strongest(went, 24000)[0] == pytest.approx(700, abs=1)
     assert strongest(came, 8000)[1] > 0.999  # 30 dB over everything else, G.711's own noise included
     assert strongest(went, 24000)[1] > 0.999
-
-
-class Far(Caller):
-    """Behind a network that loses 3 % of the packets and delays the others by up to 30 ms, out of order."""
-
-    def send_rtp(self, payload, payload_type=0):
-        if not hasattr(self, "dice"):
-            self.dice = np.random.default_rng(4)
-        packet = self.next_rtp(payload, payload_type)
-        if self.dice.random() > 0.03:
-            asyncio.get_running_loop().call_later(self.dice.random() * 0.03, self.send_garbage, packet)
 
 
 async def test_a_bad_line_is_understood_all_the_same_and_its_record_says_how_bad_it_was(tmp_path):
