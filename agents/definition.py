@@ -34,6 +34,10 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
     return _VARIABLE.sub(lambda found: variables.get(found[1].lower(), ""), text)
 
 
+def _is_uri(text: str) -> bool:
+    return re.match(r"(sip|sips|tel):\S+$", _VARIABLE.sub("x", text)) is not None
+
+
 Template = Annotated[str, BeforeValidator(lambda value: _check_variables(value) if isinstance(value, str) else value)]
 Words = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
 
@@ -62,6 +66,39 @@ class BargeInRules(_Strict):
     mode: Literal["stop", "resume"] = "stop"
     debounce_ms: int = Field(default=0, ge=0, le=2000)
     local_ms: int = Field(default=0, ge=0, le=2000)
+
+
+class Failover(_Strict):
+    """A provider that is asked when those before it do not answer; what is left out is as for the first."""
+
+    provider: str
+    model: str | None = None
+    voice: str | None = None
+    transcription: dict[str, Any] | None = None
+
+
+FailoverRow = Annotated[
+    Failover, BeforeValidator(lambda value: {"provider": value} if isinstance(value, str) else value)
+]
+
+
+class WhenDown(_Strict):
+    """What becomes of callers when no provider is left.
+
+    They wait for `queue_seconds` (before the answer they hear it ring, later music), hear `play`, a WAV beside the
+    agent's file, and are put through to `forward`, or hung up on. With nothing of it a call is refused with 503.
+    """
+
+    queue_seconds: float = Field(default=0.0, ge=0, le=300)
+    play: str = ""
+    forward: Template = ""
+
+    @field_validator("forward")
+    @classmethod
+    def _is_a_uri(cls, forward: str) -> str:
+        if forward and not _is_uri(forward):
+            raise ValueError(f"{forward!r} is not a sip: or tel: URI")
+        return forward
 
 
 class RecordingRules(_Strict):
@@ -101,6 +138,11 @@ class AgentDefinition(_Strict):
     """
 
     provider: str = "local"
+    failover: tuple[
+        Annotated[Failover, BeforeValidator(lambda value: {"provider": value} if isinstance(value, str) else value)],
+        ...,
+    ] = ()
+    when_down: WhenDown = WhenDown()
     model: str = ""
     instructions: Template = ""
     greeting: Template = ""
@@ -132,7 +174,7 @@ class AgentDefinition(_Strict):
     @classmethod
     def _targets_are_uris(cls, targets: dict[str, str]) -> dict[str, str]:
         for name, uri in targets.items():
-            if not re.match(r"(sip|sips|tel):\S+$", _VARIABLE.sub("x", uri)):
+            if not _is_uri(uri):
                 raise ValueError(f"{name}: {uri!r} is not a sip: or tel: URI")
         return targets
 

@@ -92,7 +92,7 @@ class Gateway:
         scripts = {
             name: Script.from_json(agent.definition.local.model_dump())
             for name, agent in self.settings.agents.items()
-            if agent.definition.provider == EMBEDDED
+            if EMBEDDED in (agent.definition.provider, *(row.provider for row in agent.definition.failover))
         }
         return LocalSettings(scripts=scripts)
 

@@ -25,7 +25,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from gateway.agents import BUNDLED, Agents, load_agents
+from gateway.agents import BUNDLED, AgentDefinition, Agents, load_agents
 from gateway.bridge import BridgeSettings, Route
 from gateway.codecs import CODECS, hold_tune, read_wav
 from gateway.document import load, read
@@ -141,6 +141,9 @@ class RealtimeProvider(_Section):
     key_env: str = ""
     dialect: Literal[tuple(DIALECTS)] = "openai"  # type: ignore[valid-type]
     connect_seconds: float = Field(default=10.0, gt=0, le=60)
+    failover_seconds: float = Field(default=3.0, gt=0, le=60)
+    response_seconds: float = Field(default=20.0, gt=0, le=600)
+    max_age_seconds: float = Field(default=3300.0, ge=0)
 
 
 class RouteRow(_Section):
@@ -194,7 +197,7 @@ class Settings:
     def embedded(self) -> bool:
         """Some agent wants the provider that comes with the gateway, and nobody else bears its name."""
         return EMBEDDED not in self.providers and any(
-            agent.definition.provider == EMBEDDED for agent in self.agents.values()
+            EMBEDDED in dict(_wanted(agent.definition)).values() for agent in self.agents.values()
         )
 
 
@@ -257,10 +260,10 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
     agents = load_agents(folder / file.agents)
     providers = {name: _provider(name, row, source) for name, row in file.providers.items()}
     for agent in agents.values():
-        if agent.definition.provider not in (EMBEDDED, *providers):
-            known = ", ".join([EMBEDDED, *providers])
-            problem = f"there is no provider {agent.definition.provider!r}; these are: {known}"
-            raise ConfigError(agent.source, problem, key="provider")
+        for key, wanted in _wanted(agent.definition):
+            if wanted not in (EMBEDDED, *providers):
+                known = ", ".join([EMBEDDED, *providers])
+                raise ConfigError(agent.source, f"there is no provider {wanted!r}; these are: {known}", key=key)
         if agent.definition.recording.start == "answer" and file.recordings is None:
             raise ConfigError(
                 agent.source, "the gateway's file names no folder for it: set recordings", key="recording"
@@ -311,7 +314,8 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
             retry_after=retry_after,
             comfort_noise_dbm0=media.comfort_noise_dbm0,
             recordings=folder / file.recordings if file.recordings else None,
-            hold_audio=_hold_audio(folder / media.hold_audio, source) if media.hold_audio else hold_tune(),
+            prompts=_prompts(agents),
+            hold_audio=_wav(folder / media.hold_audio, source, "media.hold_audio") if media.hold_audio else hold_tune(),
         ),
         agents=agents,
         providers=providers,
@@ -332,11 +336,22 @@ def _tls(row: Tls, folder: Path) -> TlsSettings:
     return settings
 
 
-def _hold_audio(path: Path, source: str) -> NDArray[np.int16]:
+def _wav(path: Path, source: str, key: str) -> NDArray[np.int16]:
     try:
         return read_wav(path)
     except (OSError, ValueError) as error:
-        raise ConfigError(source, str(error), key="media.hold_audio") from error
+        raise ConfigError(source, str(error), key=key) from error
+
+
+def _prompts(agents: Agents) -> dict[str, bytes]:
+    """By agent: what is played when no provider is left."""
+    named = {name: agent for name, agent in agents.items() if agent.definition.when_down.play}
+    return {
+        name: _wav(
+            Path(agent.source).parent / agent.definition.when_down.play, agent.source, "when_down.play"
+        ).tobytes()
+        for name, agent in named.items()
+    }
 
 
 def _from_environment(source: str, row: str, name: str, key: str) -> str:
@@ -349,4 +364,11 @@ def _from_environment(source: str, row: str, name: str, key: str) -> str:
 
 def _provider(name: str, row: RealtimeProvider, source: str) -> Provider:
     key = _from_environment(source, f"providers.{name}", row.key_env, "key_env") if row.key_env else ""
-    return Provider(name, row.url, key, row.dialect, row.connect_seconds)
+    fields = row.model_dump(exclude={"key_env"})
+    return Provider(name, key=key, **fields)
+
+
+def _wanted(agent: AgentDefinition) -> list[tuple[str, str]]:
+    """The providers that an agent names, with the keys of its file that do."""
+    rest = [(f"failover.{number}", row.provider) for number, row in enumerate(agent.failover)]
+    return [("provider", agent.provider), *rest]

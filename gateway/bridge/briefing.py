@@ -1,12 +1,34 @@
-"""What the provider is told of an agent when a call's session begins."""
+"""Whom an agent can speak through, and what they are told when a call's session begins."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
 
 from gateway.agents import Agent, expand
 from gateway.bridge import tools
 from gateway.bridge.barge_in import turn_detection
 from gateway.bridge.facts import CallFacts
-from gateway.realtime import SessionConfig
+from gateway.realtime import Choice, Provider, SessionConfig
+
+
+def choices(agent: Agent, facts: CallFacts, audio: str, providers: Mapping[str, Provider]) -> list[Choice]:
+    """In the order in which they are asked. `audio` is a format of `gateway.realtime`."""
+    first = session_config(agent, facts, audio)
+    found = [Choice(providers[agent.definition.provider], first)]
+    for row in agent.definition.failover:
+        config = replace(
+            first,
+            model=row.model or (agent.name if row.provider == "local" else ""),
+            voice=row.voice
+            if row.voice is not None
+            else ""
+            if row.provider != agent.definition.provider
+            else first.voice,
+            transcription=row.transcription or first.transcription,
+        )
+        found.append(Choice(providers[row.provider], config))
+    return found
 
 
 def session_config(agent: Agent, facts: CallFacts, audio: str) -> SessionConfig:

@@ -12,6 +12,7 @@ from typing import Any
 from gateway.agents import Agent, expand
 from gateway.bridge.barge_in import TIMERS, BargeIn
 from gateway.bridge.facts import CallFacts, Tally
+from gateway.bridge.fallback import Fallback
 from gateway.bridge.following import Following
 from gateway.bridge.keys import Keys
 from gateway.bridge.leg import AgentSession, Leg
@@ -23,17 +24,24 @@ from gateway.bridge.transfer import Consult, Dismiss, Progress, Stage, Swap, Tra
 from gateway.machine import Timers
 from gateway.realtime import (
     AudioDelta,
+    Broken,
     Event,
     Heard,
     Lost,
     ProviderFault,
+    Renewed,
     ResponseDone,
+    Restored,
     Severity,
     SpeechStarted,
     SpeechStopped,
     Transcript,
+    Unreached,
 )
 from gateway.records import CallEvent, CallState
+
+GAP_SECONDS = 2.0
+"""Without a provider, after which the caller hears music instead of nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +53,17 @@ Action = CallEvent | RunTool | Consult | Dismiss | Swap | Record | Finished
 
 
 class Call:
-    """`epoch` is what makes wall-clock seconds of `now`."""
+    """`epoch` is what makes wall-clock seconds of `now`; `prompt` is played when no provider is left."""
 
     def __init__(
-        self, facts: CallFacts, agent: Agent, leg: Leg, session: AgentSession, now: float, epoch: float
+        self,
+        facts: CallFacts,
+        agent: Agent,
+        leg: Leg,
+        session: AgentSession,
+        now: float,
+        epoch: float,
+        prompt: bytes | None = None,
     ) -> None:
         self.facts, self.agent = facts, agent
         self.state = CallState.INCOMING
@@ -62,6 +77,7 @@ class Call:
         self.variables = facts.variables(agent.name)
         self.tally = Tally(now + epoch)
         self.barge_in, self.recording, self.tools = BargeIn(self), Recording(self), ToolUse(self)
+        self.fallback = Fallback(self, prompt)
 
     def __str__(self) -> str:
         return f"{self.facts.call_id} {self.state} {self.facts.caller.uri} with {self.agent.name}"
@@ -80,6 +96,10 @@ class Call:
                     self.tools.announced(now)
                 case "digits":
                     self._keys.hand_over()
+                case "gap":
+                    self.leg.entertain(True)
+                case "prompted":
+                    self.fallback.prompted(now)
                 case "told" if self.transfer:
                     self.transfer.told(now)
 
@@ -93,7 +113,7 @@ class Call:
             **self.facts.identity(),
             "state": str(self.state),
             "agent": self.agent.name,
-            "provider": self.agent.definition.provider,
+            "provider": (self.tally.providers or [self.agent.definition.provider])[-1],
             **self.tally.record(),
         }
 
@@ -104,11 +124,20 @@ class Call:
         self.leg.ring()
         self.emit("incoming", now, agent=self.agent.name)
 
-    def agent_ready(self, now: float) -> None:
+    def agent_ready(self, provider: str, now: float) -> None:
         """The provider has the session: now there is somebody to talk with."""
+        self.tally.provided_by(provider)
         if self.state is CallState.RINGING:
             self.leg.answer()
             self._talk(now)
+
+    def agent_missing(self, problem: str, now: float) -> bool:
+        """No provider has a session; whether the caller is taken care of all the same."""
+        if self.state is not CallState.RINGING or not self.fallback.possible:
+            return False
+        self.leg.answer()
+        self._talk(now)
+        return self.fallback.begin(problem, now)
 
     def _talk(self, now: float) -> None:
         self.state = CallState.ANSWERED
@@ -122,7 +151,7 @@ class Call:
 
     def confirmed(self, now: float) -> None:
         """The ACK came: what is said now is heard."""
-        if self.talking and not self.recording.answered(now):
+        if self.talking and not self.fallback.active and not self.recording.answered(now):
             self.greet()
 
     def greet(self) -> None:
@@ -174,6 +203,7 @@ class Call:
         self.tally.underruns += self.session.unfinished
         self.recording.heard(now)
         self.tools.heard(now)
+        self.fallback.heard(now)
 
     def hang_up(self, outcome: str, now: float, **facts: Any) -> None:
         """End the call from our side, whatever it is doing."""
@@ -207,9 +237,18 @@ class Call:
                 self._response_done(event, now)
             case ProviderFault():
                 self._fault(event, now)
+            case Unreached():
+                self.tally.provider_faults += 1
+                self.emit("provider_failed", now, provider=event.provider, problem=event.problem)
+            case Broken():
+                self.emit("provider_broken", now, provider=event.provider, problem=event.problem)
+                self.wake("gap", now + GAP_SECONDS)
+            case Restored() | Renewed():
+                self._provided(event, now)
             case Lost() if self.state is not CallState.BRIDGED:
-                why = f"code {event.code}{event.reason and ': ' + event.reason}"
-                self.hang_up("provider_lost", now, problem=f"the provider closed the connection ({why})")
+                self._gap_over()
+                if not self.talking or not self.fallback.begin(event.problem, now):
+                    self.hang_up("provider_lost", now, problem=event.problem)
 
     def heard_here(self, now: float) -> None:
         """Our own detector hears the caller over the agent, maybe before the provider does."""
@@ -235,8 +274,21 @@ class Call:
             return
         self.tally.provider_faults += 1
         self.emit("provider_fault", now, code=event.code, message=event.message, about=event.about)
-        if event.severity is Severity.FATAL:
-            self.hang_up("provider_lost", now, problem=f"{event.message} ({event.code})")
+
+    def _gap_over(self) -> None:
+        self.cancel("gap")
+        self.leg.entertain(False)
+
+    def _provided(self, event: Restored | Renewed, now: float) -> None:
+        """The conversation goes on in another session, maybe with another provider."""
+        self._gap_over()
+        self.tally.provided_by(event.provider)
+        if isinstance(event, Renewed):
+            self.emit("provider_renewed", now, provider=event.provider)
+            return
+        self.tally.reconnects += 1
+        facts = {"seconds": round(event.seconds, 3), "attempts": event.attempts}
+        self.emit("provider_restored", now, provider=event.provider, **facts)
 
     def _response_done(self, event: ResponseDone, now: float) -> None:
         self.tally.use(event.usage)
@@ -269,6 +321,9 @@ class Call:
         self._timers.cancel("told")
         self.leg.deafen(False)
         self.emit("transfer_failed", now, target=transfer.name, status=status, problem=problem)
+        if self.fallback.active:
+            self.fallback.end(now)
+            return
         self.tools.answer(transfer.asked_by, failure(f"the transfer to {transfer.name} failed: {problem}"), now)
 
     def bridged(self, now: float) -> None:
@@ -317,7 +372,7 @@ class Call:
     def _finish(self, outcome: str, now: float, **facts: Any) -> None:
         self.state = CallState.ENDED
         self.tally.outcome, self.tally.ended_at = outcome, now + self._epoch
-        for timer in ("announced", "digits", "told", *TIMERS):
+        for timer in ("announced", "digits", "told", "gap", "prompted", *TIMERS):
             self._timers.cancel(timer)
         for errand in (self.transfer, self.following):
             if errand:

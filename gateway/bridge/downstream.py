@@ -34,7 +34,7 @@ def _next(leg: SipLeg, speaking: Speaking) -> None:
         return
     frame = leg.frame()
     if frame is not None:
-        speaking[leg.sound.name, len(frame)].append((leg, frame, not leg.holding))
+        speaking[leg.sound.name, len(frame)].append((leg, frame, not leg.music_plays))
     elif leg.history is not SILENCE:  # the end of what was said has still to leave the filter
         speaking[leg.sound.name, FRAME].append((leg, SILENCE, False))
     else:

@@ -68,10 +68,16 @@ class Tally:
     underruns: int = 0  # times that the provider left the caller in the middle of a sentence
     tool_calls: int = 0
     provider_faults: int = 0
+    reconnects: int = 0  # sessions with a provider that broke and were followed by another
+    providers: list[str] = field(default_factory=list)  # that the agent spoke through, in order
     usage: dict[str, int] = field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:
         return asdict(self)
+
+    def provided_by(self, provider: str) -> None:
+        if self.providers[-1:] != [provider]:
+            self.providers.append(provider)
 
     def use(self, usage: Mapping[str, Any]) -> None:
         """Add what a response cost."""

@@ -45,6 +45,9 @@ class Leg(Protocol):
     def hold(self, on: bool) -> None:
         """Put the party on hold: it hears music and is not listened to."""
 
+    def entertain(self, on: bool) -> None:
+        """Play music where there is nothing else to hear; the party is not told that it is on hold."""
+
     def join(self, other: Leg) -> None:
         """From now on the two parties hear each other, and nobody else."""
 

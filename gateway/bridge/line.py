@@ -12,7 +12,7 @@ import structlog
 
 from gateway.agents import Agent
 from gateway.bridge import tools
-from gateway.bridge.briefing import session_config
+from gateway.bridge.behind import Behind
 from gateway.bridge.call import Action, Call, Finished
 from gateway.bridge.facts import CallFacts
 from gateway.bridge.interludes import Interludes
@@ -27,8 +27,6 @@ from gateway.bridge.uplink import Uplink
 from gateway.codecs import CODECS, Law
 from gateway.errors import GatewayError, ToolError
 from gateway.machine import Driver
-from gateway.realtime import Client
-from gateway.realtime import Event as AgentEvent
 from gateway.records import CallEvent, CallState
 from gateway.sip import (
     Answered,
@@ -73,8 +71,7 @@ class Line:
         self.leg: SipLeg | None = None
         self._second: SecondLeg | None = None
         self._tape = Tape(self, house.settings.recordings, house.threads)
-        self._client: Client | None = None
-        self._law: Law | None = None  # that the provider speaks, where it is not PCM
+        self._behind = Behind(self, house)
         self._driver: Driver[Action] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.sessions: list[Session] = []
@@ -103,8 +100,7 @@ class Line:
             await self._open(leg)
             leg.take(session)
             self._begin(agent, leg, Call.start)
-            await self._client_of(agent).open()
-            self.feed(Call.agent_ready)
+            await self._behind.find(agent, leg)
             self.talk(leg)
         except Exception as error:  # the door: whatever goes wrong here refuses this call and no other
             self._refuse(error, session)
@@ -116,7 +112,7 @@ class Line:
             self.leg = leg = self._make_leg(agent)
             await self._open(leg)
             self._begin(agent, leg, Call.dial)
-            await self._client_of(agent).open()
+            await self._behind.find(agent, leg)
             session = leg.call(order.order)
             self._house.listen_to(session, self)
             self.facts = replace(self.facts, sip_call_id=session.dialog.call_id)
@@ -147,14 +143,15 @@ class Line:
     def _succeed(self, old: SipLeg, leg: SipLeg, why: str) -> None:
         assert self.call is not None
         self.leg = self.call.leg = leg
-        leg.succeed(old, self._heard)
+        leg.succeed(old, self._behind.hears)
         self._listen(leg)
         old.hang_up(why)
         self.leave(old)
 
     def _begin(self, agent: Agent, leg: SipLeg, first: Callable[[Call, float], None]) -> None:
         now = asyncio.get_running_loop().time()
-        self.call = call = Call(self.facts, agent, leg, self._client_of(agent), now, self._house.epoch)
+        client, prompt = self._behind.client(agent, leg), self._house.settings.prompts.get(agent.name)
+        self.call = call = Call(self.facts, agent, leg, client, now, self._house.epoch, prompt)
         self._driver = Driver(call, self._perform)
         leg.events = LegEvents(
             digit=lambda digit: self.feed(lambda call, now: call.digit(digit, now)),
@@ -169,38 +166,18 @@ class Line:
         if self.call and (after_ms := self.call.agent.definition.barge_in.local_ms):
             leg.find_speech(after_ms, lambda: self.feed(Call.heard_here))
 
-    def _heard(self, audio: bytes) -> None:
-        if self._client:
-            self._client.append(audio)
-
-    def _format(self, agent: Agent) -> str:
-        """How audio travels to and from the provider; G.711 as it is spoken on the telephone."""
-        sound = self.leg.spoken.sound if self.leg else None
-        if agent.definition.audio == "pcm" or self.leg is None or not isinstance(sound, Law):
-            return "audio/pcm"
-        self._law = sound
-        self.leg.pass_on(self._law)
-        return f"audio/{self._law.name.lower()}"
-
-    def _client_of(self, agent: Agent) -> Client:
-        if self._client is None:
-            config = session_config(agent, self.facts, self._format(agent))
-            self._client = Client(self._house.provider(agent.definition.provider), config, self._agent_said)
-            self._client.log = self._client.log.bind(call_id=self.facts.call_id)
-        return self._client
-
     def _make_leg(self, agent: Agent, heard_by: Callable[[bytes], None] | None = None) -> SipLeg:
         settings, trunk = self._house.settings, self.trunk
         codecs = tuple(CODECS[name] for name in (trunk and trunk.codecs) or settings.codecs)
         if agent.definition.audio == "g711":
             codecs = tuple(one for one in codecs if isinstance(one.sound, Law)) or codecs
-        uplink = Uplink(codecs[0].sound, settings.chunk_ms, heard_by or self._heard, self._house.upstream)
+        uplink = Uplink(codecs[0].sound, settings.chunk_ms, heard_by or self._behind.hears, self._house.upstream)
         srtp = (trunk and trunk.srtp) or settings.srtp
         ptime_ms = (trunk and trunk.ptime_ms) or settings.ptime_ms
         interludes = Interludes(settings.hold_audio, settings.comfort_noise_dbm0)
         leg = SipLeg(self._house.user_agent, codecs, uplink, trunk, srtp, ptime_ms, interludes)
-        if self._law:
-            leg.pass_on(self._law)
+        if self._behind.law:
+            leg.pass_on(self._behind.law)
         return leg
 
     async def _open(self, leg: SipLeg) -> None:
@@ -340,9 +317,6 @@ class Line:
             self._house.user_agent.act(lambda now: event.session.refuse_reoffer(status, now, reason.headers))
 
     # from the agent and the call
-
-    def _agent_said(self, event: AgentEvent) -> None:
-        self.feed(lambda call, now: call.receive(event, now))
 
     def _perform(self, action: Action) -> None:
         assert self.call is not None

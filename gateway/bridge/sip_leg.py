@@ -56,6 +56,7 @@ class SipLeg:
         if trunk and trunk.dtmf == "inband":
             uplink.find_keys(self.digit)
         self.holding = self._told = False  # what is wanted, and what the peer was told
+        self._entertained = False
         self._other: SipLeg | None = None
         self._talking = self._closed = False
         self._timeout_ms = 0.0
@@ -204,6 +205,11 @@ class SipLeg:
             self._interludes.rewind()
             self._sync()
 
+    def entertain(self, on: bool) -> None:
+        if on != self._entertained:
+            self._entertained = on
+            self._interludes.rewind()
+
     def _sync(self) -> None:
         """Tell the peer what is not what it knows; while another offer is open, when that is settled."""
         told = self.media.direction("sendonly" if self.holding else "sendrecv")
@@ -283,7 +289,12 @@ class SipLeg:
         if pressed is not None:  # speech waits
             return pressed
         frame = self.playout.take(self.playout.hz // 50)
-        return self._interludes.music() if frame is None and self.holding else frame
+        return self._interludes.music() if frame is None and self.music_plays else frame
+
+    @property
+    def music_plays(self) -> bool:
+        """Where nobody speaks."""
+        return self.holding or self._entertained
 
     def passed_on(self) -> bytes | None:
         """20 ms of the other party; None where there is none to pass on."""

@@ -28,7 +28,7 @@ from gateway.bridge.sip_leg import SipLeg
 from gateway.bridge.upstream import Upstream
 from gateway.codecs import hold_tune
 from gateway.errors import AgentBusy, Draining, NoSuchAgent, NoSuchTrunk, SipParseError
-from gateway.realtime import Provider
+from gateway.realtime import Health, Provider
 from gateway.records import RETRY_AFTER, CallEvent, Party
 from gateway.rtp import Gather, MediaClock, MediaSettings, PortPool
 from gateway.sip import Callee, Event, Incoming, NameAddr, Session, SipSettings, Trunk, UserAgent, check_order, claims
@@ -43,7 +43,8 @@ class BridgeSettings:
     """`codecs` in order of preference; the caller's audio goes to the provider in pieces of `chunk_ms`.
 
     `srtp` is off, optional (where the caller offers it) or required. `retry_after`: seconds by outcome. `ptime_ms` is
-    what peers are asked to send. `recordings` is the folder for them. `hold_audio`: int16 at 24 kHz, played in a loop.
+    what peers are asked to send. `recordings` is the folder for them. `prompts`, by agent,
+    are PCM16 at 24 kHz: what is played when no provider is left. `hold_audio`: int16 at 24 kHz, played in a loop.
     """
 
     routes: tuple[Route, ...] = ()
@@ -54,6 +55,7 @@ class BridgeSettings:
     node: str = field(default_factory=socket.gethostname)
     retry_after: Mapping[str, int] = field(default_factory=lambda: RETRY_AFTER)
     recordings: Path | None = None
+    prompts: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     comfort_noise_dbm0: float | None = None
     hold_audio: NDArray[np.int16] = field(default_factory=hold_tune, repr=False)
 
@@ -82,6 +84,7 @@ class Switchboard:
         self.user_agent = UserAgent(sip, self._receive)
         self.ports = PortPool(media.first_port, media.last_port, loop.time)
         self.clock: MediaClock[SipLeg] = MediaClock(render)
+        self.health = Health(loop.time)
         self.threads = ThreadPoolExecutor(1, "recorder")  # started with the first recording
         gather = Gather(lambda: len(self.clock))
         self.upstream = Upstream(lambda upstream: gather.ask(upstream.flush))
@@ -201,8 +204,9 @@ class Switchboard:
             raise AgentBusy(name)
         return agent
 
-    def provider(self, name: str) -> Provider:
-        return self._providers[name]
+    @property
+    def providers(self) -> Mapping[str, Provider]:
+        return self._providers
 
     def reason_of(self, error: BaseException) -> Reason:
         return reason_of(error, self.settings.retry_after)

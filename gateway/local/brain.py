@@ -1,4 +1,4 @@
-"""What to say next, by rules: the last thing in the conversation decides."""
+"""What to say next, by rules: the last thing that the caller or a tool said decides."""
 
 from __future__ import annotations
 
@@ -31,20 +31,30 @@ class Brain:
         """`items` is the conversation; `instructions` are those of this response alone; `tools` what may be called."""
         if verbatim := _VERBATIM.search(instructions):
             return Reply(verbatim[1].strip().strip('"'))
-        last = items[-1] if items else {}
+        heard = (item for item in reversed(items) if item.get("role") in (None, "user") and "name" not in item)
+        last: dict[str, Any] = next(heard, {})
+        known = self._remembered(items)
         if last.get("type") == "function_call_output":
             return Reply(self._after_tool(items, last))
-        if last.get("role") != "user":
+        if not last:
             return Reply(self.script.otherwise)
         found = self.script.find(_text_of(last))
         if found is None:
             return Reply(self.script.otherwise)
-        rule, slots = found
+        rule, slots = found[0], {**known, **found[1]}
         if not rule.calls or rule.calls not in tools:
             return Reply(_fill(rule.says, slots) or self.script.otherwise)
-        self._pending[rule.calls] = found
+        self._pending[rule.calls] = rule, slots
         arguments = {name: _fill(value, slots) for name, value in rule.arguments.items()}
         return Reply(_fill(rule.says, slots), ((rule.calls, arguments),))
+
+    def _remembered(self, items: list[dict[str, Any]]) -> dict[str, str]:
+        """The latest words of each slot, of all that the caller has said."""
+        known: dict[str, str] = {}
+        for item in items:
+            if item.get("role") == "user" and (found := self.script.find(_text_of(item))):
+                known.update(found[1])
+        return known
 
     def _after_tool(self, items: list[dict[str, Any]], output: dict[str, Any]) -> str:
         call = next((item for item in items if item.get("call_id") == output["call_id"] and "name" in item), {})

@@ -1,37 +1,49 @@
 """Realtime providers, as a client. Everything but `client` and `socket` is sans-I/O."""
 
-from gateway.realtime.client import Client, Provider
+from gateway.realtime.client import Client
 from gateway.realtime.dialects import DIALECTS, SessionConfig
 from gateway.realtime.events import (
     AudioDelta,
+    Broken,
     Event,
     Lost,
     ProviderFault,
     Ready,
+    Renewed,
     ResponseDone,
+    Restored,
     Severity,
     SpeechStarted,
     SpeechStopped,
     ToolCall,
     Transcript,
+    Unreached,
 )
+from gateway.realtime.health import Health
+from gateway.realtime.link import Choice, Provider
 from gateway.realtime.session import Heard
 
 __all__ = [
     "DIALECTS",
     "AudioDelta",
+    "Broken",
+    "Choice",
     "Client",
     "Event",
+    "Health",
     "Heard",
     "Lost",
     "Provider",
     "ProviderFault",
     "Ready",
+    "Renewed",
     "ResponseDone",
+    "Restored",
     "SessionConfig",
     "Severity",
     "SpeechStarted",
     "SpeechStopped",
     "ToolCall",
     "Transcript",
+    "Unreached",
 ]

@@ -1,168 +1,275 @@
-"""The Realtime client: a session with a socket. This is the room's door."""
+"""The Realtime client: a conversation that outlives its sessions. This is the room's door."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
 
-import orjson
 import structlog
-from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 
-from gateway.errors import ProviderError, ProviderRefused, ProviderUnreachable
-from gateway.realtime.dialects import DIALECTS, MAX_FRAME, SessionConfig
-from gateway.realtime.events import Event, Lost, ProviderFault, Ready, Severity
+from gateway.errors import ProviderError, ProviderRefused
+from gateway.realtime.events import Broken, Event, Lost, ProviderFault, Renewed, Restored, Severity, Unreached
+from gateway.realtime.health import Health, wait
+from gateway.realtime.history import History
+from gateway.realtime.link import Choice, Link
 from gateway.realtime.session import Heard, Session
-from gateway.realtime.socket import WebSocket, open_socket
 
+RECENT_MS, TURN_MS = 600, 10_000
+"""Of the caller's audio that is kept for the next session: the latest, or a turn whose words are not known yet."""
 
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """Where to connect: `url` is ws: or wss:, `key` is secret and never logged."""
+WATCH_SECONDS = 1.0
+STALLED_SECONDS = 5.0
+"""That a provider may leave unread what it is sent."""
 
-    name: str
-    url: str
-    key: str = ""
-    dialect: str = "openai"
-    connect_seconds: float = 10.0
+REFUSED = frozenset(
+    {
+        "insufficient_quota",
+        "credit_balance_exhausted",
+        "invalid_api_key",
+        "account_deactivated",
+        "billing_hard_limit_reached",
+    }
+)
+"""Errors that a new session with the same provider would only meet again."""
 
 
 class Client:
-    """One conversation. Every verb is a plain call; every event comes to `on_event` in the loop turn of its frame."""
+    """One conversation, with the first of `choices` that can be reached. Every verb is a plain call.
 
-    def __init__(self, provider: Provider, config: SessionConfig, on_event: Callable[[Event], None]) -> None:
-        self.provider = provider
-        self._model = config.model
-        self._dialect = DIALECTS[provider.dialect]
-        self.session = Session(self._dialect, config)
-        self._on_event = on_event
-        self._socket: WebSocket | None = None
-        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.dropped = 0  # appends that a stalled provider did not take
-        self.garbage = 0  # frames that are not JSON objects
+    Where a session ends in mid-call another is sought for `restore_seconds`, and told what was said; the caller's audio
+    of that time is kept for it. `Lost` is the end.
+    """
+
+    def __init__(
+        self,
+        choices: Sequence[Choice],
+        on_event: Callable[[Event], None],
+        health: Health | None = None,
+        restore_seconds: float = 10.0,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.choices = list(choices)
+        self._on_event, self._restore_seconds = on_event, restore_seconds
+        self._health = health or Health(self._loop.time)
+        self.history = History()
+        self._link: Link | None = None
+        self.session: Session | None = None
+        self._recent: deque[bytes] = deque()
+        self._recent_bytes = 0
+        self._task: asyncio.Task[None] | None = None
+        self._watch_timer: asyncio.TimerHandle | None = None
+        self._stalled_since: float | None = None
+        self._closed = False
+        self._dropped = self._garbage = 0  # of links that have ended
         self.log = structlog.get_logger("gateway.realtime")
 
-    async def open(self) -> None:
-        """Connect and configure. Raises ProviderUnreachable or ProviderRefused, after which the client is closed."""
-        url = self._dialect.url(self.provider.url, self._model)
-        try:
-            async with asyncio.timeout(self.provider.connect_seconds):
-                self._socket = await open_socket(
-                    url, self._dialect.headers(self.provider.key), self._text, self._lost, MAX_FRAME
-                )
-                self._flush()  # what the server's first event asked for, which may come with the handshake
-                await self._ready
-        except InvalidStatus as error:
-            status = error.response.status_code
-            fix = {
-                401: "check the provider's key",
-                403: "check the provider's key and what it may use",
-                404: "check the provider's url and the agent's model",
-                429: "the provider's limit is reached",
-            }.get(status, "")
-            refused = status in (400, 401, 403, 404)
-            kind = ProviderRefused if refused else ProviderUnreachable
-            raise self._error(kind, f"answered the handshake with {status}", fix) from error
-        except InvalidURI as error:
-            raise self._error(ProviderRefused, "not a ws: or wss: URL", "correct the provider's url") from error
-        except InvalidHandshake as error:
-            raise self._error(ProviderUnreachable, f"is not a Realtime server: {error}", "check its url") from error
-        except TimeoutError as error:
-            seconds = self.provider.connect_seconds
-            raise self._error(ProviderUnreachable, f"was not ready within {seconds:g} s") from error
-        except OSError as error:
-            problem = f"cannot be reached: {error.strerror or error}"
-            raise self._error(ProviderUnreachable, problem, "check the provider's url") from error
-        except ProviderError:
-            self.close()
-            raise
+    @property
+    def provider(self) -> str:
+        """Whose session it is, or was last."""
+        return self._link.provider.name if self._link else self.choices[0].provider.name
 
-    def _error(self, kind: type[ProviderError], problem: str, fix: str = "") -> ProviderError:
-        self.close()
-        return kind(self.provider.name, self.provider.url, problem, fix)
+    @property
+    def dropped(self) -> int:
+        """Appends that a stalled provider did not take."""
+        return self._dropped + (self._link.dropped if self._link else 0)
+
+    @property
+    def garbage(self) -> int:
+        """Frames that are not JSON objects."""
+        return self._garbage + (self._link.garbage if self._link else 0)
+
+    async def open(self, seconds: float = 0.0) -> None:
+        """The first session, sought for so long. Raises ProviderError where none of the choices gives one."""
+        link, _ = await self._seek(seconds)
+        if self._closed:
+            link.close()
+            return
+        self._link, self.session = link, link.session
+        self._watch()
+
+    async def _seek(self, seconds: float) -> tuple[Link, int]:
+        """Again and again until there is one, and at which try there was. Raises ProviderError."""
+        until, attempt = self._loop.time() + seconds, 0
+        while True:
+            attempt += 1
+            try:
+                return await self._reach(), attempt
+            except ProviderError as error:
+                pause = wait(attempt, random.random())
+                if isinstance(error, ProviderRefused) or self._loop.time() + pause >= until:
+                    raise
+            await asyncio.sleep(pause)
+
+    async def _reach(self) -> Link:
+        """A session that is ready, asked of all once.
+
+        Raises ProviderError, which is a refusal only where all refuse.
+        """
+        errors: list[ProviderError] = []
+        names = self._health.order(list(dict.fromkeys(choice.provider.name for choice in self.choices)))
+        ranked = sorted(self.choices, key=lambda choice: names.index(choice.provider.name))
+        for choice in ranked:
+            provider = choice.provider
+            link = Link(choice, self.history, self._receive, self._ended)
+            link.log = self.log
+            try:
+                await link.open(provider.connect_seconds if choice is ranked[-1] else provider.failover_seconds)
+            except ProviderError as error:
+                self._health.failed(provider.name, isinstance(error, ProviderRefused))
+                errors.append(error)
+                self._on_event(Unreached(provider.name, str(error)))
+            else:
+                self._health.succeeded(provider.name)
+                return link
+        raise next((error for error in errors if not isinstance(error, ProviderRefused)), errors[-1])
 
     # verbs
 
     def append(self, audio: bytes) -> None:
-        """Caller audio of the session's format. While the provider does not read, audio is dropped and counted."""
-        if self._socket is None:
+        """Caller audio of the session's format."""
+        session = self.session
+        if session is None:
             return
-        if self._socket.stalled:
-            self.dropped += 1
-            return
-        self._socket.send(self.session.append(audio))
+        self._recent.append(audio)
+        self._recent_bytes += len(audio)
+        most = (TURN_MS if self._link is None or session.hearing else RECENT_MS) * session.bytes_per_ms
+        while self._recent_bytes > most:
+            self._recent_bytes -= len(self._recent.popleft())
+        if self._link:
+            self._link.append(audio)
 
     @property
     def unfinished(self) -> bool:
-        return self.session.unfinished
+        return self.session is not None and self.session.unfinished
 
     @property
     def busy(self) -> bool:
-        return self.session.busy
+        return self.session is not None and self.session.busy
 
     def create_response(self, instructions: str = "") -> None:
-        self.session.create_response(instructions)
-        self._flush()
+        self._do(lambda session: session.create_response(instructions))
 
     def add_text(self, text: str) -> None:
-        self.session.add_text(text)
-        self._flush()
+        self._do(lambda session: session.add_text(text))
 
     def interrupt(self, heard: list[Heard], by_speech: bool = True) -> list[Heard]:
-        truncated = self.session.interrupt(heard, by_speech)
-        self._flush()
+        truncated: list[Heard] = []
+        self._do(lambda session: truncated.extend(session.interrupt(heard, by_speech)))
         return truncated
 
     def tool_output(self, call_id: str, output: str, respond: bool = True) -> None:
-        self.session.tool_output(call_id, output, respond)
-        self._flush()
+        self._do(lambda session: session.tool_output(call_id, output, respond))
+
+    def _do(self, verb: Callable[[Session], None]) -> None:
+        """Between two sessions the old one takes it down: what it owes, the next one begins with."""
+        if self.session is None:
+            return
+        verb(self.session)
+        if self._link:
+            self._link.flush()
+        else:
+            self.session.outbox.clear()
 
     def close(self) -> None:
-        if self._socket:
-            self._socket.close()
-            self._socket = None
+        self._closed = True
+        if self._watch_timer:
+            self._watch_timer.cancel()
+        if self._task:
+            self._task.cancel()
+        self._drop_link()
 
-    # from the socket
+    def _drop_link(self) -> None:
+        link, self._link = self._link, None
+        if link:
+            self._dropped += link.dropped
+            self._garbage += link.garbage
+            link.close()
 
-    def _text(self, data: bytes) -> None:
+    # what ends, and what comes after it
+
+    def _receive(self, event: Event) -> None:
+        if (
+            isinstance(event, ProviderFault)
+            and event.severity is Severity.FATAL
+            and event.code in REFUSED
+            and self._link
+        ):
+            self._health.failed(self._link.provider.name, refused=True)
+        self._on_event(event)
+
+    def _ended(self, link: Link, why: str) -> None:
+        if link is not self._link or self._closed:
+            return
+        self._drop_link()
+        if self._task:
+            self._task.cancel()  # a renewal comes too late
+        self._on_event(Broken(link.provider.name, why))
+        if not self._closed:  # by whoever heard it
+            self._task = self._loop.create_task(self._restore(why))
+
+    async def _restore(self, why: str) -> None:
+        began = self._loop.time()
         try:
-            event = orjson.loads(data)
-            if not isinstance(event, dict):
-                raise ValueError("not an object")
-        except ValueError:
-            self.garbage += 1
-            if self.garbage == 1:
-                self.log.warning("realtime.garbage", provider=self.provider.name, frame=data[:80])
+            link, attempts = await self._seek(self._restore_seconds)
+        except ProviderError as error:
+            self._on_event(Lost(f"{why}; then {error}"))
             return
-        for meaning in self.session.receive(event):
-            if self._ready.done():
-                self._on_event(meaning)
-            else:
-                self._settle(meaning)
-        self._flush()
+        self._go_on_in(link)
+        self._on_event(Restored(link.provider.name, self._loop.time() - began, attempts))
 
-    def _settle(self, event: Event) -> None:
-        if isinstance(event, Ready):
-            self._ready.set_result(None)
-        elif isinstance(event, ProviderFault) and event.severity is Severity.FATAL:
-            self._ready.set_exception(
-                ProviderRefused(
-                    self.provider.name, self.provider.url, f"refused the session: {event.message} ({event.code})"
-                )
-            )
+    def _go_on_in(self, link: Link) -> None:
+        """The turn that the caller has begun is heard again, in full; or what was due is done."""
+        old, self._link, self.session = self.session, link, link.session
+        assert old is not None
+        link.session.hearing = old.hearing
+        for audio in self._recent:
+            link.append(audio)
+        if not old.hearing and (owed := old.owed) is not None:
+            link.session.respond(owed)
+        link.flush()
 
-    def _lost(self, code: int, reason: str) -> None:
-        self._socket = None
-        if self._ready.done():
-            self._on_event(Lost(code, reason))
-        else:
-            problem = f"closed the connection before the session was ready (code {code}{reason and ': ' + reason})"
-            self._ready.set_exception(ProviderUnreachable(self.provider.name, self.provider.url, problem))
-
-    def _flush(self) -> None:
-        if self._socket is None:
+    def _watch(self) -> None:
+        """Once a second: whether the provider reads, answers, and how long the session may still last."""
+        self._watch_timer = self._loop.call_later(WATCH_SECONDS, self._watch)
+        link, now = self._link, self._loop.time()
+        if link is None:
             return
-        outbox, self.session.outbox = self.session.outbox, []
-        for text in outbox:
-            self._socket.send(text)
+        if not link.stalled:
+            self._stalled_since = None
+        elif self._stalled_since is None:
+            self._stalled_since = now
+        elif now - self._stalled_since > STALLED_SECONDS:
+            link.give_up(f"the provider has not read what it is sent for {STALLED_SECONDS:g} s")
+            return
+        quiet = now - link.heard_at
+        if link.session.waiting and quiet > link.provider.response_seconds:
+            link.give_up(f"the provider has said nothing for {quiet:.0f} s of a response")
+            return
+        age, longest = now - link.opened_at, link.provider.max_age_seconds
+        idle = not link.session.busy and not link.session.hearing
+        if 0 < longest < age and self._task_done and (idle or age > longest + link.provider.spare_seconds):
+            self._task = self._loop.create_task(self._renew())
+
+    @property
+    def _task_done(self) -> bool:
+        return self._task is None or self._task.done()
+
+    async def _renew(self) -> None:
+        """Another session before this one is ended from afar, told everything, and then taken in its place."""
+        old = self._link
+        try:
+            link = await self._reach()
+        except ProviderError:
+            if old:
+                old.opened_at += min(30.0, old.provider.spare_seconds / 4)  # later, while there is time
+            return
+        if self._link is not old or old is None:
+            link.close()
+            return
+        self._recent.clear()  # heard already
+        self._recent_bytes = 0
+        self._drop_link()
+        self._go_on_in(link)
+        self._on_event(Renewed(link.provider.name))

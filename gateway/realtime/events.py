@@ -85,14 +85,58 @@ class ProviderFault:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreached:
+    """One try to get a session from this provider came to nothing."""
+
+    provider: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The session ended in mid-call, and another one is sought. Nothing said until then is lost."""
+
+    provider: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The conversation goes on in another session, `seconds` after the one before ended."""
+
+    provider: str
+    seconds: float
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """The same, without a break: the session before was about to end."""
+
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
-    """The socket closed in mid-session. `code` is the WebSocket close code (RFC 6455 section 7.4)."""
+    """No other session was to be had."""
 
-    code: int
-    reason: str
+    problem: str
 
 
-Event = Ready | AudioDelta | SpeechStarted | SpeechStopped | Transcript | ResponseDone | ProviderFault | Lost
+Event = (
+    Ready
+    | AudioDelta
+    | SpeechStarted
+    | SpeechStopped
+    | Transcript
+    | ResponseDone
+    | ProviderFault
+    | Unreached
+    | Broken
+    | Restored
+    | Renewed
+    | Lost
+)
 
 BENIGN = frozenset(
     {

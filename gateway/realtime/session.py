@@ -28,6 +28,7 @@ from gateway.realtime.events import (
     Transcript,
     severity_of,
 )
+from gateway.realtime.history import History, message
 
 MAX_REMEMBERED = 64
 """Events, items and calls of the latest past that a server may still refer to."""
@@ -43,11 +44,15 @@ class Heard:
 
 
 class Session:
-    """One conversation with a provider. Every event type that it does not know is counted and ignored."""
+    """One session of a conversation, of which `history` knows the whole; a session that begins in the middle of it is
+    told. Every event type that it does not know is counted and ignored.
+    """
 
-    def __init__(self, dialect: Dialect, config: SessionConfig) -> None:
+    def __init__(self, dialect: Dialect, config: SessionConfig, history: History | None = None) -> None:
         self._dialect, self._config = dialect, config
-        self._bytes_per_ms = FORMATS[config.audio][1]
+        self._history = history if history is not None else History()
+        self._chapter = self._history.begin()
+        self.bytes_per_ms = FORMATS[config.audio][1]
         self.outbox: list[bytes] = []
         self.ready = False
         self.session_id = ""
@@ -61,7 +66,9 @@ class Session:
         self._received_bytes: dict[tuple[str, int], int] = {}
         self._complete: dict[str, None] = {}  # items whose audio has all come
         self._saying = ""  # the item that audio came for last
-        self._open_calls: set[str] = set()
+        self._open_calls = self._history.open_calls
+        self._spoke = False  # audio has come of the response in progress
+        self.hearing = False  # the caller has begun a turn of which the words are not known yet
         self._seen_calls: dict[str, None] = {}
         self._user_speaking = False
         turn_detection = config.turn_detection or {}
@@ -76,17 +83,20 @@ class Session:
 
     def create_response(self, instructions: str = "") -> None:
         """Let the model speak now, or as soon as the response in progress has ended."""
-        response: dict[str, Any] = {"instructions": instructions} if instructions else {}
+        self.respond({"instructions": instructions} if instructions else {})
+
+    def respond(self, response: dict[str, Any]) -> None:
+        """The same, with all that a `response.create` may say."""
         if self._active is not None:
             self._owed = response
             return
-        self._active, self._last_create, self._owed = "", response, None
+        self._active, self._last_create, self._owed, self._spoke = "", response, None, False
         self._send("response.create", **({"response": response} if response else {}))
 
     def add_text(self, text: str, role: str = "user") -> None:
         """An item that says `text`; without a response."""
-        content = [{"type": "output_text" if role == "assistant" else "input_text", "text": text}]
-        self._send("conversation.item.create", item={"type": "message", "role": role, "content": content})
+        self._history.text(role, text)
+        self._send("conversation.item.create", item=message(role, text))
 
     def interrupt(self, heard: list[Heard], by_speech: bool = True) -> list[Heard]:
         """The caller talks over the agent: `heard` is what was played of each item that was playing or queued.
@@ -102,7 +112,10 @@ class Session:
         self._owed = None  # the caller's new turn answers in its place
         truncated = []
         for item in heard:
-            received = self._received_bytes.get((item.item_id, item.content_index), 0) // self._bytes_per_ms
+            self._chapter.cut(item.item_id, item.ms)
+            if (item.item_id, item.content_index) not in self._received_bytes:
+                continue  # of a session before this one
+            received = self._received_bytes.get((item.item_id, item.content_index), 0) // self.bytes_per_ms
             played = min(item.ms, received)
             if played == 0:
                 self._send("conversation.item.delete", item_id=item.item_id)
@@ -121,6 +134,7 @@ class Session:
         if call_id not in self._open_calls:
             return
         self._open_calls.discard(call_id)
+        self._history.output(call_id, output)
         self._send(
             "conversation.item.create",
             item={"type": "function_call_output", "call_id": call_id, "output": output},
@@ -132,6 +146,18 @@ class Session:
     def busy(self) -> bool:
         """A response is in progress, or asked for."""
         return self._active is not None or self._owed is not None
+
+    @property
+    def waiting(self) -> bool:
+        """The server has something to say now."""
+        return self._active is not None
+
+    @property
+    def owed(self) -> dict[str, Any] | None:
+        """The `response.create` that another session has to begin with in this one's place; None: nothing is due."""
+        if self._owed is not None or self._active is None or self._active in self._interrupted:
+            return self._owed
+        return None if self._spoke and self._saying in self._complete else self._last_create
 
     @property
     def unfinished(self) -> bool:
@@ -151,21 +177,32 @@ class Session:
                 self._send("session.update", session=self._dialect.session(self._config))
             case "session.updated" if not self.ready:
                 self.ready = True
+                for item in self._history.items():
+                    self._send("conversation.item.create", item=item)
                 return [Ready(self.session_id)]
             case "input_audio_buffer.speech_started":
-                self._user_speaking = True
+                self._user_speaking = self.hearing = True
                 return [SpeechStarted(_int(event, "audio_start_ms"))]
             case "input_audio_buffer.speech_stopped":
                 self._user_speaking = False
                 return [SpeechStopped(_int(event, "audio_end_ms"))]
+            case "input_audio_buffer.committed":
+                self._chapter.turn(_str(event, "item_id"))
             case "conversation.item.input_audio_transcription.completed":
-                return [Transcript("user", _str(event, "item_id"), _str(event, "transcript").strip())]
+                return [self._words("user", event)]
+            case "conversation.item.input_audio_transcription.failed":
+                self.hearing = self._user_speaking
             case "response.output_audio_transcript.done" | "response.audio_transcript.done":
-                return [Transcript("assistant", _str(event, "item_id"), _str(event, "transcript").strip())]
+                return [self._words("assistant", event)]
+            case "response.output_audio_transcript.delta" | "response.audio_transcript.delta":
+                self._chapter.more(_str(event, "item_id"), _str(event, "delta"))
             case "response.output_audio.done" | "response.audio.done":
                 self._complete[_str(event, "item_id")] = None
                 _keep_newest(self._complete)
             case "response.created":
+                if self._active != "":
+                    self._last_create = {}  # the server's own idea
+                self._spoke = False
                 self._active = _str(event.get("response") or {}, "id") or "response"
             case "response.done":
                 return self._receive_done(event.get("response") or {})
@@ -175,6 +212,13 @@ class Session:
                 self.unknown[kind] = self.unknown.get(kind, 0) + 1
         return []
 
+    def _words(self, role: str, event: dict[str, Any]) -> Transcript:
+        item_id, text = _str(event, "item_id"), _str(event, "transcript").strip()
+        self._chapter.words(role, item_id, text)
+        if role == "user":
+            self.hearing = self._user_speaking
+        return Transcript(role, item_id, text)
+
     def _receive_audio(self, event: dict[str, Any]) -> list[Event]:
         if event.get("response_id") in self._interrupted:
             return []
@@ -183,7 +227,8 @@ class Session:
         except (Base64Error, TypeError, ValueError):
             return [ProviderFault(Severity.TURN, "invalid_audio", "an audio delta is not base64")]
         item, index = _str(event, "item_id"), _int(event, "content_index")
-        self._saying = item
+        self._saying, self._spoke = item, True
+        self._chapter.audio(item, len(audio) / self.bytes_per_ms)
         self._received_bytes[item, index] = self._received_bytes.get((item, index), 0) + len(audio)
         _keep_newest(self._received_bytes)
         return [AudioDelta(item, index, audio)]
@@ -201,11 +246,14 @@ class Session:
                 _keep_newest(self._seen_calls)
                 self._open_calls.add(call_id)
                 calls.append(ToolCall(call_id, _str(item, "name"), _str(item, "arguments") or "{}"))
+                self._history.call(call_id, calls[-1].name, calls[-1].arguments)
+        if status == "completed" and self._config.transcription is None:
+            self.hearing = self._user_speaking
         details = response.get("status_details") or {}
         problem = (details.get("error") or {}).get("message") or details.get("reason") or ""
         if self._owed is not None and not calls and self._active is None:
             owed, self._owed = self._owed, None
-            self.create_response(owed.get("instructions", ""))
+            self.respond(owed)
         return [ResponseDone(identity, status, tuple(calls), str(problem), response.get("usage") or {})]
 
     def _receive_error(self, error: dict[str, Any]) -> list[Event]:
@@ -254,14 +302,11 @@ _PASSED_OVER = frozenset(
         "conversation.item.truncated",
         "conversation.item.deleted",
         "conversation.item.input_audio_transcription.delta",
-        "input_audio_buffer.committed",
         "input_audio_buffer.cleared",
         "response.output_item.added",
         "response.output_item.done",
         "response.content_part.added",
         "response.content_part.done",
-        "response.output_audio_transcript.delta",
-        "response.audio_transcript.delta",
         "response.output_text.delta",
         "response.output_text.done",
         "response.function_call_arguments.delta",

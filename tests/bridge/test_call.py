@@ -96,13 +96,13 @@ class Progress:
 class Stage:
     """A call with its clock; `log` holds every verb, `told` every event."""
 
-    def __init__(self, talking=True, agent=AGENT):
+    def __init__(self, talking=True, agent=AGENT, prompt=None):
         self.log, self.told, self.now = [], [], 10.0
         self.leg, self.finished, self.tools = Leg(self.log), False, []
-        self.call = Call(FACTS, agent, self.leg, Session(self.log), self.now, epoch=1000.0)
+        self.call = Call(FACTS, agent, self.leg, Session(self.log), self.now, 1000.0, prompt)
         self.do(self.call.start)
         if talking:
-            self.do(self.call.agent_ready)
+            self.do(self.call.agent_ready, "acme")
             self.do(self.call.confirmed)
             self.log.clear()
 
@@ -151,7 +151,7 @@ class Stage:
 def test_ringing_then_an_answer_then_the_greeting():
     stage = Stage(talking=False)
     assert stage.log == [("ring",)]
-    stage.do(stage.call.agent_ready)
+    stage.do(stage.call.agent_ready, "acme")
     assert stage.verbs() == ["ring", "answer"]
     stage.do(stage.call.confirmed)
     assert stage.log[-1] == ("create_response", f"Say exactly: {AGENT.definition.greeting}")
@@ -267,12 +267,13 @@ def test_faults_by_their_weight():
     assert stage.told[-1].type == "provider_fault"
     assert not stage.finished
     stage.hears(ProviderFault(Severity.FATAL, "session_expired", "60 minutes"))
-    assert stage.call.record()["outcome"] == "provider_lost"
+    assert not stage.finished  # another session is sought
+    assert stage.call.record()["provider_faults"] == 2
 
 
 def test_a_lost_provider_ends_the_call_with_a_reason():
     stage = Stage()
-    stage.hears(Lost(1001, "going away"))
+    stage.hears(Lost("the provider closed the connection (code 1001: going away)"))
     assert ("hang_up", "provider lost") in stage.log
     assert "1001: going away" in stage.told[-1].data["problem"]
 
@@ -300,7 +301,7 @@ def test_what_comes_before_the_answer_or_after_the_end_does_nothing():
     stage.do(stage.call.hang_up, "node_stopped")
     assert ("reject", 480, {}) in stage.log
     before = list(stage.log)
-    stage.do(stage.call.agent_ready)
+    stage.do(stage.call.agent_ready, "acme")
     stage.speaks()
     assert stage.log == before
     assert "ended" in str(stage.call)

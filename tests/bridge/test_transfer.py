@@ -156,5 +156,5 @@ def test_the_provider_may_go_once_the_two_are_joined():
 
     table = Table("bridge")
     table.do(table.transfer.other_answered)
-    table.hears(Lost(1000, ""))
+    table.hears(Lost("closed"))
     assert table.call.state is CallState.BRIDGED

@@ -9,7 +9,22 @@ import pytest
 from websockets.asyncio.server import serve
 
 from gateway.errors import ProviderRefused, ProviderUnreachable
-from gateway.realtime import Client, Lost, Provider, SessionConfig
+from gateway.realtime import (
+    AudioDelta,
+    Broken,
+    Choice,
+    Client,
+    Health,
+    Lost,
+    Provider,
+    Renewed,
+    ResponseDone,
+    Restored,
+    SessionConfig,
+    SpeechStarted,
+    Transcript,
+    Unreached,
+)
 
 
 async def talk(websocket, then=None):
@@ -36,7 +51,9 @@ class Server:
 
 def client(url, seconds=5.0, events=None, key=""):
     provider = Provider("acme", url, key, connect_seconds=seconds)
-    return Client(provider, SessionConfig(model="m"), (events if events is not None else []).append)
+    return Client(
+        [Choice(provider, SessionConfig(model="m"))], (events if events is not None else []).append, None, 0.0
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,17 +126,26 @@ async def test_a_socket_that_is_lost_is_told_once_and_garbage_is_passed_over():
     events = []
 
     async def then(websocket):
+        listener.close(close_connections=False)  # nobody else is let in
         await websocket.send("not json")
         await websocket.send("[1]")
         await websocket.close(1001, "bye")
 
-    async with Server(lambda websocket: talk(websocket, then)) as url:
+    server = Server(lambda websocket: talk(websocket, then))
+    async with server as url:
+        listener = server.server
         one = client(url, events=events)
         await one.open()
         async with asyncio.timeout(5):
             while not events:
                 await asyncio.sleep(0.01)
-        assert events == [Lost(1001, "bye")]
+        problem = "the provider closed the connection (code 1001: bye)"
+        async with asyncio.timeout(5):
+            while not isinstance(events[-1], Lost):
+                await asyncio.sleep(0.01)
+        assert events == [Broken("acme", problem), *events[1:-1], Lost(events[-1].problem)]
+        assert all(isinstance(event, Unreached) for event in events[1:-1])
+        assert events[-1].problem.startswith(problem)
         assert one.garbage == 2
         one.append(b"x")  # nobody is there: no error
 
@@ -152,3 +178,208 @@ async def test_closing_ourselves_is_not_a_loss():
         one.close()
         await asyncio.sleep(0.05)
         assert events == []
+
+
+class Scripted:
+    """A provider that notes what each session is sent, and lets a test say and end things."""
+
+    def __init__(self):
+        self.sessions, self.sockets = [], []
+
+    async def __call__(self, websocket):
+        sent = []
+        self.sessions.append(sent)
+        self.sockets.append(websocket)
+        await websocket.send(orjson.dumps({"type": "session.created", "session": {"id": "s"}}), text=True)
+        async for text in websocket:
+            event = orjson.loads(text)
+            sent.append(event)
+            if event["type"] == "session.update":
+                await websocket.send(orjson.dumps({"type": "session.updated", "session": {}}), text=True)
+
+    async def say(self, *events):
+        for event in events:
+            await self.sockets[-1].send(orjson.dumps(event), text=True)
+
+    def kinds(self, session=-1):
+        return [event["type"] for event in self.sessions[session]]
+
+
+async def until(condition, seconds=5.0):
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def of(events, kind):
+    return [event for event in events if isinstance(event, kind)]
+
+
+def patient(url, events, **provider):
+    choice = Choice(Provider("acme", url, **provider), SessionConfig(transcription={"model": "x"}))
+    return Client([choice], events.append, restore_seconds=5.0)
+
+
+SPEECH = bytes(960)  # 20 ms
+STARTED = {"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, "item_id": "u2"}
+WORDS = {
+    "type": "conversation.item.input_audio_transcription.completed",
+    "item_id": "u1",
+    "transcript": "my name is Ann",
+}
+
+
+async def test_a_session_that_breaks_is_followed_by_another_that_knows_all():
+    provider, events = Scripted(), []
+    async with Server(provider) as url:
+        one = patient(url, events)
+        await one.open()
+        audio = {"item_id": "a1", "content_index": 0, "response_id": "r1", "delta": "AAAA"}
+        await provider.say(
+            WORDS,
+            {"type": "response.created", "response": {"id": "r1"}},
+            {"type": "response.output_audio_transcript.delta", "item_id": "a1", "delta": "Hello Ann, let me"},
+            {"type": "response.output_audio.delta", **audio},
+        )
+        await until(lambda: of(events, AudioDelta))
+        provider.sockets[-1].transport.abort()
+        await until(lambda: of(events, Restored))
+        assert [type(event) for event in events if not isinstance(event, Transcript | AudioDelta)] == [Broken, Restored]
+        assert of(events, Restored)[0].attempts == 1
+        await until(lambda: provider.kinds()[-1] == "response.create")
+        items = [event["item"] for event in provider.sessions[-1] if event["type"] == "conversation.item.create"]
+        assert [item["content"][0]["text"] for item in items[1:]] == ["my name is Ann", "Hello Ann, let me"]
+        one.close()
+
+
+async def test_what_the_caller_says_meanwhile_is_heard_by_the_next_session():
+    provider, events = Scripted(), []
+    async with Server(provider) as url:
+        one = patient(url, events)
+        await one.open()
+        for _ in range(100):
+            one.append(SPEECH)
+        await provider.say(STARTED)
+        await until(lambda: of(events, SpeechStarted))
+        for _ in range(50):  # 1 s of a turn
+            one.append(SPEECH)
+        provider.sockets[-1].transport.abort()
+        await until(lambda: of(events, Broken))
+        for _ in range(5):  # while nobody is there
+            one.append(SPEECH)
+        await until(lambda: of(events, Restored))
+        await until(lambda: provider.kinds().count("input_audio_buffer.append") == 30 + 50 + 5)
+        assert "response.create" not in provider.kinds()  # the server answers when it has heard the turn
+        one.close()
+
+
+async def test_what_is_done_meanwhile_is_not_lost():
+    provider, events = Scripted(), []
+    async with Server(provider) as url:
+        one = patient(url, events)
+        await one.open()
+        call = {"type": "function_call", "call_id": "c1", "name": "hours", "arguments": "{}"}
+        done = {"id": "r1", "status": "completed", "output": [call]}
+        await provider.say(
+            {"type": "response.created", "response": {"id": "r1"}}, {"type": "response.done", "response": done}
+        )
+        await until(lambda: of(events, ResponseDone))
+        provider.sockets[-1].transport.abort()
+        await until(lambda: of(events, Broken))
+        one.tool_output("c1", "nine to five")
+        one.add_text("[DTMF] 1")
+        await until(lambda: of(events, Restored))
+        await until(lambda: "response.create" in provider.kinds())
+        items = [event["item"] for event in provider.sessions[-1] if event["type"] == "conversation.item.create"]
+        assert [item["type"] for item in items[1:]] == ["function_call", "function_call_output", "message"]
+        assert provider.kinds().count("response.create") == 1
+        one.close()
+
+
+async def test_the_next_provider_is_asked_at_the_start_and_in_mid_call():
+    first, second, events = Scripted(), Scripted(), []
+    async with Server(second) as other:
+        async with Server(first) as url:
+            choices = [
+                Choice(Provider("a", url), SessionConfig(model="m")),
+                Choice(Provider("b", other), SessionConfig(model="n")),
+            ]
+            health = Health(asyncio.get_running_loop().time)
+            one = Client(choices, events.append, health)
+            await one.open()
+            assert one.provider == "a"
+            await first.say(WORDS)
+            await until(lambda: of(events, Transcript))
+        await until(lambda: of(events, Restored))  # the first has gone for good
+        assert one.provider == of(events, Restored)[0].provider == "b"
+        assert [event.provider for event in of(events, Unreached)] == ["a"]
+        await until(lambda: "conversation.item.create" in second.kinds())
+        for _ in range(3):
+            late = Client(choices, [].append, health)
+            await late.open()
+            late.close()
+        assert health.is_down("a")
+        one.close()
+
+
+async def test_a_session_is_renewed_before_its_end_when_nobody_speaks():
+    provider, events = Scripted(), []
+    async with Server(provider) as url:
+        one = patient(url, events, max_age_seconds=1.5)
+        await one.open()
+        await provider.say(WORDS, {"type": "response.created", "response": {"id": "r1"}})
+        await asyncio.sleep(2.5)
+        assert len(provider.sessions) == 1  # within a response
+        await provider.say({"type": "response.done", "response": {"id": "r1", "status": "completed"}})
+        await until(lambda: of(events, Renewed))
+        assert len(provider.sessions) == 2
+        assert not of(events, Broken)
+        await until(lambda: "conversation.item.create" in provider.kinds())
+        one.append(SPEECH)
+        await until(lambda: provider.kinds()[-1] == "input_audio_buffer.append")
+        assert provider.kinds(0).count("input_audio_buffer.append") == 0
+        one.close()
+
+
+async def test_a_response_that_never_comes_costs_the_session():
+    provider, events = Scripted(), []
+    async with Server(provider) as url:
+        one = patient(url, events, response_seconds=1.0)
+        await one.open()
+        one.create_response("Say hello.")
+        await until(lambda: of(events, Restored), 6)
+        assert "said nothing for" in of(events, Broken)[0].problem
+        await until(lambda: "response.create" in provider.kinds())
+        assert provider.sessions[-1][-1]["response"] == {"instructions": "Say hello."}
+        one.close()
+
+
+async def test_a_provider_that_refuses_is_not_asked_again_and_again():
+    provider, events, refusing = Scripted(), [], []
+
+    def refuse(connection, request):
+        return connection.respond(http.HTTPStatus.UNAUTHORIZED, "no\n") if refusing else None
+
+    async with Server(provider, process_request=refuse) as url:
+        one = patient(url, events)
+        await one.open()
+        refusing.append(True)
+        provider.sockets[-1].transport.abort()
+        await until(lambda: of(events, Lost))
+        assert len(of(events, Unreached)) == 1
+        assert "check the provider's key" in of(events, Lost)[0].problem
+        one.close()
+
+
+async def test_closing_while_another_session_is_sought_leaves_nothing_behind():
+    provider, events = Scripted(), []
+    async with Server(provider) as url:
+        one = patient(url, events)
+        await one.open()
+        one.session.receive = lambda event: []
+        one._on_event = lambda event: (events.append(event), one.close())
+        provider.sockets[-1].transport.abort()
+        await until(lambda: of(events, Broken))
+        await asyncio.sleep(0.2)
+        assert not of(events, Restored)
+        assert all(socket.state.name == "CLOSED" for socket in provider.sockets)

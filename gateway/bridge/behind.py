@@ -1,0 +1,68 @@
+"""The agent's end of a line: whom it speaks through, how audio travels to them, and how they are found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.agents import Agent
+from gateway.bridge.briefing import choices
+from gateway.bridge.call import Call
+from gateway.codecs import Law
+from gateway.errors import ProviderError
+from gateway.realtime import Client, Event
+
+if TYPE_CHECKING:
+    from gateway.bridge.line import Line
+    from gateway.bridge.sip_leg import SipLeg
+    from gateway.bridge.switchboard import Switchboard
+
+RESTORE_SECONDS = 10.0
+"""Least time for which a new session is sought where one broke in mid-call."""
+
+
+class Behind:
+    """One line's. `law` is what the provider speaks, where that is not PCM."""
+
+    def __init__(self, line: Line, house: Switchboard) -> None:
+        self._line, self._house = line, house
+        self._client: Client | None = None
+        self.law: Law | None = None
+
+    def client(self, agent: Agent, leg: SipLeg) -> Client:
+        """Made once; no session is begun by that."""
+        if self._client is None:
+            facts, house, patience = self._line.facts, self._house, agent.definition.when_down.queue_seconds
+            found = choices(agent, facts, self._format(agent, leg), house.providers)
+            self._client = Client(found, self._said, house.health, max(RESTORE_SECONDS, patience))
+            self._client.log = self._client.log.bind(call_id=facts.call_id)
+        return self._client
+
+    def _format(self, agent: Agent, leg: SipLeg) -> str:
+        """G.711 as it is spoken on the telephone, where that is wanted."""
+        sound = leg.spoken.sound
+        if agent.definition.audio == "pcm" or not isinstance(sound, Law):
+            return "audio/pcm"
+        self.law = sound
+        leg.pass_on(sound)
+        return f"audio/{sound.name.lower()}"
+
+    async def find(self, agent: Agent, leg: SipLeg) -> None:
+        """Raises ProviderError where there is none, and nothing that the caller could be offered instead."""
+        client = self.client(agent, leg)
+        try:
+            await client.open(agent.definition.when_down.queue_seconds)
+        except ProviderError as error:
+            problem, done = str(error), list[bool]()
+            self._line.feed(lambda call, now: done.append(call.agent_missing(problem, now)))
+            if done != [True]:
+                raise
+            return
+        self._line.feed(lambda call, now: call.agent_ready(client.provider, now))
+
+    def hears(self, audio: bytes) -> None:
+        """The caller's voice, in the format of the session."""
+        if self._client:
+            self._client.append(audio)
+
+    def _said(self, event: Event) -> None:
+        self._line.feed(lambda call, now: Call.receive(call, event, now))

@@ -1,0 +1,65 @@
+"""When no provider is left: what the agent's file says becomes of the caller."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.agents import expand
+from gateway.bridge.transfer import LAST_WORD_SECONDS, Transfer
+from gateway.realtime import ToolCall
+from gateway.records import CallState
+
+if TYPE_CHECKING:
+    from gateway.bridge.call import Call
+
+PROMPT = "prompt"
+"""The item that the prompt is played as."""
+
+
+class Fallback:
+    """One call's: a prompt, where there is one, then somebody else's telephone or the end."""
+
+    def __init__(self, call: Call, prompt: bytes | None) -> None:
+        self._call, self._prompt = call, prompt
+        self._problem = ""
+
+    @property
+    def active(self) -> bool:
+        return bool(self._problem)
+
+    @property
+    def possible(self) -> bool:
+        return bool(self._call.agent.definition.when_down.forward) or self._prompt is not None
+
+    def begin(self, problem: str, now: float) -> bool:
+        """Whether anything is done; else the call ends as it would have."""
+        call = self._call
+        if self.active or not self.possible:
+            return False
+        self._problem = problem
+        call.emit("agent_lost", now, problem=problem)
+        if self._prompt is None:
+            self._on(now)
+        else:
+            call.leg.play(PROMPT, 0, self._prompt)
+        return True
+
+    def heard(self, now: float) -> None:
+        """All that was said has left for the caller."""
+        if self.active and self._call.talking:
+            self._call.wake("prompted", now + LAST_WORD_SECONDS)
+
+    def prompted(self, now: float) -> None:
+        """The prompt was heard."""
+        self._on(now)
+
+    def _on(self, now: float) -> None:
+        call, target = self._call, self._call.agent.definition.when_down.forward
+        if not target:
+            self.end(now)
+        elif call.state is CallState.ANSWERED:
+            nobody = ToolCall("", "when_down", "")
+            call.begin_transfer(Transfer(call, nobody, "when_down", expand(target, call.variables), False, ""), now)
+
+    def end(self, now: float) -> None:
+        self._call.hang_up("provider_lost", now, problem=self._problem)

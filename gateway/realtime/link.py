@@ -1,0 +1,182 @@
+"""One session with one provider, on one socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import orjson
+import structlog
+from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
+
+from gateway.errors import ProviderError, ProviderRefused, ProviderUnreachable
+from gateway.realtime.dialects import DIALECTS, MAX_FRAME, SessionConfig
+from gateway.realtime.events import Event, ProviderFault, Ready, Severity
+from gateway.realtime.history import History
+from gateway.realtime.session import Session
+from gateway.realtime.socket import WebSocket, open_socket
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Where to connect: `url` is ws: or wss:, `key` is secret and never logged.
+
+    A session has to be ready within `connect_seconds`, within `failover_seconds` where another provider can be asked. A
+    response of which nothing has come for `response_seconds` is given up with its session. After `max_age_seconds`
+    (0: never) a session is renewed when nobody speaks, and `spare_seconds` later whatever happens.
+    """
+
+    name: str
+    url: str
+    key: str = ""
+    dialect: str = "openai"
+    connect_seconds: float = 10.0
+    failover_seconds: float = 3.0
+    response_seconds: float = 20.0
+    max_age_seconds: float = 3300.0
+    spare_seconds: float = 240.0
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A provider, and what is wanted of it."""
+
+    provider: Provider
+    config: SessionConfig
+
+
+class Link:
+    """`on_event` hears what the session means, in the loop turn of its frame; `on_end` once why it ended afterwards."""
+
+    def __init__(
+        self, choice: Choice, history: History, on_event: Callable[[Event], None], on_end: Callable[[Link, str], None]
+    ) -> None:
+        self.provider, self._model = choice.provider, choice.config.model
+        self._dialect = DIALECTS[self.provider.dialect]
+        self.session = Session(self._dialect, choice.config, history)
+        self._on_event, self._on_end = on_event, on_end
+        self._socket: WebSocket | None = None
+        loop = asyncio.get_running_loop()
+        self._ready: asyncio.Future[None] = loop.create_future()
+        self._now = loop.time
+        self.opened_at = self.heard_at = self._now()  # when the latest event came
+        self.dropped = 0  # appends that a stalled provider did not take
+        self.garbage = 0  # frames that are not JSON objects
+        self.log = structlog.get_logger("gateway.realtime")
+
+    async def open(self, seconds: float) -> None:
+        """Connect and configure. Raises ProviderUnreachable or ProviderRefused, after which the link is closed."""
+        url = self._dialect.url(self.provider.url, self._model)
+        try:
+            async with asyncio.timeout(seconds):
+                self._socket = await open_socket(
+                    url, self._dialect.headers(self.provider.key), self._text, self._lost, MAX_FRAME
+                )
+                self.flush()  # what the server's first event asked for, which may come with the handshake
+                await self._ready
+        except InvalidStatus as error:
+            status = error.response.status_code
+            fix = {
+                401: "check the provider's key",
+                403: "check the provider's key and what it may use",
+                404: "check the provider's url and the agent's model",
+                429: "the provider's limit is reached",
+            }.get(status, "")
+            refused = status in (400, 401, 403, 404)
+            kind = ProviderRefused if refused else ProviderUnreachable
+            raise self._error(kind, f"answered the handshake with {status}", fix) from error
+        except InvalidURI as error:
+            raise self._error(ProviderRefused, "not a ws: or wss: URL", "correct the provider's url") from error
+        except InvalidHandshake as error:
+            raise self._error(ProviderUnreachable, f"is not a Realtime server: {error}", "check its url") from error
+        except TimeoutError as error:
+            raise self._error(ProviderUnreachable, f"was not ready within {seconds:g} s") from error
+        except OSError as error:
+            problem = f"cannot be reached: {error.strerror or error}"
+            raise self._error(ProviderUnreachable, problem, "check the provider's url") from error
+        except (ProviderError, asyncio.CancelledError):
+            self.close()
+            raise
+
+    def _error(self, kind: type[ProviderError], problem: str, fix: str = "") -> ProviderError:
+        self.close()
+        return kind(self.provider.name, self.provider.url, problem, fix)
+
+    # verbs
+
+    def append(self, audio: bytes) -> None:
+        """Caller audio of the session's format. While the provider does not read, audio is dropped and counted."""
+        if self._socket is None:
+            return
+        if self._socket.stalled:
+            self.dropped += 1
+            return
+        self._socket.send(self.session.append(audio))
+
+    @property
+    def stalled(self) -> bool:
+        """The provider does not read what is sent."""
+        return self._socket is not None and self._socket.stalled
+
+    def flush(self) -> None:
+        """Send what the session has put on its outbox."""
+        if self._socket is None:
+            return
+        outbox, self.session.outbox = self.session.outbox, []
+        for text in outbox:
+            self._socket.send(text)
+
+    def close(self) -> None:
+        if self._ready.done() and not self._ready.cancelled():
+            self._ready.exception()  # known to whoever closes it
+        if self._socket:
+            self._socket.close()
+            self._socket = None
+
+    def give_up(self, why: str) -> None:
+        """End it, and tell so."""
+        if self._socket:
+            self.close()
+            self._on_end(self, why)
+
+    # from the socket
+
+    def _text(self, data: bytes) -> None:
+        try:
+            event = orjson.loads(data)
+            if not isinstance(event, dict):
+                raise ValueError("not an object")
+        except ValueError:
+            self.garbage += 1
+            if self.garbage == 1:
+                self.log.warning("realtime.garbage", provider=self.provider.name, frame=data[:80])
+            return
+        self.heard_at = self._now()
+        for meaning in self.session.receive(event):
+            if not self._ready.done():
+                self._settle(meaning)
+                continue
+            self._on_event(meaning)
+            if isinstance(meaning, ProviderFault) and meaning.severity is Severity.FATAL:
+                self.give_up(f"{meaning.message} ({meaning.code})")
+        self.flush()
+
+    def _settle(self, event: Event) -> None:
+        if isinstance(event, Ready):
+            self._ready.set_result(None)
+        elif isinstance(event, ProviderFault) and event.severity is Severity.FATAL:
+            self._ready.set_exception(
+                ProviderRefused(
+                    self.provider.name, self.provider.url, f"refused the session: {event.message} ({event.code})"
+                )
+            )
+
+    def _lost(self, code: int, reason: str) -> None:
+        self._socket = None
+        why = f"closed the connection (code {code}{reason and ': ' + reason})"
+        if self._ready.done():
+            self._on_end(self, f"the provider {why}")
+        else:
+            problem = why.replace(" (", " before the session was ready (", 1)
+            self._ready.set_exception(ProviderUnreachable(self.provider.name, self.provider.url, problem))
