@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .definition import AgentDefinition, expand
-from .loader import BUILT_IN, BUNDLED, Agent, Agents, load_agent, load_agents
+from .loader import BUILT_IN, BUNDLED, Agent, Agents, load_agent, load_agents, with_changes
 from .registry import CallContext, Tool, tool
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "load_agent",
     "load_agents",
     "tool",
+    "with_changes",
 ]

@@ -111,6 +111,18 @@ class RecordingRules(_Strict):
     announcement: Template = ""
 
 
+class Variant(_Strict):
+    """Of `weight` shares of the callers, always the same ones, the agent is different in what is said here."""
+
+    weight: float = Field(default=1.0, ge=0)
+    model: str | None = None
+    voice: str | None = None
+    tts_model: str | None = None
+    temperature: float | None = None
+    instructions: Template | None = None
+    greeting: Template | None = None
+
+
 class LocalRule(_Strict):
     """For the embedded server: when one of `hears` is understood, say `says` and call the tool `calls`."""
 
@@ -156,7 +168,15 @@ class AgentDefinition(_Strict):
     recording: RecordingRules = RecordingRules()
     transcription: dict[str, Any] | None = None
     noise_reduction: Literal["", "near_field", "far_field"] = ""
-    max_output_tokens: int | None = Field(default=None, ge=1, le=4096)
+    modalities: tuple[Literal["audio", "text"], ...] = ("audio",)
+    tts_model: str = ""
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    reasoning: dict[str, Any] | None = None
+    max_output_tokens: int | Literal["inf"] | None = None
+    truncation: str | dict[str, Any] | None = None
+    tool_choice: str | dict[str, Any] = "auto"
+    provider_data: dict[str, Any] | None = None
+    variants: dict[str, Variant] = {}
     max_calls: int = Field(default=0, ge=0)
     tools: tuple[str, ...] = ()
     tool_timeout_seconds: float = Field(default=10.0, gt=0, le=300)
@@ -169,6 +189,20 @@ class AgentDefinition(_Strict):
         if self.barge_in.mode == "resume" and self.transcription is None:
             raise ValueError("barge_in: resume needs transcription, which tells a word from a cough")
         return self
+
+    @field_validator("max_output_tokens")
+    @classmethod
+    def _some_tokens(cls, tokens: int | str | None) -> int | str | None:
+        if isinstance(tokens, int) and not 1 <= tokens <= 4096:
+            raise ValueError("1 to 4096, or inf")
+        return tokens
+
+    @field_validator("variants")
+    @classmethod
+    def _somebody_gets_one(cls, variants: dict[str, Variant]) -> dict[str, Variant]:
+        if variants and not sum(one.weight for one in variants.values()):
+            raise ValueError("no variant has a weight")
+        return variants
 
     @field_validator("transfer_targets")
     @classmethod

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
+
+from pydantic import ValidationError
 
 from gateway.document import load, read
 from gateway.errors import ConfigError
@@ -53,6 +56,28 @@ def load_agents(folder: Path) -> Agents:
     if not files:
         raise ConfigError(str(folder), "there is no agent in it; one is a file such as receptionist.yaml")
     return Agents({path.stem: load_agent(path) for path in files})
+
+
+CHANGES = frozenset(AgentDefinition.model_fields) - {"provider", "failover", "audio", "variants", "local", "max_calls"}
+"""What of an agent may change within a call."""
+
+
+def with_changes(agent: Agent, changes: Mapping[str, Any]) -> Agent:
+    """The agent with other settings. Raises ConfigError."""
+    if unknown := sorted(set(changes) - CHANGES):
+        known = ", ".join(sorted(CHANGES))
+        raise ConfigError("the update", f"cannot be changed within a call; these can: {known}", key=unknown[0])
+    whole = agent.definition.model_dump(exclude_unset=True) | dict(changes)
+    try:
+        definition = AgentDefinition.model_validate(whole)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError("the update", first["msg"], key=".".join(map(str, first["loc"]))) from error
+    for name in definition.tools:
+        if name not in agent.tools and name not in BUILT_IN:
+            known = ", ".join(sorted(BUILT_IN | set(agent.tools)))
+            raise ConfigError("the update", f"there is no tool {name!r}; these are: {known}", key="tools")
+    return replace(agent, definition=definition)
 
 
 def load_agent(path: Path) -> Agent:

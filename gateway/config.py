@@ -25,12 +25,13 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from gateway.agents import BUNDLED, AgentDefinition, Agents, load_agents
+from gateway.agents import BUNDLED, Agents, load_agents
 from gateway.bridge import BridgeSettings, Route
 from gateway.codecs import CODECS, hold_tune, read_wav
 from gateway.document import load, read
 from gateway.errors import ConfigError
-from gateway.realtime import DIALECTS, Provider
+from gateway.provider_rows import RealtimeProvider, check_agent, provider_of, wanted
+from gateway.realtime import Provider
 from gateway.records import RETRY_AFTER
 from gateway.rtp import MediaSettings
 from gateway.sip import SipSettings, TlsSettings
@@ -134,18 +135,6 @@ class Redis(_Section):
     keep_seconds: int = Field(default=86400, ge=1)
 
 
-class RealtimeProvider(_Section):
-    """`key_env` names the variable of the environment that holds the key."""
-
-    url: str = Field(pattern=r"^wss?://[^\s]+$")
-    key_env: str = ""
-    dialect: Literal[tuple(DIALECTS)] = "openai"  # type: ignore[valid-type]
-    connect_seconds: float = Field(default=10.0, gt=0, le=60)
-    failover_seconds: float = Field(default=3.0, gt=0, le=60)
-    response_seconds: float = Field(default=20.0, gt=0, le=600)
-    max_age_seconds: float = Field(default=3300.0, ge=0)
-
-
 class RouteRow(_Section):
     called: str = "*"
     agent: str
@@ -197,7 +186,7 @@ class Settings:
     def embedded(self) -> bool:
         """Some agent wants the provider that comes with the gateway, and nobody else bears its name."""
         return EMBEDDED not in self.providers and any(
-            EMBEDDED in dict(_wanted(agent.definition)).values() for agent in self.agents.values()
+            EMBEDDED in wanted(agent.definition).values() for agent in self.agents.values()
         )
 
 
@@ -258,12 +247,12 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
     if file.agents is None:
         raise ConfigError(source, "is missing: the folder that holds the agents' files", key="agents")
     agents = load_agents(folder / file.agents)
-    providers = {name: _provider(name, row, source) for name, row in file.providers.items()}
+    providers = {
+        name: provider_of(name, row, partial(_from_environment, source, f"providers.{name}"))
+        for name, row in file.providers.items()
+    }
     for agent in agents.values():
-        for key, wanted in _wanted(agent.definition):
-            if wanted not in (EMBEDDED, *providers):
-                known = ", ".join([EMBEDDED, *providers])
-                raise ConfigError(agent.source, f"there is no provider {wanted!r}; these are: {known}", key=key)
+        check_agent(agent, {EMBEDDED: Provider(EMBEDDED, ""), **providers})
         if agent.definition.recording.start == "answer" and file.recordings is None:
             raise ConfigError(
                 agent.source, "the gateway's file names no folder for it: set recordings", key="recording"
@@ -360,15 +349,3 @@ def _from_environment(source: str, row: str, name: str, key: str) -> str:
     if not value:
         raise ConfigError(source, f"the environment has no {name}, or it is empty", key=f"{row}.{key}")
     return value
-
-
-def _provider(name: str, row: RealtimeProvider, source: str) -> Provider:
-    key = _from_environment(source, f"providers.{name}", row.key_env, "key_env") if row.key_env else ""
-    fields = row.model_dump(exclude={"key_env"})
-    return Provider(name, key=key, **fields)
-
-
-def _wanted(agent: AgentDefinition) -> list[tuple[str, str]]:
-    """The providers that an agent names, with the keys of its file that do."""
-    rest = [(f"failover.{number}", row.provider) for number, row in enumerate(agent.failover)]
-    return [("provider", agent.provider), *rest]

@@ -19,13 +19,21 @@ from gateway import __version__
 from gateway.api.metrics import Metrics
 from gateway.app import Gateway
 from gateway.bridge import DialOrder
-from gateway.errors import Draining, NoSuchAgent, NoSuchTrunk, PortInUse, SipParseError, StoreUnavailable
+from gateway.errors import ConfigError, Draining, NoSuchAgent, NoSuchTrunk, PortInUse, SipParseError, StoreUnavailable
 from gateway.sip import Order
 
 
 class RecordingAction(BaseModel):
     model_config = ConfigDict(extra="forbid")
     action: Literal["start", "pause", "resume", "stop"]
+
+
+class AgentUpdate(BaseModel):
+    """Another `agent`, other `settings` (as in an agent's file), or both."""
+
+    model_config = ConfigDict(extra="forbid")
+    agent: str = ""
+    settings: dict[str, Any] = {}
 
 
 class NewCall(BaseModel):
@@ -106,6 +114,17 @@ def build(gateway: Gateway) -> FastAPI:
             raise HTTPException(404, f"there is no call {call_id} in progress here")
         if problem:
             raise HTTPException(409, problem)
+        return {"call_id": call_id}
+
+    @api.post("/v1/calls/{call_id}/update", status_code=202)
+    async def update(call_id: str, body: AgentUpdate) -> dict[str, Any]:
+        """Give a call of this node another agent, or its agent other settings."""
+        try:
+            found = gateway.switchboard.update(call_id, body.agent, body.settings)
+        except (NoSuchAgent, ConfigError) as error:
+            raise HTTPException(422, str(error)) from error
+        if not found:
+            raise HTTPException(404, f"there is no call {call_id} in progress here")
         return {"call_id": call_id}
 
     @api.get("/v1/trunks")

@@ -46,6 +46,11 @@ class Behind:
         leg.pass_on(sound)
         return f"audio/{sound.name.lower()}"
 
+    def brief(self, agent: Agent, leg: SipLeg) -> None:
+        """The conversation goes on with this agent's settings."""
+        client = self.client(agent, leg)
+        client.update(choices(agent, self._line.facts, client.choices[0].config.audio, self._house.providers))
+
     async def find(self, agent: Agent, leg: SipLeg) -> None:
         """Raises ProviderError where there is none, and nothing that the caller could be offered instead."""
         client = self.client(agent, leg)

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from hashlib import sha256
+from itertools import accumulate
 
 from gateway.agents import Agent, expand
 from gateway.bridge import tools
 from gateway.bridge.barge_in import turn_detection
 from gateway.bridge.facts import CallFacts
 from gateway.realtime import Choice, Provider, SessionConfig
+
+
+def variant_for(agent: Agent, caller: str) -> tuple[Agent, str]:
+    """The agent as this caller always meets it, and the name of that variant; empty where there is but one."""
+    variants = agent.definition.variants
+    if not variants:
+        return agent, ""
+    chance = int.from_bytes(sha256(f"{agent.name} {caller}".encode()).digest()[:8]) / 2**64
+    ends = list(accumulate(one.weight for one in variants.values()))
+    place = next(number for number, end in enumerate(ends) if chance * ends[-1] < end)
+    name, own = list(variants.items())[place]
+    changes = own.model_dump(exclude={"weight"}, exclude_none=True)
+    return replace(agent, definition=agent.definition.model_copy(update=changes)), name
 
 
 def choices(agent: Agent, facts: CallFacts, audio: str, providers: Mapping[str, Provider]) -> list[Choice]:
@@ -43,6 +58,13 @@ def session_config(agent: Agent, facts: CallFacts, audio: str) -> SessionConfig:
         turn_detection=turn_detection(definition),
         transcription=definition.transcription,
         noise_reduction=definition.noise_reduction,
+        modalities=definition.modalities,
+        tts_model=definition.tts_model,
+        temperature=definition.temperature,
+        reasoning=definition.reasoning,
+        truncation=definition.truncation,
+        provider_data=definition.provider_data,
         tools=tools.definitions(agent),
+        tool_choice=definition.tool_choice,
         max_output_tokens=definition.max_output_tokens,
     )

@@ -350,6 +350,11 @@ class Call:
         self.emit("replaced", now, caller=caller)
         self.session.add_text(f"[CALLER] {caller}")
 
+    def become(self, agent: Agent, now: float) -> None:
+        """Another agent, or the same one with other settings, has the call from now on."""
+        self.agent, self.variables = agent, self.facts.variables(agent.name)
+        self.emit("agent_updated", now, agent=agent.name)
+
     def act(self, action: Action) -> None:
         self._actions.append(action)
 

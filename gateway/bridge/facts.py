@@ -25,6 +25,7 @@ class CallFacts:
     direction: str = "inbound"
     claims: Mapping[str, str] = field(default_factory=dict)  # of a STIR/SHAKEN token, not verified
     own: Mapping[str, str] = field(default_factory=dict)  # variables that came with the order to call
+    variant: str = ""  # of the agent, where it has several
 
     def variables(self, agent: str) -> dict[str, str]:
         """What agents may name in double braces."""
@@ -52,6 +53,7 @@ class CallFacts:
             "caller": self.caller.uri,
             "caller_name": self.caller.name,
             "called": self.called.uri,
+            **({"variant": self.variant} if self.variant else {}),
             **({"attestation": self.claims["attest"]} if "attest" in self.claims else {}),
         }
 

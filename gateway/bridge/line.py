@@ -13,6 +13,7 @@ import structlog
 from gateway.agents import Agent
 from gateway.bridge import tools
 from gateway.bridge.behind import Behind
+from gateway.bridge.briefing import variant_for
 from gateway.bridge.call import Action, Call, Finished
 from gateway.bridge.facts import CallFacts
 from gateway.bridge.interludes import Interludes
@@ -94,7 +95,8 @@ class Line:
     async def take(self, session: Callee) -> None:
         """From the INVITE to a call with an agent that is ready; any error on the way refuses the call."""
         try:
-            agent = self._house.agent_for(self.facts)
+            agent, variant = variant_for(self._house.agent_for(self.facts), self.facts.caller.user)
+            self.facts = replace(self.facts, variant=variant)
             self.leg = leg = self._make_leg(agent)
             leg.take(session)  # what cannot be agreed on costs no port
             await self._open(leg)
@@ -108,7 +110,8 @@ class Line:
     async def dial(self, order: DialOrder) -> None:
         """First the agent, then the INVITE: nobody's telephone rings without somebody to talk with."""
         try:
-            agent = self._house.agent(order.agent)
+            agent, variant = variant_for(self._house.agent(order.agent), self.facts.called.user)
+            self.facts = replace(self.facts, variant=variant)
             self.leg = leg = self._make_leg(agent)
             await self._open(leg)
             self._begin(agent, leg, Call.dial)
@@ -220,6 +223,12 @@ class Line:
         state = CallState.DIALING if self.facts.direction == "outbound" else CallState.INCOMING
         times = {"started_at": self._began, "ended_at": None}
         return {**self.facts.identity(), "state": str(state), **times, "outcome": ""}
+
+    def brief(self, agent: Agent) -> None:
+        """From now on the call's agent is this one."""
+        self.feed(lambda call, now: call.become(agent, now))
+        if self.leg:
+            self._behind.brief(agent, self.leg)
 
     def hang_up(self, outcome: str) -> None:
         """From outside, whatever it is doing."""

@@ -17,7 +17,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from gateway.agents import Agent
+from gateway.agents import Agent, with_changes
 from gateway.bridge.call import Call
 from gateway.bridge.downstream import render
 from gateway.bridge.facts import CallFacts
@@ -166,6 +166,18 @@ class Switchboard:
         line.feed(lambda call, now: told.append(call.recording.ask(what, now)))
         return told[0]
 
+    def update(self, call_id: str, agent: str, changes: Mapping[str, Any]) -> bool:
+        """Another agent for a call, or other settings of its agent; False where there is no such call.
+
+        Raises NoSuchAgent, and ConfigError for a setting that cannot be.
+        """
+        line = self._lines.get(call_id)
+        if line is None or line.call is None:
+            return False
+        new = self.agent(agent) if agent else line.call.agent
+        line.brief(with_changes(new, changes) if changes else new)
+        return True
+
     async def drain(self, seconds: float) -> None:
         """Take no new calls, let those in progress end, and hang up on the rest after `seconds`."""
         self.user_agent.core.draining = True
@@ -200,7 +212,7 @@ class Switchboard:
             raise Draining
         name = self._router.agent_for(facts.called.user, facts.trunk, facts.claims.get("attest", ""))
         agent = self._agents[name]
-        if 0 < agent.definition.max_calls <= sum(call.agent is agent for call in self.calls):
+        if 0 < agent.definition.max_calls <= sum(call.agent.name == name for call in self.calls):
             raise AgentBusy(name)
         return agent
 

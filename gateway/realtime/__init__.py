@@ -1,7 +1,7 @@
 """Realtime providers, as a client. Everything but `client` and `socket` is sans-I/O."""
 
 from gateway.realtime.client import Client
-from gateway.realtime.dialects import DIALECTS, SessionConfig
+from gateway.realtime.dialects import DIALECTS, SETTINGS, Dialect, SessionConfig
 from gateway.realtime.events import (
     AudioDelta,
     Broken,
@@ -25,10 +25,12 @@ from gateway.realtime.session import Heard
 
 __all__ = [
     "DIALECTS",
+    "SETTINGS",
     "AudioDelta",
     "Broken",
     "Choice",
     "Client",
+    "Dialect",
     "Event",
     "Health",
     "Heard",

@@ -53,6 +53,7 @@ class Client:
         self.choices = list(choices)
         self._on_event, self._restore_seconds = on_event, restore_seconds
         self._health = health or Health(self._loop.time)
+        self._before = self.choices
         self.history = History()
         self._link: Link | None = None
         self.session: Session | None = None
@@ -172,6 +173,18 @@ class Client:
         else:
             self.session.outbox.clear()
 
+    def update(self, choices: Sequence[Choice]) -> None:
+        """Other settings from now on: by `session.update` where the provider can, else in another session."""
+        self._before, self.choices = self.choices, list(choices)
+        if self._link is None:
+            return  # what is being sought, or was sought last, learns of it with the next session
+        wanted = next((one.config for one in choices if one.provider is self._link.provider), None)
+        changed = self._link.differs(wanted) if wanted else None
+        if wanted and changed is not None:
+            self._link.update(wanted, changed)
+        elif self._task_done:
+            self._task = self._loop.create_task(self._renew())
+
     def close(self) -> None:
         self._closed = True
         if self._watch_timer:
@@ -190,13 +203,11 @@ class Client:
     # what ends, and what comes after it
 
     def _receive(self, event: Event) -> None:
-        if (
-            isinstance(event, ProviderFault)
-            and event.severity is Severity.FATAL
-            and event.code in REFUSED
-            and self._link
-        ):
-            self._health.failed(self._link.provider.name, refused=True)
+        if isinstance(event, ProviderFault):
+            if event.severity is Severity.FATAL and event.code in REFUSED:
+                self._health.failed(self.provider, refused=True)
+            if event.about == "session.update":
+                self.choices = self._before  # the whole update was refused
         self._on_event(event)
 
     def _ended(self, link: Link, why: str) -> None:
@@ -247,7 +258,7 @@ class Client:
         if link.session.waiting and quiet > link.provider.response_seconds:
             link.give_up(f"the provider has said nothing for {quiet:.0f} s of a response")
             return
-        age, longest = now - link.opened_at, link.provider.max_age_seconds
+        age, longest = now - link.opened_at, link.provider.longest_seconds
         idle = not link.session.busy and not link.session.hearing
         if 0 < longest < age and self._task_done and (idle or age > longest + link.provider.spare_seconds):
             self._task = self._loop.create_task(self._renew())

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import orjson
 import structlog
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 
 from gateway.errors import ProviderError, ProviderRefused, ProviderUnreachable
-from gateway.realtime.dialects import DIALECTS, MAX_FRAME, SessionConfig
+from gateway.realtime.dialects import MAX_FRAME, OPENAI, Dialect, SessionConfig
 from gateway.realtime.events import Event, ProviderFault, Ready, Severity
 from gateway.realtime.history import History
 from gateway.realtime.session import Session
@@ -23,19 +24,23 @@ class Provider:
     """Where to connect: `url` is ws: or wss:, `key` is secret and never logged.
 
     A session has to be ready within `connect_seconds`, within `failover_seconds` where another provider can be asked. A
-    response of which nothing has come for `response_seconds` is given up with its session. After `max_age_seconds`
-    (0: never) a session is renewed when nobody speaks, and `spare_seconds` later whatever happens.
+    response of which nothing has come for `response_seconds` is given up with its session. After `max_age_seconds` (0:
+    never; None: as the dialect says) a session is renewed when nobody speaks, and `spare_seconds` later in any case.
     """
 
     name: str
     url: str
     key: str = ""
-    dialect: str = "openai"
+    dialect: Dialect = OPENAI
     connect_seconds: float = 10.0
     failover_seconds: float = 3.0
     response_seconds: float = 20.0
-    max_age_seconds: float = 3300.0
+    max_age_seconds: float | None = None
     spare_seconds: float = 240.0
+
+    @property
+    def longest_seconds(self) -> float:
+        return self.dialect.max_age_seconds if self.max_age_seconds is None else self.max_age_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +57,8 @@ class Link:
     def __init__(
         self, choice: Choice, history: History, on_event: Callable[[Event], None], on_end: Callable[[Link, str], None]
     ) -> None:
-        self.provider, self._model = choice.provider, choice.config.model
-        self._dialect = DIALECTS[self.provider.dialect]
+        self.provider, self.config = choice.provider, choice.config
+        self._dialect = self.provider.dialect
         self.session = Session(self._dialect, choice.config, history)
         self._on_event, self._on_end = on_event, on_end
         self._socket: WebSocket | None = None
@@ -67,7 +72,7 @@ class Link:
 
     async def open(self, seconds: float) -> None:
         """Connect and configure. Raises ProviderUnreachable or ProviderRefused, after which the link is closed."""
-        url = self._dialect.url(self.provider.url, self._model)
+        url = self._dialect.url(self.provider.url, self.config.model, f"call-{secrets.token_hex(8)}")
         try:
             async with asyncio.timeout(seconds):
                 self._socket = await open_socket(
@@ -113,6 +118,18 @@ class Link:
             self.dropped += 1
             return
         self._socket.send(self.session.append(audio))
+
+    def differs(self, config: SessionConfig) -> set[str] | None:
+        """Settings that are others than in this session; None where they cannot be changed in it."""
+        names = {one.name for one in fields(config) if getattr(config, one.name) != getattr(self.config, one.name)}
+        changed = names & (self._dialect.takes | {"model", "audio"})
+        return changed if changed <= self._dialect.changes else None
+
+    def update(self, config: SessionConfig, changed: set[str]) -> None:
+        if changed:
+            self.config = config
+            self.session.update(config, changed)
+            self.flush()
 
     @property
     def stalled(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from binascii import Error as Base64Error
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +58,7 @@ class Session:
         self.ready = False
         self.session_id = ""
         self.unknown: dict[str, int] = {}
+        self._refused: SessionConfig | None = None  # the settings before an update that is not answered yet
         self._serial = itertools.count(1)
         self._sent: dict[str, str] = {}  # event_id to type, of the last events
         self._active: str | None = None  # id of the response in progress; "" while it is only asked for
@@ -105,15 +107,18 @@ class Session:
         received. With `by_speech` the server has heard it too, and may cancel the response by itself; a key that was
         pressed it cannot hear. Returns the truncations as they were sent.
         """
+        dialect = self._dialect
         if self._active:
             self._interrupted.add(self._active)
-            if not (by_speech and self._server_interrupts):
+            if dialect.cancels or not (by_speech and self._server_interrupts):
                 self._send("response.cancel", response_id=self._active)
+        if dialect.clears and heard:
+            self._send("output_audio_buffer.clear")
         self._owed = None  # the caller's new turn answers in its place
         truncated = []
         for item in heard:
             self._chapter.cut(item.item_id, item.ms)
-            if (item.item_id, item.content_index) not in self._received_bytes:
+            if not dialect.truncates or (item.item_id, item.content_index) not in self._received_bytes:
                 continue  # of a session before this one
             received = self._received_bytes.get((item.item_id, item.content_index), 0) // self.bytes_per_ms
             played = min(item.ms, received)
@@ -164,6 +169,11 @@ class Session:
         """Of what is being said more audio is still to come."""
         return bool(self._active) and self._active not in self._interrupted and self._saying not in self._complete
 
+    def update(self, config: SessionConfig, changed: Collection[str]) -> None:
+        """Only what has changed; where it is refused all stays as it was."""
+        self._refused, self._config = self._config, config
+        self._send("session.update", session=self._dialect.session(config, changed))
+
     # server events
 
     def receive(self, event: dict[str, Any]) -> list[Event]:
@@ -175,7 +185,9 @@ class Session:
             case "session.created" | "conversation.created" if not self.session_id:
                 self.session_id = str((event.get("session") or event.get("conversation") or {}).get("id") or "session")
                 self._send("session.update", session=self._dialect.session(self._config))
-            case "session.updated" if not self.ready:
+            case "session.updated" if self.ready:
+                self._refused = None
+            case "session.updated":
                 self.ready = True
                 for item in self._history.items():
                     self._send("conversation.item.create", item=item)
@@ -263,6 +275,8 @@ class Session:
             self._active, self._owed = "response", self._last_create  # the server's own turn came first
         elif about == "response.create" and self._active == "":
             self._active = None
+        elif about == "session.update" and self.ready and self._refused:
+            self._config, self._refused = self._refused, None
         severity = severity_of(error, about)
         if not self.ready:
             severity = Severity.FATAL  # whatever it is, our settings were not taken
@@ -294,7 +308,6 @@ def _int(fields: dict[str, Any], name: str) -> int:
 _PASSED_OVER = frozenset(
     {
         "session.created",
-        "session.updated",
         "conversation.created",
         "conversation.item.added",
         "conversation.item.done",

@@ -3,6 +3,7 @@
 import asyncio
 import http
 import time
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -17,6 +18,7 @@ from gateway.realtime import (
     Health,
     Lost,
     Provider,
+    ProviderFault,
     Renewed,
     ResponseDone,
     Restored,
@@ -383,3 +385,45 @@ async def test_closing_while_another_session_is_sought_leaves_nothing_behind():
         await asyncio.sleep(0.2)
         assert not of(events, Restored)
         assert all(socket.state.name == "CLOSED" for socket in provider.sockets)
+
+
+async def test_other_settings_by_an_update_or_by_another_session():
+    provider, events = Scripted(), []
+    async with Server(provider) as url:
+        one = patient(url, events)
+        await one.open()
+        (choice,) = one.choices
+
+        def update(**changes):
+            one.update([replace(choice, config=replace(choice.config, **changes))])
+
+        update(instructions="be kind")
+        await until(lambda: provider.kinds() == ["session.update"] * 2)
+        assert provider.sessions[-1][-1]["session"] == {"type": "realtime", "instructions": "be kind"}
+        update(instructions="be kind")  # nothing new
+        update(instructions="be kind", voice="ash")  # which OpenAI does not change within a session
+        await until(lambda: of(events, Renewed))
+        assert len(provider.sessions) == 2
+        assert provider.sessions[-1][0]["session"]["audio"]["output"]["voice"] == "ash"
+        assert provider.sessions[-1][0]["session"]["instructions"] == "be kind"
+        one.close()
+
+
+async def test_an_update_that_is_refused_leaves_all_as_it_was():
+    provider, events = Scripted(), []
+    async with Server(provider) as url:
+        one = patient(url, events)
+        await one.open()
+        before = one.choices
+        one.update([replace(before[0], config=replace(before[0].config, tools=[{"name": "bad"}]))])
+        await until(lambda: len(provider.sessions[-1]) == 2)
+        about = provider.sessions[-1][-1]["event_id"]
+        error = {"type": "error", "error": {"code": "invalid_value", "message": "no", "event_id": about}}
+        await provider.say(error)
+        await until(lambda: of(events, ProviderFault))
+        assert one.choices == before
+        provider.sockets[-1].transport.abort()
+        await until(lambda: of(events, Restored))
+        await until(lambda: provider.kinds() == ["session.update"])
+        assert provider.sessions[-1][0]["session"]["tools"] == []
+        one.close()

@@ -1,0 +1,86 @@
+"""The `providers` of the gateway's file, and what agents want of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from gateway.agents import Agent, AgentDefinition
+from gateway.errors import ConfigError
+from gateway.realtime import DIALECTS, SETTINGS, Dialect, Provider
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DialectRow(_Row):
+    """A compatible server that is `like` a known one, but for what is said here."""
+
+    like: Literal[tuple(DIALECTS)] = "openai"  # type: ignore[valid-type]
+    auth: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]+: .*\{key\}|^$")
+    query: dict[str, str] | None = None
+    takes: frozenset[str] | None = None
+    changes: frozenset[str] | None = None
+    places: dict[str, str] | None = None
+    cancels: bool | None = None
+    clears: bool | None = None
+    truncates: bool | None = None
+    max_age_seconds: float | None = Field(default=None, ge=0)
+    extra: dict[str, Any] | None = None
+
+    @field_validator("takes", "changes", "places")
+    @classmethod
+    def _are_settings(cls, names: Any) -> Any:
+        if unknown := sorted(set(names or ()) - SETTINGS):
+            raise ValueError(f"there is no setting {', '.join(unknown)}; these are: {', '.join(sorted(SETTINGS))}")
+        return names
+
+
+class RealtimeProvider(_Row):
+    """`key_env` names the variable of the environment that holds the key."""
+
+    url: str = Field(pattern=r"^wss?://[^\s]+$")
+    key_env: str = ""
+    dialect: Literal[tuple(DIALECTS)] | DialectRow = "openai"  # type: ignore[valid-type]
+    connect_seconds: float = Field(default=10.0, gt=0, le=60)
+    failover_seconds: float = Field(default=3.0, gt=0, le=60)
+    response_seconds: float = Field(default=20.0, gt=0, le=600)
+    max_age_seconds: float | None = Field(default=None, ge=0)
+
+
+def provider_of(name: str, row: RealtimeProvider, secret: Callable[[str, str], str]) -> Provider:
+    """`secret` finds what a variable of the environment holds, for a key of the row. Raises ConfigError."""
+    key = secret(row.key_env, "key_env") if row.key_env else ""
+    fields = row.model_dump(exclude={"key_env", "dialect"})
+    return Provider(name, key=key, dialect=_dialect(name, row.dialect), **fields)
+
+
+def _dialect(provider: str, row: str | DialectRow) -> Dialect:
+    if isinstance(row, str):
+        return DIALECTS[row]
+    own = {key: value for key, value in row.model_dump(exclude={"like"}).items() if value is not None}
+    known: Dialect = DIALECTS[row.like]
+    return replace(known, name=provider, **own)
+
+
+def wanted(agent: AgentDefinition) -> dict[str, str]:
+    """The providers that an agent names, by the keys of its file that do."""
+    rest = {f"failover.{number}": row.provider for number, row in enumerate(agent.failover)}
+    return {"provider": agent.provider, **rest}
+
+
+def check_agent(agent: Agent, providers: Mapping[str, Provider]) -> None:
+    """Raises ConfigError for a provider that there is not, or a setting that the first of them does not know."""
+    for key, name in wanted(agent.definition).items():
+        if name not in providers:
+            known = ", ".join(providers)
+            raise ConfigError(agent.source, f"there is no provider {name!r}; these are: {known}", key=key)
+    dialect = providers[agent.definition.provider].dialect
+    given = agent.definition.model_fields_set & SETTINGS - {"model", *dialect.takes}
+    for name in sorted(given):
+        first = agent.definition.provider
+        raise ConfigError(agent.source, f"provider {first!r} (dialect {dialect.name}) has no such setting", key=name)
