@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .definition import AgentDefinition, expand
+from .definition import AgentDefinition, WebhookRow, expand
 from .loader import BUILT_IN, BUNDLED, Agent, Agents, load_agent, load_agents, with_changes
-from .registry import CallContext, Tool, tool
+from .registry import AnyTool, CallContext, Tool, tool
 
 __all__ = [
     "BUILT_IN",
@@ -12,8 +12,10 @@ __all__ = [
     "Agent",
     "AgentDefinition",
     "Agents",
+    "AnyTool",
     "CallContext",
     "Tool",
+    "WebhookRow",
     "expand",
     "load_agent",
     "load_agents",

@@ -111,6 +111,26 @@ class RecordingRules(_Strict):
     announcement: Template = ""
 
 
+class WebhookRow(_Strict):
+    """A tool that is a POST to `url`; `secret_env` names the variable with the key that signs it, in base64."""
+
+    url: str = Field(pattern=r"^https?://[^\s]+$")
+    description: str
+    parameters: dict[str, Any] = {}
+    secret_env: str = ""
+    headers: dict[str, str] = {}
+    timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+    retries: int = Field(default=2, ge=0, le=5)
+
+
+class SlowTools(_Strict):
+    """What the caller hears when a function takes longer than `after_seconds`: `says`, or `music` until it is done."""
+
+    after_seconds: float = Field(default=2.0, gt=0, le=60)
+    says: Template = ""
+    music: bool = False
+
+
 class Variant(_Strict):
     """Of `weight` shares of the callers, always the same ones, the agent is different in what is said here."""
 
@@ -179,6 +199,11 @@ class AgentDefinition(_Strict):
     variants: dict[str, Variant] = {}
     max_calls: int = Field(default=0, ge=0)
     tools: tuple[str, ...] = ()
+    webhooks: dict[str, WebhookRow] = {}
+    mcp: tuple[str, ...] = ()
+    slow_tools: SlowTools = SlowTools()
+    dispositions: tuple[str, ...] = ()
+    update_agent: tuple[str, ...] = ()
     tool_timeout_seconds: float = Field(default=10.0, gt=0, le=300)
     transfer: Literal["blind", "attended"] = "blind"
     transfer_targets: dict[str, Template] = {}

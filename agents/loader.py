@@ -15,12 +15,23 @@ from gateway.document import load, read
 from gateway.errors import ConfigError
 
 from .definition import AgentDefinition
-from .registry import Tool, describe, is_tool
+from .registry import AnyTool, Tool, describe, is_tool
 
 BUNDLED = Path(__file__).parent
 """The agents that come with the gateway."""
 
-BUILT_IN = frozenset({"transfer_call", "hang_up", "send_digits", "recording"})
+BUILT_IN = frozenset(
+    {
+        "collect_digits",
+        "hang_up",
+        "hold",
+        "recording",
+        "send_digits",
+        "set_disposition",
+        "transfer_call",
+        "update_agent",
+    }
+)
 """Tools that the gateway itself carries out."""
 
 
@@ -31,7 +42,7 @@ class Agent:
     name: str
     source: str
     definition: AgentDefinition
-    tools: Mapping[str, Tool]
+    tools: Mapping[str, AnyTool]
 
 
 class Agents(Mapping[str, Agent]):
@@ -86,13 +97,17 @@ def load_agent(path: Path) -> Agent:
     definition = load(str(path), text, AgentDefinition.model_validate)
     functions = _tools_of(beside) if beside.exists() else {}
     for name in definition.tools:
-        if name not in functions and name not in BUILT_IN:
-            known = ", ".join(sorted(BUILT_IN | set(functions)))
+        from_server = any(name.startswith(f"{server}_") for server in definition.mcp)
+        if name not in functions and name not in BUILT_IN and name not in definition.webhooks and not from_server:
+            known = ", ".join(sorted(BUILT_IN | set(functions) | set(definition.webhooks)))
             problem = f"there is no tool {name!r}; these are: {known}"
             raise ConfigError(str(path), problem, line=_line_of_word(text, name), key="tools")
     if "transfer_call" in definition.tools and not definition.transfer_targets:
         raise ConfigError(str(path), "transfer_call needs at least one target", key="transfer_targets")
-    own = {name: functions[name] for name in definition.tools if name in functions}
+    for tool, needed in (("set_disposition", "dispositions"), ("update_agent", "update_agent")):
+        if tool in definition.tools and not getattr(definition, needed):
+            raise ConfigError(str(path), f"{tool} needs at least one row", key=needed)
+    own: dict[str, AnyTool] = {name: functions[name] for name in definition.tools if name in functions}
     return Agent(path.stem, str(path), definition, own)
 
 

@@ -26,6 +26,22 @@ class CallContext(Protocol):
     def called(self) -> Party: ...
     @property
     def headers(self) -> Mapping[str, str]: ...
+    @property
+    def collected(self) -> Mapping[str, str]:
+        """Keys that `collect_digits` has collected, by name."""
+
+
+class AnyTool(Protocol):
+    """What the model can call and the gateway does not carry out itself."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def definition(self) -> dict[str, Any]: ...
+    @property
+    def is_async(self) -> bool: ...
+    def bind(self, arguments: str, context: CallContext, call_id: str) -> Callable[[], Any]:
+        """What is to be run, with its arguments checked. Raises ToolError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +65,7 @@ class Tool:
     def is_async(self) -> bool:
         return inspect.iscoroutinefunction(self.function)
 
-    def bind(self, arguments: str, context: CallContext) -> Callable[[], Any]:
+    def bind(self, arguments: str, context: CallContext, call_id: str = "") -> Callable[[], Any]:
         """The call with its arguments, JSON as the model wrote it, checked. Raises ToolError."""
         try:
             values = self.arguments.model_validate_json(arguments or "{}")

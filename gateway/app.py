@@ -7,9 +7,11 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
+import httpx
 import structlog
 
-from gateway.bridge import Switchboard
+from gateway.agents import Agents, AnyTool
+from gateway.bridge import Switchboard, with_tools
 from gateway.config import EMBEDDED, Settings
 from gateway.errors import ConfigError
 from gateway.local import LocalProcess, LocalSettings, Script
@@ -37,9 +39,8 @@ class Gateway:
                 providers[EMBEDDED] = Provider(EMBEDDED, url)
             self.store: Store = await stack.enter_async_context(open_store(settings.store))
             self.sinks.append(self.store.calls.write)
-            self.switchboard = Switchboard(
-                settings.bridge, settings.sip, settings.media, settings.agents, providers, self._tell
-            )
+            agents = await self._equipped(stack)
+            self.switchboard = Switchboard(settings.bridge, settings.sip, settings.media, agents, providers, self._tell)
             stack.push_async_callback(self.switchboard.close)
             await self.switchboard.user_agent.listen()
             self._stack = stack.pop_all()
@@ -87,6 +88,21 @@ class Gateway:
         if len(self.switchboard):
             log.info("gateway.draining", calls=len(self.switchboard), seconds=self.settings.drain_seconds)
         await self.switchboard.drain(self.settings.drain_seconds)
+
+    async def _equipped(self, stack: AsyncExitStack) -> Agents:
+        """The agents with all their tools. Raises ConfigError where an MCP server does not answer."""
+        servers: dict[str, list[AnyTool]] = {}
+        if self.settings.mcp:
+            try:
+                from gateway.bridge.mcp_servers import McpServer  # takes half a second, which few need
+            except ImportError as error:
+                problem = "needs the extra mcp: pip install 'voice-agent-gateway[mcp]'"
+                raise ConfigError("mcp", problem) from error
+            for row in self.settings.mcp:
+                server = await stack.enter_async_context(McpServer(row))
+                servers[row.name] = list(server.tools)
+        client = await stack.enter_async_context(httpx.AsyncClient())
+        return with_tools(self.settings.agents, self.settings.webhook_secrets, client, servers)
 
     def _local_settings(self) -> LocalSettings:
         scripts = {

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,7 +27,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gateway.agents import BUNDLED, Agents, load_agents
-from gateway.bridge import BridgeSettings, Route
+from gateway.bridge import BridgeSettings, McpSettings, Route
 from gateway.codecs import CODECS, hold_tune, read_wav
 from gateway.document import load, read
 from gateway.errors import ConfigError
@@ -135,6 +136,20 @@ class Redis(_Section):
     keep_seconds: int = Field(default=86400, ge=1)
 
 
+class McpRow(_Section):
+    """A `command` to start, with variables of the environment that `env` names by those that hold them; or a `url`."""
+
+    command: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    url: str = Field(default="", pattern=r"^(https?://[^\s]+)?$")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> McpRow:
+        if bool(self.command) == bool(self.url):
+            raise ValueError("either a command or a url")
+        return self
+
+
 class RouteRow(_Section):
     called: str = "*"
     agent: str
@@ -161,6 +176,7 @@ class _File(BaseSettings):
     redis: Redis = Redis()
     agents: Annotated[Path | None, BeforeValidator(lambda value: value or None)] = None
     providers: dict[str, RealtimeProvider] = {}
+    mcp: dict[str, McpRow] = {}
     trunks: tuple[TrunkRow, ...] = ()
     routes: tuple[RouteRow, ...] = ()
     recordings: Path | None = None
@@ -179,6 +195,8 @@ class Settings:
     bridge: BridgeSettings
     agents: Agents
     providers: dict[str, Provider]
+    mcp: tuple[McpSettings, ...]
+    webhook_secrets: dict[tuple[str, str], str] = field(repr=False)
     log: Log
     drain_seconds: float
 
@@ -247,10 +265,11 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
     if file.agents is None:
         raise ConfigError(source, "is missing: the folder that holds the agents' files", key="agents")
     agents = load_agents(folder / file.agents)
-    providers = {
-        name: provider_of(name, row, partial(_from_environment, source, f"providers.{name}"))
-        for name, row in file.providers.items()
-    }
+
+    def secret(row: str) -> Callable[[str, str], str]:
+        return partial(_from_environment, source, row)
+
+    providers = {name: provider_of(name, row, secret(f"providers.{name}")) for name, row in file.providers.items()}
     for agent in agents.values():
         check_agent(agent, {EMBEDDED: Provider(EMBEDDED, ""), **providers})
         if agent.definition.recording.start == "answer" and file.recordings is None:
@@ -308,9 +327,20 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
         ),
         agents=agents,
         providers=providers,
+        mcp=tuple(_mcp(name, row, secret(f"mcp.{name}")) for name, row in file.mcp.items()),
+        webhook_secrets={
+            (agent.name, name): _from_environment(agent.source, f"webhooks.{name}", row.secret_env, "secret_env")
+            for agent in agents.values()
+            for name, row in agent.definition.webhooks.items()
+            if row.secret_env
+        },
         log=file.log,
         drain_seconds=file.drain_seconds,
     )
+
+
+def _mcp(name: str, row: McpRow, secret: Callable[[str, str], str]) -> McpSettings:
+    return McpSettings(name, row.command, {key: secret(held_by, "env") for key, held_by in row.env.items()}, row.url)
 
 
 def _tls(row: Tls, folder: Path) -> TlsSettings:

@@ -1,9 +1,22 @@
 """Where a telephone meets an agent. This is the room's door."""
 
 from gateway.bridge.call import Call
+from gateway.bridge.equip import McpSettings, with_tools
 from gateway.bridge.line import DialOrder
 from gateway.bridge.reasons import REASONS, Reason, reason_of
 from gateway.bridge.router import Route, Router
 from gateway.bridge.switchboard import BridgeSettings, Switchboard
 
-__all__ = ["REASONS", "BridgeSettings", "Call", "DialOrder", "Reason", "Route", "Router", "Switchboard", "reason_of"]
+__all__ = [
+    "REASONS",
+    "BridgeSettings",
+    "Call",
+    "DialOrder",
+    "McpSettings",
+    "Reason",
+    "Route",
+    "Router",
+    "Switchboard",
+    "reason_of",
+    "with_tools",
+]

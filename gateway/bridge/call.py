@@ -18,7 +18,7 @@ from gateway.bridge.keys import Keys
 from gateway.bridge.leg import AgentSession, Leg
 from gateway.bridge.reasons import Reason
 from gateway.bridge.recording import Record, Recording
-from gateway.bridge.tool_use import ToolUse
+from gateway.bridge.tool_use import Become, ToolUse
 from gateway.bridge.tools import RunTool, failure
 from gateway.bridge.transfer import Consult, Dismiss, Progress, Stage, Swap, Transfer
 from gateway.machine import Timers
@@ -49,7 +49,7 @@ class Finished:
     """The call is over; nothing follows."""
 
 
-Action = CallEvent | RunTool | Consult | Dismiss | Swap | Record | Finished
+Action = CallEvent | RunTool | Become | Consult | Dismiss | Swap | Record | Finished
 
 
 class Call:
@@ -73,7 +73,7 @@ class Call:
         self._actions: list[Action] = []
         self.transfer: Transfer | None = None
         self.following: Following | None = None
-        self._keys = Keys(self)
+        self.keys = Keys(self)
         self.variables = facts.variables(agent.name)
         self.tally = Tally(now + epoch)
         self.barge_in, self.recording, self.tools = BargeIn(self), Recording(self), ToolUse(self)
@@ -95,7 +95,9 @@ class Call:
                 case "announced":
                     self.tools.announced(now)
                 case "digits":
-                    self._keys.hand_over()
+                    self.keys.hand_over(now)
+                case "slow":
+                    self.tools.slow(now)
                 case "gap":
                     self.leg.entertain(True)
                 case "prompted":
@@ -196,7 +198,7 @@ class Call:
 
     def digit(self, digit: str, now: float) -> None:
         if self.talking:
-            self._keys.press(digit, now)
+            self.keys.press(digit, now)
 
     def drained(self, now: float) -> None:
         """All speech that was queued has left for the caller."""
@@ -377,7 +379,7 @@ class Call:
     def _finish(self, outcome: str, now: float, **facts: Any) -> None:
         self.state = CallState.ENDED
         self.tally.outcome, self.tally.ended_at = outcome, now + self._epoch
-        for timer in ("announced", "digits", "told", "gap", "prompted", *TIMERS):
+        for timer in ("announced", "digits", "told", "gap", "prompted", "slow", *TIMERS):
             self._timers.cancel(timer)
         for errand in (self.transfer, self.following):
             if errand:

@@ -25,6 +25,7 @@ class CallFacts:
     direction: str = "inbound"
     claims: Mapping[str, str] = field(default_factory=dict)  # of a STIR/SHAKEN token, not verified
     own: Mapping[str, str] = field(default_factory=dict)  # variables that came with the order to call
+    collected: dict[str, str] = field(default_factory=dict, repr=False)  # keys, by the name that they were asked for
     variant: str = ""  # of the agent, where it has several
 
     def variables(self, agent: str) -> dict[str, str]:
@@ -70,6 +71,7 @@ class Tally:
     underruns: int = 0  # times that the provider left the caller in the middle of a sentence
     tool_calls: int = 0
     provider_faults: int = 0
+    disposition: str = ""
     reconnects: int = 0  # sessions with a provider that broke and were followed by another
     providers: list[str] = field(default_factory=list)  # that the agent spoke through, in order
     usage: dict[str, int] = field(default_factory=dict)

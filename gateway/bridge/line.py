@@ -23,6 +23,7 @@ from gateway.bridge.recorder import Tape
 from gateway.bridge.recording import Record
 from gateway.bridge.second_leg import SecondLeg
 from gateway.bridge.sip_leg import SipLeg, open_leg
+from gateway.bridge.tool_use import Become
 from gateway.bridge.transfer import Consult, Dismiss, Swap
 from gateway.bridge.uplink import Uplink
 from gateway.codecs import CODECS, Law
@@ -347,6 +348,8 @@ class Line:
                 self._succeed(self.leg, second.release(), "transferred")
             case Record(what):
                 self._tape.do(what)
+            case Become(name):
+                self.brief(variant_for(self._house.agent(name), self.facts.caller.user)[0])
             case Finished():
                 self.close()
 
@@ -354,7 +357,7 @@ class Line:
         assert self.call is not None
         try:
             seconds = self.call.agent.definition.tool_timeout_seconds
-            output = await tools.run(action.tool, action.arguments, self.facts, seconds)
+            output = await tools.run(action, self.facts, seconds)
         except ToolError as error:
             output = tools.failure(error.problem)
         self.feed(lambda call, now: call.tools.done(action.call_id, action.tool.name, output, now))

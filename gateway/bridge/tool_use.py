@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from gateway.agents import AnyTool, expand
 from gateway.bridge.tools import RunTool, arguments_of, digits_of, failure
 from gateway.bridge.transfer import LAST_WORD_SECONDS, transfer_asked
 from gateway.errors import ToolError
@@ -28,12 +29,20 @@ class Announced:
     survives_speech: bool  # a caller who speaks up stops a hang-up, but not a transfer
 
 
+@dataclass(frozen=True, slots=True)
+class Become:
+    """The agent of that name has the call from now on."""
+
+    name: str
+
+
 class ToolUse:
     """One call's. Functions of the agent's run elsewhere (`RunTool`), the built-in ones are done here."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self._announced: Announced | None = None
+        self._running: set[str] = set()  # calls of functions that have not ended
 
     @property
     def announcing(self) -> bool:
@@ -44,27 +53,64 @@ class ToolUse:
         call, definition = self._call, self._call.agent.definition
         call.tally.tool_calls += 1
         call.emit("tool_call", now, name=asked.name, arguments=asked.arguments)
-        tool = call.agent.tools.get(asked.name)
         try:
             if asked.name not in definition.tools:
                 known = ", ".join(definition.tools)
                 raise ToolError(asked.name, f"there is no such tool; these are: {known}")
-            if tool:
-                call.act(RunTool(tool, asked.call_id, asked.arguments))
-            elif asked.name == "recording":
-                self._record(asked, now)
-            elif asked.name == "send_digits":
-                self._send_digits(asked, now)
-            elif asked.name == "hang_up":
-                self._announce(Announced(asked, partial(call.hang_up, "agent_hung_up"), survives_speech=False), now)
+            if tool := call.agent.tools.get(asked.name):
+                self._run(tool, asked, now)
             else:
-                transfer = transfer_asked(call, asked, call.variables)
-                self._announce(Announced(asked, partial(call.begin_transfer, transfer), survives_speech=True), now)
+                self._built_in(asked, now)
         except ToolError as error:
             self.answer(asked, failure(error.problem), now)
 
+    def _built_in(self, asked: ToolCall, now: float) -> None:
+        """Raises ToolError."""
+        call, given = self._call, arguments_of(asked.name, asked.arguments)
+        match asked.name:
+            case "recording":
+                self._record(asked, str(given.get("action")), now)
+            case "send_digits":
+                self._send_digits(asked, now)
+            case "hold":
+                self._hold(asked, given.get("on") is True, now)
+            case "collect_digits":
+                self._collect(asked, given, now)
+            case "set_disposition":
+                self._dispose(asked, given, now)
+            case "update_agent":
+                self._hand_on(asked, str(given.get("agent")), now)
+            case "hang_up":
+                self._announce(Announced(asked, partial(call.hang_up, "agent_hung_up"), survives_speech=False), now)
+            case _:
+                transfer = transfer_asked(call, asked, call.variables)
+                self._announce(Announced(asked, partial(call.begin_transfer, transfer), survives_speech=True), now)
+
+    # what runs elsewhere
+
+    def _run(self, tool: AnyTool, asked: ToolCall, now: float) -> None:
+        self._running.add(asked.call_id)
+        rules = self._call.agent.definition.slow_tools
+        if rules.says or rules.music:
+            self._call.wake("slow", now + rules.after_seconds)
+        self._call.act(RunTool(tool, asked.call_id, asked.arguments))
+
+    def slow(self, now: float) -> None:
+        """A function takes long: the caller hears that somebody is still there."""
+        call, rules = self._call, self._call.agent.definition.slow_tools
+        if not self._running or not call.talking or not call.leg.silent:
+            return
+        if rules.says:
+            call.session.create_response(f"Say exactly: {expand(rules.says, call.variables)}")
+        if rules.music:
+            call.leg.entertain(True)
+
     def done(self, call_id: str, name: str, output: str, now: float) -> None:
         """A function that ran elsewhere has ended."""
+        self._running.discard(call_id)
+        if not self._running:
+            self._call.cancel("slow")
+            self._call.leg.entertain(False)
         self.answer(ToolCall(call_id, name, ""), output, now)
 
     def answer(self, asked: ToolCall, output: str, now: float, respond: bool = True) -> None:
@@ -113,7 +159,37 @@ class ToolUse:
         self._call.emit("dtmf_sent", now, digits=digits)
         self.answer(asked, "sent", now)
 
-    def _record(self, asked: ToolCall, now: float) -> None:
+    def _record(self, asked: ToolCall, action: str, now: float) -> None:
         recording = self._call.recording
-        problem = recording.ask(str(arguments_of(asked.name, asked.arguments).get("action")), now)
+        problem = recording.ask(action, now)
         self.answer(asked, failure(problem) if problem else "done", now, respond=not recording.announcing)
+
+    def _hold(self, asked: ToolCall, on: bool, now: float) -> None:
+        self._call.leg.hold(on)
+        self._call.leg.deafen(on)
+        self._call.emit("hold", now, on=on)
+        self.answer(asked, "on hold" if on else "back", now, respond=not on)
+
+    def _collect(self, asked: ToolCall, given: dict[str, Any], now: float) -> None:
+        """Answered when the keys have come."""
+        most = given.get("max_digits")
+        if not isinstance(most, int) or not 1 <= most <= 40:
+            raise ToolError(asked.name, "max_digits has to be 1 to 40")
+        name = str(given.get("name") or "digits")
+        if not self._call.keys.collect(asked, name, most, given.get("secret") is True, now):
+            raise ToolError(asked.name, "keys are being collected already")
+
+    def _dispose(self, asked: ToolCall, given: dict[str, Any], now: float) -> None:
+        disposition, known = given.get("disposition"), self._call.agent.definition.dispositions
+        if disposition not in known:
+            raise ToolError(asked.name, f"disposition has to be one of: {', '.join(known)}")
+        self._call.tally.disposition = disposition
+        self._call.emit("disposition", now, disposition=disposition, note=str(given.get("note") or ""))
+        self.answer(asked, "noted", now)
+
+    def _hand_on(self, asked: ToolCall, name: str, now: float) -> None:
+        known = self._call.agent.definition.update_agent
+        if name not in known:
+            raise ToolError(asked.name, f"agent has to be one of: {', '.join(known)}")
+        self.answer(asked, f"{name} goes on with the conversation", now, respond=False)
+        self._call.act(Become(name))

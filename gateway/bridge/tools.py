@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import structlog
 
-from gateway.agents import Agent, CallContext, Tool
+from gateway.agents import Agent, AnyTool, CallContext
 from gateway.errors import ToolError
 
 MAX_THREADS = 64
@@ -25,9 +25,9 @@ _DIGITS = re.compile(r"[0-9*#A-Da-d]{1,40}")
 
 @dataclass(frozen=True, slots=True)
 class RunTool:
-    """Run a function of the agent's and hand its answer to the call's `tools.done`."""
+    """Run a tool of the agent's and hand its answer to the call's `tools.done`."""
 
-    tool: Tool
+    tool: AnyTool
     call_id: str
     arguments: str
 
@@ -66,6 +66,65 @@ RECORDING = {
 }
 
 
+HOLD = {
+    "type": "function",
+    "name": "hold",
+    "description": "Put the caller on hold, where they hear music and are not listened to, or take them back.",
+    "parameters": {
+        "type": "object",
+        "properties": {"on": {"type": "boolean", "description": "Whether they are to be on hold."}},
+        "required": ["on"],
+        "additionalProperties": False,
+    },
+}
+
+
+COLLECT_DIGITS = {
+    "type": "function",
+    "name": "collect_digits",
+    "description": "Wait for keys that the caller presses, such as a number. Ask for them first. Ends with #, when "
+    "there are enough, or when none comes for a while.",
+    "parameters": {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "description": "What they are, such as account or card."},
+            "max_digits": {"type": "integer", "minimum": 1, "maximum": 40},
+            "secret": {"type": "boolean", "description": "You are told only how many there are and the last four."},
+        },
+        "required": ["name", "max_digits"],
+        "additionalProperties": False,
+    },
+}
+
+
+def set_disposition(dispositions: list[str]) -> dict[str, Any]:
+    return {
+        "type": "function",
+        "name": "set_disposition",
+        "description": "Note what came of the call.",
+        "parameters": {
+            "type": "object",
+            "properties": {"disposition": {"type": "string", "enum": dispositions}, "note": {"type": "string"}},
+            "required": ["disposition"],
+            "additionalProperties": False,
+        },
+    }
+
+
+def update_agent(agents: list[str]) -> dict[str, Any]:
+    return {
+        "type": "function",
+        "name": "update_agent",
+        "description": "Let a colleague go on with the conversation, who knows all that was said.",
+        "parameters": {
+            "type": "object",
+            "properties": {"agent": {"type": "string", "enum": agents}},
+            "required": ["agent"],
+            "additionalProperties": False,
+        },
+    }
+
+
 def transfer_call(targets: list[str], attended: bool) -> dict[str, Any]:
     target = {"type": "string", "enum": targets, "description": "Who is to talk with the caller."}
     summary = {"type": "string", "description": "What whoever picks up is told before they are put through."}
@@ -86,7 +145,9 @@ def definitions(agent: Agent) -> list[dict[str, Any]]:
     """The tools of an agent, in the order of its file, as `session.tools` wants them."""
     definition = agent.definition
     transfer = transfer_call(list(definition.transfer_targets), definition.transfer == "attended")
-    built_in = {"hang_up": HANG_UP, "send_digits": SEND_DIGITS, "recording": RECORDING, "transfer_call": transfer}
+    fixed = {str(one["name"]): one for one in (HANG_UP, SEND_DIGITS, RECORDING, HOLD, COLLECT_DIGITS)}
+    of_agent = transfer, set_disposition(list(definition.dispositions)), update_agent(list(definition.update_agent))
+    built_in = fixed | {str(one["name"]): one for one in of_agent}
     return [built_in.get(name) or agent.tools[name].definition for name in agent.definition.tools]
 
 
@@ -121,9 +182,10 @@ def failure(problem: str) -> str:
 _slots = threading.Semaphore(MAX_THREADS)
 
 
-async def run(tool: Tool, arguments: str, context: CallContext, seconds: float) -> str:
+async def run(asked: RunTool, context: CallContext, seconds: float) -> str:
     """Run one function, off the media path. Raises ToolError, after a fault of the function itself logged once."""
-    bound = tool.bind(arguments, context)
+    tool = asked.tool
+    bound = tool.bind(asked.arguments, context, asked.call_id)
     try:
         async with asyncio.timeout(seconds):
             value = await (bound() if tool.is_async else _in_thread(tool, bound))
@@ -137,7 +199,7 @@ async def run(tool: Tool, arguments: str, context: CallContext, seconds: float) 
         raise ToolError(tool.name, f"{type(error).__name__}: {error}") from error
 
 
-async def _in_thread(tool: Tool, function: Callable[[], Any]) -> Any:
+async def _in_thread(tool: AnyTool, function: Callable[[], Any]) -> Any:
     """In a daemon thread: one that never returns holds up neither the other calls nor the end of the process."""
     if not _slots.acquire(blocking=False):
         raise ToolError(tool.name, f"{MAX_THREADS} functions are running already")

@@ -26,7 +26,7 @@ def test_keys_that_follow_each_other_are_one_text():
         keys.press(digit, float(now))
     assert call.names() == ["interrupt", "emit", "wake", "emit", "wake"]  # the agent is interrupted once
     assert call.asked[-1] == ("wake", "digits", 1.0 + DIGITS_SECONDS)
-    keys.hand_over()
+    keys.hand_over(9.0)
     assert call.asked[-2:] == [("add_text", "[DTMF] 42"), ("create_response",)]
 
 
@@ -41,6 +41,6 @@ def test_a_call_that_is_busy_otherwise_gets_none():
     call.talking = False
     keys = Keys(call)
     keys.press("1", 0.0)
-    keys.hand_over()
-    keys.hand_over()
+    keys.hand_over(9.0)
+    keys.hand_over(9.0)
     assert "add_text" not in call.names()

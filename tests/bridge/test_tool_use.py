@@ -3,9 +3,9 @@
 import pytest
 
 from gateway.agents import Agent
-from gateway.bridge.tool_use import ANNOUNCEMENT_SECONDS
+from gateway.bridge.tool_use import ANNOUNCEMENT_SECONDS, Become
 from gateway.bridge.transfer import LAST_WORD_SECONDS
-from gateway.realtime import SpeechStarted
+from gateway.realtime import ResponseDone, SpeechStarted, ToolCall
 from tests.bridge.test_call import AGENT, Stage
 
 
@@ -107,3 +107,109 @@ def test_keys_are_pressed_for_the_model():
     assert ("send_digits", "12#") in stage.log
     stage.calls("send_digits", '{"digits": "call me"}', "c3")
     assert "1 to 40 keys" in stage.told[-1].data["output"]
+
+
+def stage_with(*tools, **update):
+    definition = AGENT.definition.model_validate({**AGENT.definition.model_dump(), "tools": tools, **update})
+    return Stage(agent=Agent(AGENT.name, AGENT.source, definition, AGENT.tools))
+
+
+def outputs(stage):
+    return [event.data["output"] for event in stage.told if event.type == "tool_output"]
+
+
+def test_hold_and_back():
+    stage = stage_with("hold")
+    stage.calls("hold", '{"on": true}')
+    assert [entry for entry in stage.log if entry[0] in ("hold", "deafen")] == [("hold", True), ("deafen", True)]
+    assert stage.log[-1] == ("tool_output", "c1", "on hold", False)  # there is nobody to speak to
+    stage.calls("hold", '{"on": false}', "c2")
+    assert ("hold", False) in stage.log
+    assert stage.log[-1] == ("tool_output", "c2", "back", True)
+
+
+def test_what_came_of_the_call():
+    stage = stage_with("set_disposition", dispositions=("sold", "call back"))
+    stage.calls("set_disposition", '{"disposition": "stolen"}')
+    assert "one of: sold, call back" in outputs(stage)[0]
+    stage.calls("set_disposition", '{"disposition": "sold", "note": "two"}', "c2")
+    assert stage.call.record()["disposition"] == "sold"
+    event = next(event for event in stage.told if event.type == "disposition")
+    assert event.data == {"disposition": "sold", "note": "two"}
+
+
+def test_a_colleague_goes_on():
+    stage, became = stage_with("update_agent", update_agent=("sales",)), []
+    stage.call.act = lambda action: became.append(action)
+    stage.calls("update_agent", '{"agent": "support"}')
+    assert "one of: sales" in outputs(stage)[0]
+    stage.calls("update_agent", '{"agent": "sales"}', "c2")
+    assert became == [Become("sales")]
+    stage.do(lambda now: stage.call.become(Agent("sales", "", AGENT.definition, {}), now))
+    assert stage.call.record()["agent"] == "sales"
+    assert stage.told[-1].type == "agent_updated"
+
+
+def press(stage, keys):
+    for key in keys:
+        stage.do(stage.call.digit, key)
+
+
+def test_keys_answer_the_tool_that_waits_for_them():
+    stage = stage_with("collect_digits")
+    stage.calls("collect_digits", '{"name": "account", "max_digits": 6}')
+    press(stage, "12")
+    stage.run(5)
+    press(stage, "3#")
+    assert outputs(stage) == ['{"name":"account","count":3,"digits":"123"}']
+    assert stage.call.facts.collected["account"] == "123"
+    assert "add_text" not in stage.verbs()
+    stage.calls("collect_digits", '{"name": "pin", "max_digits": 2}', "c2")
+    press(stage, "45")
+    assert outputs(stage)[-1] == '{"name":"pin","count":2,"digits":"45"}'
+    stage.calls("collect_digits", '{"name": "pin", "max_digits": 2}', "c3")
+    stage.calls("collect_digits", '{"name": "pin", "max_digits": 2}', "c4")
+    assert "already" in outputs(stage)[-1]
+    stage.run(10)
+    assert outputs(stage)[-1] == '{"name":"pin","count":0,"digits":""}'
+    stage.calls("collect_digits", '{"name": "pin", "max_digits": 99}', "c5")
+    assert "1 to 40" in outputs(stage)[-1]
+
+
+def test_secret_keys_are_told_to_nobody():
+    stage = stage_with("collect_digits")
+    stage.calls("collect_digits", '{"name": "card", "max_digits": 16, "secret": true}')
+    press(stage, "4111111111111111")
+    assert outputs(stage) == ['{"name":"card","count":16,"last_four":"1111"}']
+    assert {event.data["digit"] for event in stage.told if event.type == "dtmf"} == {"x"}
+    assert "4111" not in str(stage.told) + str(stage.log)
+    assert stage.call.facts.collected["card"] == "4111111111111111"  # for a function of the agent's
+    stage.calls("collect_digits", '{"name": "pin", "max_digits": 4, "secret": true}', "c2")
+    press(stage, "1234")
+    assert outputs(stage)[-1] == '{"name":"pin","count":4,"last_four":""}'  # they would be all of it
+
+
+def test_a_slow_function_is_bridged_with_words_or_music():
+    stage = stage_with("opening_hours", slow_tools={"after_seconds": 2, "says": "One moment.", "music": True})
+    stage.calls("opening_hours")
+    stage.run(1.5)
+    assert "create_response" not in stage.verbs()
+    stage.run(1)
+    assert ("create_response", "Say exactly: One moment.") in stage.log
+    assert ("entertain", True) in stage.log
+    stage.do(stage.call.tools.done, "c1", "opening_hours", "{}")
+    assert stage.log[-2:] == [("entertain", False), ("tool_output", "c1", "{}", True)]
+    stage.log.clear()
+    stage.calls("opening_hours", call_id="c2")
+    stage.do(stage.call.tools.done, "c2", "opening_hours", "{}")
+    stage.run(5)
+    assert "create_response" not in stage.verbs()
+
+
+def test_of_two_at_once_the_quick_one_does_not_hide_the_slow_one():
+    stage = stage_with("opening_hours", slow_tools={"after_seconds": 2, "says": "One moment."})
+    calls = tuple(ToolCall(call_id, "opening_hours", "{}") for call_id in ("a", "b"))
+    stage.hears(ResponseDone("r1", "completed", calls))
+    stage.do(stage.call.tools.done, "a", "opening_hours", "{}")
+    stage.run(3)
+    assert ("create_response", "Say exactly: One moment.") in stage.log

@@ -32,7 +32,7 @@ def broken(x: int) -> str:
 
 
 async def run(function, arguments='{"x": 4}', seconds=5.0):
-    return await tools.run(describe(function), arguments, None, seconds)
+    return await tools.run(tools.RunTool(describe(function), "c1", arguments), None, seconds)
 
 
 async def test_functions_async_or_not():
