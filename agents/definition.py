@@ -131,6 +131,15 @@ class SlowTools(_Strict):
     music: bool = False
 
 
+class NoInput(_Strict):
+    """Where the caller says nothing for `seconds` (0: never asked), `says` so often; then `goodbye`, and the end."""
+
+    seconds: float = Field(default=0.0, ge=0, le=600)
+    says: Template = "Are you still there?"
+    times: int = Field(default=2, ge=0, le=10)
+    goodbye: Template = "Goodbye."
+
+
 class Variant(_Strict):
     """Of `weight` shares of the callers, always the same ones, the agent is different in what is said here."""
 
@@ -198,6 +207,9 @@ class AgentDefinition(_Strict):
     provider_data: dict[str, Any] | None = None
     variants: dict[str, Variant] = {}
     max_calls: int = Field(default=0, ge=0)
+    no_input: NoInput = NoInput()
+    max_seconds: float = Field(default=0.0, ge=0)
+    max_seconds_says: Template = ""
     tools: tuple[str, ...] = ()
     webhooks: dict[str, WebhookRow] = {}
     mcp: tuple[str, ...] = ()

@@ -16,6 +16,8 @@ from gateway.bridge.fallback import Fallback
 from gateway.bridge.following import Following
 from gateway.bridge.keys import Keys
 from gateway.bridge.leg import AgentSession, Leg
+from gateway.bridge.patience import TIMERS as WAITS
+from gateway.bridge.patience import Patience
 from gateway.bridge.reasons import Reason
 from gateway.bridge.recording import Record, Recording
 from gateway.bridge.tool_use import Become, ToolUse
@@ -39,9 +41,6 @@ from gateway.realtime import (
     Unreached,
 )
 from gateway.records import CallEvent, CallState
-
-GAP_SECONDS = 2.0
-"""Without a provider, after which the caller hears music instead of nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class Call:
         self.variables = facts.variables(agent.name)
         self.tally = Tally(now + epoch)
         self.barge_in, self.recording, self.tools = BargeIn(self), Recording(self), ToolUse(self)
-        self.fallback = Fallback(self, prompt)
+        self.fallback, self.patience = Fallback(self, prompt), Patience(self)
 
     def __str__(self) -> str:
         return f"{self.facts.call_id} {self.state} {self.facts.caller.uri} with {self.agent.name}"
@@ -96,6 +95,8 @@ class Call:
                     self.tools.announced(now)
                 case "digits":
                     self.keys.hand_over(now)
+                case "no_input" | "limit" | "leave":
+                    self.patience.expire(timer, now)
                 case "slow":
                     self.tools.slow(now)
                 case "gap":
@@ -145,6 +146,7 @@ class Call:
         self.state = CallState.ANSWERED
         self.tally.answered_at = now + self._epoch
         self.emit("answered", now)
+        self.patience.answered(now)
 
     def refuse(self, error: Exception, reason: Reason, now: float) -> None:
         if self.state in (CallState.RINGING, CallState.DIALING):
@@ -198,6 +200,7 @@ class Call:
 
     def digit(self, digit: str, now: float) -> None:
         if self.talking:
+            self.patience.spoke()
             self.keys.press(digit, now)
 
     def drained(self, now: float) -> None:
@@ -206,6 +209,7 @@ class Call:
         self.recording.heard(now)
         self.tools.heard(now)
         self.fallback.heard(now)
+        self.patience.heard(now)
 
     def hang_up(self, outcome: str, now: float, **facts: Any) -> None:
         """End the call from our side, whatever it is doing."""
@@ -226,9 +230,11 @@ class Call:
                     listener.play(event.item_id, event.content_index, event.audio)
             case SpeechStarted():
                 self.emit("speech_started", now, audio_start_ms=event.at_ms)
+                self.patience.spoke()
                 self.barge_in.started(now)
             case SpeechStopped():
                 self.emit("speech_stopped", now, audio_end_ms=event.at_ms)
+                self.patience.stopped(now)
                 self.barge_in.stopped(now)
             case Transcript():
                 if event.text:
@@ -239,18 +245,8 @@ class Call:
                 self._response_done(event, now)
             case ProviderFault():
                 self._fault(event, now)
-            case Unreached():
-                self.tally.provider_faults += 1
-                self.emit("provider_failed", now, provider=event.provider, problem=event.problem)
-            case Broken():
-                self.emit("provider_broken", now, provider=event.provider, problem=event.problem)
-                self.wake("gap", now + GAP_SECONDS)
-            case Restored() | Renewed():
-                self._provided(event, now)
-            case Lost() if self.state is not CallState.BRIDGED:
-                self._gap_over()
-                if not self.talking or not self.fallback.begin(event.problem, now):
-                    self.hang_up("provider_lost", now, problem=event.problem)
+            case Unreached() | Broken() | Restored() | Renewed() | Lost():
+                self.fallback.receive(event, now)
 
     def heard_here(self, now: float) -> None:
         """Our own detector hears the caller over the agent, maybe before the provider does."""
@@ -276,21 +272,6 @@ class Call:
             return
         self.tally.provider_faults += 1
         self.emit("provider_fault", now, code=event.code, message=event.message, about=event.about)
-
-    def _gap_over(self) -> None:
-        self.cancel("gap")
-        self.leg.entertain(False)
-
-    def _provided(self, event: Restored | Renewed, now: float) -> None:
-        """The conversation goes on in another session, maybe with another provider."""
-        self._gap_over()
-        self.tally.provided_by(event.provider)
-        if isinstance(event, Renewed):
-            self.emit("provider_renewed", now, provider=event.provider)
-            return
-        self.tally.reconnects += 1
-        facts = {"seconds": round(event.seconds, 3), "attempts": event.attempts}
-        self.emit("provider_restored", now, provider=event.provider, **facts)
 
     def _response_done(self, event: ResponseDone, now: float) -> None:
         self.tally.use(event.usage)
@@ -379,7 +360,7 @@ class Call:
     def _finish(self, outcome: str, now: float, **facts: Any) -> None:
         self.state = CallState.ENDED
         self.tally.outcome, self.tally.ended_at = outcome, now + self._epoch
-        for timer in ("announced", "digits", "told", "gap", "prompted", "slow", *TIMERS):
+        for timer in ("announced", "digits", "told", "gap", "prompted", "slow", *TIMERS, *WAITS):
             self._timers.cancel(timer)
         for errand in (self.transfer, self.following):
             if errand:

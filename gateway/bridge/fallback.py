@@ -1,4 +1,4 @@
-"""When no provider is left: what the agent's file says becomes of the caller."""
+"""A call whose provider fails: the gap until another session is there, and what becomes of the caller when none is."""
 
 from __future__ import annotations
 
@@ -6,22 +6,53 @@ from typing import TYPE_CHECKING
 
 from gateway.agents import expand
 from gateway.bridge.transfer import LAST_WORD_SECONDS, Transfer
-from gateway.realtime import ToolCall
+from gateway.realtime import Broken, Lost, Renewed, Restored, ToolCall, Unreached
 from gateway.records import CallState
 
 if TYPE_CHECKING:
     from gateway.bridge.call import Call
+
+GAP_SECONDS = 2.0
+"""Without a session, after which the caller hears music instead of nothing."""
 
 PROMPT = "prompt"
 """The item that the prompt is played as."""
 
 
 class Fallback:
-    """One call's: a prompt, where there is one, then somebody else's telephone or the end."""
+    """One call's. With no session left: a prompt, where there is one, then somebody else's telephone or the end."""
 
     def __init__(self, call: Call, prompt: bytes | None) -> None:
         self._call, self._prompt = call, prompt
         self._problem = ""
+
+    def receive(self, event: Unreached | Broken | Restored | Renewed | Lost, now: float) -> None:
+        """What happens to the agent's session."""
+        call = self._call
+        match event:
+            case Unreached():
+                call.tally.provider_faults += 1
+                call.emit("provider_failed", now, provider=event.provider, problem=event.problem)
+            case Broken():
+                call.emit("provider_broken", now, provider=event.provider, problem=event.problem)
+                call.wake("gap", now + GAP_SECONDS)
+            case Renewed():
+                call.tally.provided_by(event.provider)
+                call.emit("provider_renewed", now, provider=event.provider)
+            case Restored():
+                self._gap_over()
+                call.tally.provided_by(event.provider)
+                call.tally.reconnects += 1
+                facts = {"seconds": round(event.seconds, 4), "attempts": event.attempts}
+                call.emit("provider_restored", now, provider=event.provider, **facts)
+            case Lost() if call.state is not CallState.BRIDGED:
+                self._gap_over()
+                if not call.talking or not self.begin(event.problem, now):
+                    call.hang_up("provider_lost", now, problem=event.problem)
+
+    def _gap_over(self) -> None:
+        self._call.cancel("gap")
+        self._call.leg.entertain(False)
 
     @property
     def active(self) -> bool:

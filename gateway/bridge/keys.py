@@ -41,6 +41,10 @@ class Keys:
         self._digits = ""
         self._collecting: Collecting | None = None
 
+    @property
+    def collecting(self) -> bool:
+        return self._collecting is not None
+
     def press(self, digit: str, now: float) -> None:
         collecting = self._collecting
         if not self._digits:

@@ -24,6 +24,9 @@ class Leg(Protocol):
     @property
     def transfers(self) -> str: ...
 
+    holding: bool
+    """The party is on hold."""
+
     @property
     def silent(self) -> bool:
         """Nothing is left to be played to this party."""

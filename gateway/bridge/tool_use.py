@@ -49,6 +49,11 @@ class ToolUse:
         """What is being said comes before a transfer or the end."""
         return self._announced is not None
 
+    @property
+    def busy(self) -> bool:
+        """A function runs, or keys are waited for."""
+        return bool(self._running) or self._call.keys.collecting
+
     def use(self, asked: ToolCall, now: float) -> None:
         call, definition = self._call, self._call.agent.definition
         call.tally.tool_calls += 1

@@ -51,7 +51,7 @@ class Leg:
         heard, self.queued = ([Heard("item_1", 0, 120)] if self.queued else []), 0
         return heard
 
-    transfers = "refer"
+    transfers, holding = "refer", False
 
     def transfer(self, target, replaces=None):
         if self.bad_target:
