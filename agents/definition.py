@@ -169,6 +169,7 @@ class LocalScript(_Strict):
     slots: dict[str, tuple[str, ...]] = {}
     rules: tuple[LocalRule, ...] = ()
     otherwise: str = "I am sorry, I did not understand."
+    idle: str = "Are you still there?"
 
 
 class AgentDefinition(_Strict):

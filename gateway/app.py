@@ -15,11 +15,21 @@ from gateway.bridge import Switchboard, with_tools
 from gateway.config import EMBEDDED, Settings
 from gateway.errors import ConfigError
 from gateway.local import LocalProcess, LocalSettings, Script
+from gateway.provider_rows import wanted
 from gateway.realtime import Provider
 from gateway.records import CallEvent
 from gateway.store import Store, open_store
 
 log = structlog.get_logger("gateway")
+
+
+def scripts_of(agents: Agents) -> dict[str, Script]:
+    """What the embedded server has to understand and say, for the agents that speak through it."""
+    return {
+        name: Script.from_json(agent.definition.local.model_dump())
+        for name, agent in agents.items()
+        if EMBEDDED in wanted(agent.definition).values()
+    }
 
 
 class Gateway:
@@ -35,7 +45,7 @@ class Gateway:
         async with AsyncExitStack() as stack:
             settings, providers = self.settings, dict(self.settings.providers)
             if settings.embedded:
-                url = await stack.enter_async_context(LocalProcess(self._local_settings()))
+                url = await stack.enter_async_context(LocalProcess(LocalSettings(scripts=scripts_of(settings.agents))))
                 providers[EMBEDDED] = Provider(EMBEDDED, url)
             self.store: Store = await stack.enter_async_context(open_store(settings.store))
             self.sinks.append(self.store.calls.write)
@@ -103,14 +113,6 @@ class Gateway:
                 servers[row.name] = list(server.tools)
         client = await stack.enter_async_context(httpx.AsyncClient())
         return with_tools(self.settings.agents, self.settings.webhook_secrets, client, servers)
-
-    def _local_settings(self) -> LocalSettings:
-        scripts = {
-            name: Script.from_json(agent.definition.local.model_dump())
-            for name, agent in self.settings.agents.items()
-            if EMBEDDED in (agent.definition.provider, *(row.provider for row in agent.definition.failover))
-        }
-        return LocalSettings(scripts=scripts)
 
     def _tell(self, event: CallEvent, record: dict[str, Any]) -> None:
         for sink in self.sinks:

@@ -1,4 +1,4 @@
-"""The command line: `gateway demo`, `serve`, `check`, `dial`, `phone`."""
+"""The command line: `gateway demo`, `serve`, `check`, `dial`, `phone`, `local`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ import uvloop
 from rich.console import Console
 
 from gateway import __version__, api, config, logs
-from gateway.app import Gateway
+from gateway.agents import BUNDLED, load_agents
+from gateway.app import Gateway, scripts_of
 from gateway.config import Settings
 from gateway.errors import ConfigError, GatewayError
+from gateway.local import LocalServer, LocalSettings
 
 cli = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 out, err = Console(), Console(stderr=True)
@@ -141,6 +143,38 @@ def phone(
     words = tuple(say or ())
     errand = Errand(target, words, wav, dtmf, record, seconds, after, refuse_transfer, transport, srtp, caller, trace)
     sys.exit(0 if call(errand, lambda line: out.print(line, highlight=False, markup=False)) else 1)
+
+
+@cli.command()
+def local(
+    agents: Annotated[Path, typer.Option(help="The folder of the agents' files.")] = BUNDLED,
+    host: Annotated[str, typer.Option(help="Address to listen to.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen to.")] = 8090,
+    key: Annotated[
+        str, typer.Option(envvar="GATEWAY_LOCAL_KEY", show_envvar=True, help="What clients have to show, if anything.")
+    ] = "",
+    session_seconds: Annotated[float, typer.Option(help="After which a session ends.")] = 3600.0,
+) -> None:
+    """The embedded Realtime server alone, for clients of that protocol: each agent is a model of its name."""
+    settings = LocalSettings(host, port, key, scripts_of(load_agents(agents)), session_seconds)
+    if not settings.scripts:
+        raise ConfigError(str(agents), "no agent in it has the provider local")
+    logs.configure("info", "auto")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve_local(settings))
+
+
+async def _serve_local(settings: LocalSettings) -> None:
+    """Until SIGTERM or Ctrl-C."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    server = LocalServer(settings)
+    url = await server.listen()
+    for model in settings.scripts:
+        out.print(f"{url}?model={model}", highlight=False, soft_wrap=True)
+    await stop.wait()
+    await server.close()
 
 
 def _overrides(

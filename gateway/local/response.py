@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from binascii import b2a_base64
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -15,6 +15,20 @@ from gateway.local.brain import Reply
 DELTA_MS = 100
 SPEEDUP = 8
 """Audio is sent this many times faster than it is spoken, as providers do."""
+
+
+AUDIO_TOKEN_MS, TEXT_TOKEN_LETTERS = 50, 4
+"""Of the size that providers bill."""
+
+
+def shortened(reply: Reply, audio: Samples, format_: Format, tokens: int) -> tuple[Reply, Samples, bool]:
+    """What `max_output_tokens` leave of it, and whether anything had to go."""
+    most = tokens * AUDIO_TOKEN_MS * format_.hz // 1000 if len(audio) else tokens * TEXT_TOKEN_LETTERS
+    whole = len(audio) or len(reply.text)
+    if whole <= most:
+        return reply, audio, False
+    end = len(reply.text) * most // whole
+    return replace(reply, text=reply.text[:end].rstrip(), calls=()), audio[:most], True
 
 
 @dataclass(slots=True)
@@ -38,6 +52,7 @@ class Response:
     input_tokens: int
     output: list[dict[str, Any]] = field(default_factory=list)
     spoken: dict[str, Spoken] = field(default_factory=dict)  # by item id
+    incomplete: bool = False  # max_output_tokens were reached
     cancelled: str = ""  # turn_detected or client_cancelled
 
     def cancel(self, reason: str) -> None:
@@ -47,6 +62,8 @@ class Response:
         details: dict[str, Any] | None = None
         if status == "cancelled":
             details = {"type": "cancelled", "reason": self.cancelled}
+        elif status == "incomplete":
+            details = {"type": "incomplete", "reason": "max_output_tokens"}
         return {
             "object": "realtime.response",
             "id": self.id,
@@ -65,7 +82,8 @@ class Response:
         for name, arguments in self.reply.calls:
             if not self.cancelled:
                 yield from self._function_call(name, orjson.dumps(arguments).decode())
-        yield {"type": "response.done", "response": self.body("cancelled" if self.cancelled else "completed")}
+        status = "cancelled" if self.cancelled else "incomplete" if self.incomplete else "completed"
+        yield {"type": "response.done", "response": self.body(status)}
 
     def _message(self) -> Iterator[dict[str, Any] | float]:
         text_only = self.config["output_modalities"] == ["text"]
@@ -151,15 +169,15 @@ class Response:
             yield {"type": "conversation.item.added", "previous_item_id": None, "item": item}
 
     def _close(self, item: dict[str, Any], index: int) -> Iterator[dict[str, Any]]:
-        item["status"] = "incomplete" if self.cancelled else "completed"
+        item["status"] = "incomplete" if self.cancelled or self.incomplete else "completed"
         if self.conversation_id:
             yield {"type": "conversation.item.done", "previous_item_id": None, "item": item}
         yield {"type": "response.output_item.done", "response_id": self.id, "output_index": index, "item": item}
 
     def _usage(self) -> dict[str, Any]:
-        """Of the size that providers bill: a token for 50 ms of speech, and for about four letters."""
-        text = sum(len(orjson.dumps(item)) for item in self.output if item["type"] == "function_call") // 4
-        audio = sum(spoken.ms for spoken in self.spoken.values()) // 50
+        calls = sum(len(orjson.dumps(item)) for item in self.output if item["type"] == "function_call")
+        text = calls // TEXT_TOKEN_LETTERS
+        audio = sum(spoken.ms for spoken in self.spoken.values()) // AUDIO_TOKEN_MS
         return {
             "total_tokens": self.input_tokens + text + audio,
             "input_tokens": self.input_tokens,

@@ -30,18 +30,22 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """The rules of one agent. `slots` gives the words of each slot; `otherwise` is said to what is not understood."""
+    """The rules of one agent. `slots` gives the words of each slot.
+
+    `otherwise` is said to what is not understood, `idle` to who says nothing for `idle_timeout_ms`.
+    """
 
     rules: tuple[Rule, ...] = ()
     slots: dict[str, tuple[str, ...]] = field(default_factory=dict)
     otherwise: str = "I am sorry, I did not understand."
+    idle: str = "Are you still there?"
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Script:
         """The reverse of `dataclasses.asdict`."""
         rules = tuple(Rule(**{**rule, "hears": tuple(rule["hears"])}) for rule in data["rules"])
         slots = {name: tuple(words) for name, words in data["slots"].items()}
-        return cls(rules, slots, data["otherwise"])
+        return cls(rules, slots, data["otherwise"], data["idle"])
 
     def find(self, text: str) -> tuple[Rule, dict[str, str]] | None:
         """The first rule that `text` fits, with the words that stood in its slots."""

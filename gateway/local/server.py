@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http
+import itertools
 import logging
+import time
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,6 +20,7 @@ from websockets.typing import Subprotocol
 from gateway.errors import PortInUse
 from gateway.local.detector import Silero
 from gateway.local.ears import Ears
+from gateway.local.faults import GARBAGE, Faults, parse
 from gateway.local.mouth import mouth
 from gateway.local.script import Script
 from gateway.local.session import Parts, Session
@@ -33,12 +36,16 @@ _quiet.setLevel(logging.CRITICAL)
 
 @dataclass(frozen=True, slots=True)
 class LocalSettings:
-    """`scripts` by model name: what `?model=` may ask for. With a `key`, clients have to show it."""
+    """`scripts` by model name: what `?model=` may ask for. With a `key`, clients have to show it.
+
+    Sessions end after `session_seconds`, as those of providers do.
+    """
 
     host: str = "127.0.0.1"
     port: int = 0
     key: str = ""
     scripts: dict[str, Script] = field(default_factory=dict)
+    session_seconds: float = 3600.0
 
 
 class LocalServer:
@@ -85,22 +92,33 @@ class LocalServer:
         given = request.headers.get("Authorization", "").partition(" ")[2] or request.headers.get("api-key", "")
         if self._settings.key and given != self._settings.key:
             return connection.respond(http.HTTPStatus.UNAUTHORIZED, "Incorrect API key provided\n")
-        if self._model(request.path) not in self._parts:
+        try:
+            model, faults = self._model(request.path)
+        except ValueError as error:
+            return connection.respond(http.HTTPStatus.BAD_REQUEST, f"{error}\n")
+        if status := faults.get("refuse"):
+            return connection.respond(http.HTTPStatus(int(status)), "as was asked for\n")
+        if model not in self._parts:
             known = ", ".join(self._parts)
             return connection.respond(http.HTTPStatus.NOT_FOUND, f"no such model; these are served: {known}\n")
         return None
 
-    def _model(self, path: str) -> str:
-        """What `?model=` asks for; where nothing is asked for and there is only one, that."""
+    def _model(self, path: str) -> tuple[str, Faults]:
+        """What `?model=` asks for; where nothing is asked for and there is only one, that. Raises ValueError."""
         alone = next(iter(self._parts)) if len(self._parts) == 1 else ""
-        return parse_qs(urlsplit(path).query).get("model", [alone])[0]
+        return parse(parse_qs(urlsplit(path).query).get("model", [alone])[0])
 
     async def _serve(self, connection: ServerConnection) -> None:
         assert connection.request is not None
-        model = self._model(connection.request.path)
-        session, wake = Session(model, self._parts[model]), asyncio.Event()
+        model, faults = self._model(connection.request.path)
+        longest = faults.get("expire") or self._settings.session_seconds
+        session, wake = Session(model, self._parts[model], time.time() + longest), asyncio.Event()
         loop = asyncio.get_running_loop()
-        speaker = loop.create_task(_speak(connection, session, wake))
+        tasks = [
+            loop.create_task(_speak(connection, session, wake, faults)),
+            loop.create_task(_expire(connection, session, wake, longest)),
+            *(loop.create_task(_fail(connection, session, wake, *fault)) for fault in faults.wanted.items()),
+        ]
         try:
             async for text in connection:
                 session.receive(text, loop.time())
@@ -111,19 +129,49 @@ class LocalServer:
             log.exception("local.bug", model=model)
             await connection.close(1011, "internal error")
         finally:
-            speaker.cancel()
+            for task in tasks:
+                task.cancel()
 
 
-async def _speak(connection: ServerConnection, session: Session, wake: asyncio.Event) -> None:
+async def _expire(connection: ServerConnection, session: Session, wake: asyncio.Event, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    reason = f"Your session hit the maximum duration of {seconds:g} seconds."
+    session.tell_error("invalid_request_error", "session_expired", reason)
+    wake.set()
+    await asyncio.sleep(0.05)  # for it to be sent
+    await connection.close(1001, reason)
+
+
+async def _fail(connection: ServerConnection, session: Session, wake: asyncio.Event, kind: str, value: float) -> None:
+    """What is asked for by the model's name, and is not a matter of sending."""
+    with contextlib.suppress(ConnectionClosed):
+        if kind == "close":
+            await asyncio.sleep(value)
+            connection.transport.abort()
+        elif kind == "error":
+            await asyncio.sleep(value)
+            session.tell_error("server_error", "server_error", "The server had an error while processing your request.")
+            wake.set()
+        elif kind == "garbage":
+            for text in itertools.cycle(GARBAGE):
+                await asyncio.sleep(value)
+                await connection.send(text)
+
+
+async def _speak(connection: ServerConnection, session: Session, wake: asyncio.Event, faults: Faults) -> None:
     """Send what the session has to say, when it is due."""
     loop = asyncio.get_running_loop()
+    began, stall, slow = loop.time(), faults.get("stall"), faults.get("slow")
     with contextlib.suppress(ConnectionClosed):
         while True:
             wake.clear()
             session.expire(loop.time())
             outbox, session.outbox = session.outbox, []
             for event in outbox:
-                await connection.send(event, text=True)
+                if slow:
+                    await asyncio.sleep(slow)
+                if stall is None or loop.time() - began < stall:
+                    await connection.send(event, text=True)
             deadline = session.deadline()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(deadline):

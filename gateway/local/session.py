@@ -21,7 +21,7 @@ from gateway.codecs import Resampler
 from gateway.local.audio import FORMATS, Samples, format_of
 from gateway.local.brain import Brain
 from gateway.local.detector import PATIENCE_MS, WINDOW, Detector, Pause, Started, Stopped, Turns, TurnSettings
-from gateway.local.response import Response
+from gateway.local.response import Response, shortened
 from gateway.local.script import Script
 
 MAX_UTTERANCE_SECONDS = 60
@@ -54,7 +54,8 @@ def _identity(kind: str) -> str:
 class Session:
     """One client. It never raises for what the client sends."""
 
-    def __init__(self, model: str, parts: Parts) -> None:
+    def __init__(self, model: str, parts: Parts, expires_at: float = 0.0) -> None:
+        """`expires_at` is what the client is told, in s since 1970."""
         self.outbox: list[bytes] = []
         self._parts = parts
         self._brain = Brain(parts.script)
@@ -66,6 +67,9 @@ class Session:
         self._response: Response | None = None
         self._playing: Iterator[dict[str, Any] | float] = iter(())
         self._due = 0.0
+        self._idle_due: float | None = None  # when a caller who says nothing is asked
+        self._began = 0.0  # of the latest response
+        self._heard_ms = 0  # of audio that was appended
         self._pending = np.zeros(0, np.int16)  # 16 kHz, less than a window
         self._utterance: list[Samples] = []  # windows of the turn, or of what may become its padding
         self._user_item = ""
@@ -74,6 +78,7 @@ class Session:
             "type": "realtime",
             "object": "realtime.session",
             "id": _identity("sess"),
+            "expires_at": int(expires_at),
             "model": model,
             "output_modalities": ["audio"],
             "instructions": "",
@@ -110,13 +115,16 @@ class Session:
     # machine
 
     def deadline(self) -> float | None:
-        return self._due if self._response else None
+        return self._due if self._response else self._idle_due
 
     def expire(self, now: float) -> None:
-        """Play on what is due of the response in progress."""
+        """Play on what is due of the response in progress; ask who has said nothing for too long."""
+        if self._idle_due is not None and self._idle_due <= now and self._response is None:
+            self._ask_after(now)
         while self._response and self._due <= now:
             step = next(self._playing, None)
             if step is None:
+                self._await_caller(self._response, now)
                 self._response = None
             elif isinstance(step, float):
                 self._due += step
@@ -136,15 +144,13 @@ class Session:
                 raise _unknown_type(event.get("type"))
             handler(self, event, now)
         except EventError as error:
-            details = {
-                "type": "invalid_request_error",
-                "code": error.code,
-                "message": error.message,
-                "param": error.param,
-                "event_id": event_id if isinstance(event_id, str) else None,
-            }
-            self._send({"type": "error", "error": details})
+            self.tell_error("invalid_request_error", error.code, error.message, error.param, event_id)
         self.expire(now)
+
+    def tell_error(self, kind: str, code: str, message: str, param: str | None = None, event_id: object = None) -> None:
+        about = event_id if isinstance(event_id, str) else None
+        details = {"type": kind, "code": code, "message": message, "param": param, "event_id": about}
+        self._send({"type": "error", "error": details})
 
     def _update(self, event: dict[str, Any], now: float) -> None:
         change = _need(event, "session", dict)
@@ -206,7 +212,25 @@ class Session:
             window, self._pending = self._pending[:WINDOW], self._pending[WINDOW:]
             self._hear(window, now)
 
+    def _await_caller(self, response: Response, now: float) -> None:
+        """From the end of what was said, as far as the server can know it, `idle_timeout_ms` run."""
+        idle_ms = (self._config["audio"]["input"]["turn_detection"] or {}).get("idle_timeout_ms")
+        if idle_ms and not (self._turns and self._turns.speaking):
+            spoken = len(response.audio) / response.format.hz
+            self._idle_due = max(now, self._began + spoken) + idle_ms / 1000
+
+    def _ask_after(self, now: float) -> None:
+        self._idle_due, identity = None, _identity("item")
+        times = {"audio_start_ms": self._heard_ms, "audio_end_ms": self._heard_ms, "item_id": identity}
+        self._send({"type": "input_audio_buffer.timeout_triggered", **times})
+        previous = self._items[-1]["id"] if self._items else None
+        self._send({"type": "input_audio_buffer.committed", "item_id": identity, "previous_item_id": previous})
+        content = [{"type": "input_audio", "transcript": None}]
+        self._insert(_item(identity, "message", role="user", content=content), previous)
+        self._respond({"instructions": f"Say exactly: {self._parts.script.idle}"}, now)
+
     def _hear(self, window: Samples, now: float) -> None:
+        self._heard_ms += WINDOW * 1000 // EARS_HZ
         self._utterance.append(window)
         turns = self._turns
         if turns is None:
@@ -214,7 +238,7 @@ class Session:
             return
         match turns.push(window):
             case Started(at_ms):
-                self._user_item = _identity("item")
+                self._user_item, self._idle_due = _identity("item"), None
                 speech = {"audio_start_ms": at_ms, "item_id": self._user_item}
                 self._send({"type": "input_audio_buffer.speech_started", **speech})
                 if turns.settings.interrupt_response:
@@ -376,11 +400,15 @@ class Session:
         if not silent:
             samples = self._parts.speak(reply.text, voice if isinstance(voice, str) else "en-us", speed, output.hz)
             self._voice_used = True
+        most = wanted.get("max_output_tokens", self._config["max_output_tokens"])
+        if isinstance(most, int):
+            reply, samples, cut = shortened(reply, samples, output, most)
+        self._began, self._idle_due = now, None
         self._response = Response(
             id=_identity("resp"),
             config={
                 "output_modalities": modalities,
-                "max_output_tokens": wanted.get("max_output_tokens", self._config["max_output_tokens"]),
+                "max_output_tokens": most,
                 "audio": {"output": {"format": audio["format"], "voice": audio["voice"]}},
                 "metadata": wanted.get("metadata"),
             },
@@ -389,6 +417,7 @@ class Session:
             format=output,
             new_id=_identity,
             conversation_id=None if wanted.get("conversation") == "none" else self._conversation_id,
+            incomplete=isinstance(most, int) and cut,
             input_tokens=(len(self._config["instructions"]) + sum(len(str(item)) for item in items)) // 4,
         )
         self._playing = self._response.play()
@@ -435,7 +464,7 @@ class Session:
         self.outbox.append(orjson.dumps({"event_id": _identity("event"), **event}))
 
 
-_FIXED = frozenset({"id", "object", "model", "type"})  # cannot be changed in a session
+_FIXED = frozenset({"id", "object", "model", "type", "expires_at"})  # cannot be changed in a session
 
 _HANDLERS: dict[str, Callable[[Session, dict[str, Any], float], None]] = {
     "session.update": Session._update,
@@ -509,6 +538,7 @@ def _validate(config: dict[str, Any]) -> None:
             )
         for name, lowest, highest in (
             ("threshold", 0.0, 1.0), ("prefix_padding_ms", 0, 5000), ("silence_duration_ms", 0, 10000),
+            ("idle_timeout_ms", 5000, 30000),
         ):  # fmt: skip
             value = detection.get(name)
             if value is not None and not (isinstance(value, int | float) and lowest <= value <= highest):

@@ -206,3 +206,30 @@ async def test_a_queue_lets_it_ring_until_somebody_is_there(tmp_path):
             assert await call.invite() == 200
             await call.until_quiet()
             call.bye()
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ("close:3", "provider_restored"),
+        ("expire:3", "provider_restored"),
+        ("error:1", "provider_fault"),
+        ("garbage:0.05", ""),
+        ("slow:0.05", ""),
+    ],
+)
+async def test_the_talk_goes_on_whatever_the_provider_does(tmp_path, fault, kind):
+    """Faults of the embedded server's own, again in every session."""
+    async with LocalProcess(LocalSettings(scripts={"eve": SCRIPT})) as url:
+        agent = AGENT.replace("model: eve", f"model: eve+{fault}")
+        settings = settings_for(tmp_path, {"eve": agent}, providers={"cut": {"url": url}})
+        async with running(settings) as (gateway, events), Caller(gateway.sip_port) as call:
+            assert await call.invite() == 200
+            await call.until_quiet()
+            await ask(call, events, "my name is anna")
+            await call.silence(3)
+            await ask(call, events, "what is my name")
+            assert said(events, "assistant")[-1] == "You are anna."
+            assert not kind or of(events, kind)
+            assert not of(events, "ended")
+            call.bye()

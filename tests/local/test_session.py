@@ -313,3 +313,47 @@ def test_items_are_put_where_they_are_wanted():
     assert [item["id"] for item in client.session._items] == ["a", "b", "c"]
     bad = {"type": "message", "role": "user", "content": []}
     assert client.error("conversation.item.create", item=bad, previous_item_id="zzz")[1] == "previous_item_id"
+
+
+def test_who_says_nothing_is_asked():
+    client = Client(audio={"input": {"turn_detection": {"type": "server_vad", "idle_timeout_ms": 5000}}})
+    client.send("response.create", response={"instructions": "Say exactly: hi"})  # 1 s of speech
+    said = client.run(5.5)
+    assert "input_audio_buffer.timeout_triggered" not in types(said)
+    asked = client.run(1.0)
+    assert types(asked)[:5] == [
+        "input_audio_buffer.timeout_triggered",
+        "input_audio_buffer.committed",
+        "conversation.item.added",
+        "conversation.item.done",
+        "response.created",
+    ]
+    done = next(event for event in asked + client.run(2) if event["type"] == "response.done")["response"]
+    assert done["output"][0]["content"][0]["transcript"] == "Are you still there?"
+    client.speak(LOUD, 10)  # now somebody is there
+    assert "input_audio_buffer.timeout_triggered" not in types(client.run(30))
+
+
+def test_idle_timeouts_have_a_range():
+    turns = {"type": "server_vad", "idle_timeout_ms": 100}
+    code, param = Client().error(
+        "session.update", session={"type": "realtime", "audio": {"input": {"turn_detection": turns}}}
+    )
+    assert (code, param) == ("invalid_value", "session.audio.input.turn_detection.idle_timeout_ms")
+
+
+@pytest.mark.parametrize("modalities", [["audio"], ["text"]])
+def test_a_response_that_is_too_long_is_incomplete(modalities):
+    client = Client(output_modalities=modalities)
+    wanted = {"max_output_tokens": 5, "instructions": "Say exactly: " + "many words " * 9}
+    events = client.send("response.create", response=wanted) + client.run()
+    done = events[-1]["response"]
+    assert (done["status"], done["status_details"]["reason"]) == ("incomplete", "max_output_tokens")
+    assert done["output"][0]["status"] == "incomplete"
+    content = done["output"][0]["content"][0]
+    assert 0 < len(content.get("transcript") or content["text"]) < 30
+    if modalities == ["audio"]:
+        audio = b"".join(
+            b64decode(event["delta"]) for event in events if event["type"] == "response.output_audio.delta"
+        )
+        assert len(audio) == 5 * 50 * 48
