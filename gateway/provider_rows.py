@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -15,6 +15,9 @@ from gateway.realtime import DIALECTS, SETTINGS, Dialect, Provider
 
 class _Row(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Price = Literal["text_input", "audio_input", "cached_input", "text_output", "audio_output"]
 
 
 class DialectRow(_Row):
@@ -50,6 +53,7 @@ class RealtimeProvider(_Row):
     failover_seconds: float = Field(default=3.0, gt=0, le=60)
     response_seconds: float = Field(default=20.0, gt=0, le=600)
     max_age_seconds: float | None = Field(default=None, ge=0)
+    prices: dict[Price, Annotated[float, Field(ge=0)]] = {}
 
 
 def provider_of(name: str, row: RealtimeProvider, secret: Callable[[str, str], str]) -> Provider:

@@ -238,7 +238,8 @@ class Call:
                 self.barge_in.stopped(now)
             case Transcript():
                 if event.text:
-                    self.emit("transcript", now, role=event.role, text=event.text, item_id=event.item_id)
+                    extra = {"provider_data": event.extra} if event.extra else {}
+                    self.emit("transcript", now, role=event.role, text=event.text, item_id=event.item_id, **extra)
                 if event.role == "user":
                     self.barge_in.words(event.text, now)
             case ResponseDone():
@@ -263,7 +264,11 @@ class Call:
         heard: list[Heard] = self.session.interrupt(self.leg.flush(), by_speech)
         if playing:
             self.tally.interruptions += 1
-            truncated = {"item_id": heard[0].item_id, "audio_end_ms": heard[0].ms} if heard else {}
+            truncated: dict[str, Any] = {}
+            if heard:
+                item_id = heard[0].item_id
+                words = self.session.heard_of(item_id)
+                truncated = {"item_id": item_id, "audio_end_ms": heard[0].ms, "heard": words}
             self.emit("interrupted", now, **truncated)
         self.tools.interrupted(now)
 
@@ -274,7 +279,7 @@ class Call:
         self.emit("provider_fault", now, code=event.code, message=event.message, about=event.about)
 
     def _response_done(self, event: ResponseDone, now: float) -> None:
-        self.tally.use(event.usage)
+        self.tally.use(event.usage, self.session.prices)
         self.recording.response_done(event.status, now)
         if event.status in ("failed", "incomplete"):
             self.tally.provider_faults += 1

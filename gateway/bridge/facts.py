@@ -75,6 +75,7 @@ class Tally:
     reconnects: int = 0  # sessions with a provider that broke and were followed by another
     providers: list[str] = field(default_factory=list)  # that the agent spoke through, in order
     usage: dict[str, int] = field(default_factory=dict)
+    cost: float | None = None  # in the currency of the providers' prices, where they have any
 
     def record(self) -> dict[str, Any]:
         return asdict(self)
@@ -83,8 +84,23 @@ class Tally:
         if self.providers[-1:] != [provider]:
             self.providers.append(provider)
 
-    def use(self, usage: Mapping[str, Any]) -> None:
-        """Add what a response cost."""
+    def use(self, usage: Mapping[str, Any], prices: Mapping[str, float]) -> None:
+        """Add what a response cost; `prices` are for a million tokens of each kind."""
         for name in ("total_tokens", "input_tokens", "output_tokens"):
             if isinstance(count := usage.get(name), int):
                 self.usage[name] = self.usage.get(name, 0) + count
+        if prices:
+            self.cost = (self.cost or 0.0) + cost_of(usage, prices)
+
+
+def cost_of(usage: Mapping[str, Any], prices: Mapping[str, float]) -> float:
+    """Of one response, by the details of its usage; cached tokens at their own price, where there is one."""
+    total = 0.0
+    for side in ("input", "output"):
+        details = usage.get(f"{side}_token_details") or {}
+        cached = details.get("cached_tokens_details") or {}
+        for kind in ("text", "audio"):
+            tokens, old = details.get(f"{kind}_tokens") or 0, cached.get(f"{kind}_tokens") or 0
+            price = prices.get(f"{kind}_{side}", 0.0)
+            total += (tokens - old) * price + old * prices.get("cached_input", price)
+    return total / 1e6

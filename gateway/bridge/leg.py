@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -78,6 +78,13 @@ class AgentSession(Protocol):
     @property
     def busy(self) -> bool:
         """A response is in progress, or asked for."""
+
+    @property
+    def prices(self) -> Mapping[str, float]:
+        """Of the provider, for a million tokens: text_input, audio_input, cached_input, text_output, audio_output."""
+
+    def heard_of(self, item_id: str) -> str:
+        """The words of one of the agent's items, as far as they were heard."""
 
     @property
     def unfinished(self) -> bool:

@@ -39,6 +39,7 @@ class Patience:
     def spoke(self) -> None:
         """The caller is there: speech, or a key."""
         self._asked = 0
+        self._call.tools.caller_spoke()
         self._call.cancel("no_input")
         if self._outcome == "no_input":
             self._outcome = ""

@@ -20,6 +20,10 @@ ANNOUNCEMENT_SECONDS = 60.0
 """Longest wait for an announcement; only a call that is on hold takes so long."""
 
 
+MAX_AT_ONCE, MAX_CALLS = 16, 50
+"""Functions that may run at the same time, and that may be called while the caller says nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Announced:
     """What is done once the words before it have been heard."""
@@ -43,11 +47,15 @@ class ToolUse:
         self._call = call
         self._announced: Announced | None = None
         self._running: set[str] = set()  # calls of functions that have not ended
+        self._flood = 0  # calls since the caller was last heard
 
     @property
     def announcing(self) -> bool:
         """What is being said comes before a transfer or the end."""
         return self._announced is not None
+
+    def caller_spoke(self) -> None:
+        self._flood = 0
 
     @property
     def busy(self) -> bool:
@@ -62,6 +70,11 @@ class ToolUse:
             if asked.name not in definition.tools:
                 known = ", ".join(definition.tools)
                 raise ToolError(asked.name, f"there is no such tool; these are: {known}")
+            self._flood += 1
+            if self._flood > MAX_CALLS or len(self._running) >= MAX_AT_ONCE:
+                raise ToolError(
+                    asked.name, "too many functions were called since the caller last spoke; talk with them"
+                )
             if tool := call.agent.tools.get(asked.name):
                 self._run(tool, asked, now)
             else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
@@ -70,6 +70,11 @@ class Client:
     def provider(self) -> str:
         """Whose session it is, or was last."""
         return self._link.provider.name if self._link else self.choices[0].provider.name
+
+    @property
+    def prices(self) -> Mapping[str, float]:
+        """Of the provider, for a million tokens."""
+        return (self._link.provider if self._link else self.choices[0].provider).prices
 
     @property
     def dropped(self) -> int:
@@ -159,6 +164,10 @@ class Client:
         truncated: list[Heard] = []
         self._do(lambda session: truncated.extend(session.interrupt(heard, by_speech)))
         return truncated
+
+    def heard_of(self, item_id: str) -> str:
+        """The words of an item of the assistant's, as far as the caller heard them."""
+        return self.session.heard_of(item_id) if self.session else ""
 
     def tool_output(self, call_id: str, output: str, respond: bool = True) -> None:
         self._do(lambda session: session.tool_output(call_id, output, respond))

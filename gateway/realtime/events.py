@@ -39,11 +39,12 @@ class SpeechStopped:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What one side said, final. `role` is user or assistant."""
+    """What one side said, final. `role` is user or assistant; `extra` what else is known (a voice profile)."""
 
     role: str
     item_id: str
     text: str
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

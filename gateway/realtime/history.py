@@ -130,6 +130,11 @@ class Chapter:
         if isinstance(entry, Said):
             entry.heard_ms = heard_ms
 
+    def heard(self, item_id: str) -> str:
+        """Of an item, as far as it was heard; by the share of its audio."""
+        entry = self._history.find((self._number, item_id))
+        return entry.heard() if isinstance(entry, Said) else ""
+
     def _said(self, item_id: str, role: str) -> Said:
         key = self._number, item_id
         entry = self._history.find(key)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 
 import orjson
 import structlog
@@ -26,6 +26,7 @@ class Provider:
     A session has to be ready within `connect_seconds`, within `failover_seconds` where another provider can be asked. A
     response of which nothing has come for `response_seconds` is given up with its session. After `max_age_seconds` (0:
     never; None: as the dialect says) a session is renewed when nobody speaks, and `spare_seconds` later in any case.
+    `prices` are for a million tokens: text_input, audio_input, cached_input, text_output, audio_output.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Provider:
     response_seconds: float = 20.0
     max_age_seconds: float | None = None
     spare_seconds: float = 240.0
+    prices: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def longest_seconds(self) -> float:

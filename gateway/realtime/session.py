@@ -70,6 +70,7 @@ class Session:
         self._saying = ""  # the item that audio came for last
         self._open_calls = self._history.open_calls
         self._spoke = False  # audio has come of the response in progress
+        self._answer_due = False  # the caller's turn is over, and the server has not begun to answer it
         self.hearing = False  # the caller has begun a turn of which the words are not known yet
         self._seen_calls: dict[str, None] = {}
         self._user_speaking = False
@@ -160,6 +161,8 @@ class Session:
     @property
     def owed(self) -> dict[str, Any] | None:
         """The `response.create` that another session has to begin with in this one's place; None: nothing is due."""
+        if self._owed is None and self._active is None and self._answer_due:
+            return {}
         if self._owed is not None or self._active is None or self._active in self._interrupted:
             return self._owed
         return None if self._spoke and self._saying in self._complete else self._last_create
@@ -194,9 +197,10 @@ class Session:
                 return [Ready(self.session_id)]
             case "input_audio_buffer.speech_started":
                 self._user_speaking = self.hearing = True
+                self._answer_due = False
                 return [SpeechStarted(_int(event, "audio_start_ms"))]
             case "input_audio_buffer.speech_stopped":
-                self._user_speaking = False
+                self._user_speaking, self._answer_due = False, self._server_responds
                 return [SpeechStopped(_int(event, "audio_end_ms"))]
             case "input_audio_buffer.committed":
                 self._chapter.turn(_str(event, "item_id"))
@@ -214,7 +218,7 @@ class Session:
             case "response.created":
                 if self._active != "":
                     self._last_create = {}  # the server's own idea
-                self._spoke = False
+                self._spoke = self._answer_due = False
                 self._active = _str(event.get("response") or {}, "id") or "response"
             case "response.done":
                 return self._receive_done(event.get("response") or {})
@@ -229,7 +233,12 @@ class Session:
         self._chapter.words(role, item_id, text)
         if role == "user":
             self.hearing = self._user_speaking
-        return Transcript(role, item_id, text)
+        extra = event.get("providerData")
+        return Transcript(role, item_id, text, extra if isinstance(extra, dict) else {})
+
+    def heard_of(self, item_id: str) -> str:
+        """The words of an item of the assistant's, as far as the caller heard them."""
+        return self._chapter.heard(item_id)
 
     def _receive_audio(self, event: dict[str, Any]) -> list[Event]:
         if event.get("response_id") in self._interrupted:

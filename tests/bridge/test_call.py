@@ -1,6 +1,7 @@
 """Every decision of a call, on a fake clock, with a leg and a session that note what they are asked."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 
@@ -63,9 +64,13 @@ class Leg:
 
 class Session:
     unfinished = busy = False
+    prices: ClassVar = {}
 
     def __init__(self, log):
         self.log = log
+
+    def heard_of(self, item_id):
+        return f"what was heard of {item_id}"
 
     def interrupt(self, heard, by_speech=True):
         self.log.append(("interrupt", by_speech))
@@ -189,7 +194,8 @@ def test_barge_in_stops_the_speech_and_counts():
     stage.speaks()
     stage.hears(SpeechStarted(100))
     assert stage.verbs() == ["flush", "interrupt"]
-    assert stage.told[-1].data == {"item_id": "item_1", "audio_end_ms": 120}
+    heard = {"item_id": "item_1", "audio_end_ms": 120, "heard": "what was heard of item_1"}
+    assert stage.told[-1].data == heard
     assert stage.call.record()["interruptions"] == 1
     stage.hears(SpeechStarted(200))  # nobody was speaking: nothing was interrupted
     assert stage.call.record()["interruptions"] == 1

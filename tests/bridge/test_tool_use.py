@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.agents import Agent
-from gateway.bridge.tool_use import ANNOUNCEMENT_SECONDS, Become
+from gateway.bridge.tool_use import ANNOUNCEMENT_SECONDS, MAX_AT_ONCE, MAX_CALLS, Become
 from gateway.bridge.transfer import LAST_WORD_SECONDS
 from gateway.realtime import ResponseDone, SpeechStarted, ToolCall
 from tests.bridge.test_call import AGENT, Stage
@@ -213,3 +213,20 @@ def test_of_two_at_once_the_quick_one_does_not_hide_the_slow_one():
     stage.do(stage.call.tools.done, "a", "opening_hours", "{}")
     stage.run(3)
     assert ("create_response", "Say exactly: One moment.") in stage.log
+
+
+def test_a_flood_of_functions_is_answered_and_not_run():
+    stage = stage_with("opening_hours")
+    calls = tuple(ToolCall(f"c{number}", "opening_hours", "{}") for number in range(20))
+    stage.hears(ResponseDone("r1", "completed", calls))
+    assert len(stage.tools) == MAX_AT_ONCE
+    assert "too many functions" in outputs(stage)[0]
+    for number in range(MAX_AT_ONCE):
+        stage.do(stage.call.tools.done, f"c{number}", "opening_hours", "{}")
+    for number in range(20, 200):  # one after the other, for ever
+        stage.calls("opening_hours", call_id=f"c{number}")
+        stage.do(stage.call.tools.done, f"c{number}", "opening_hours", "{}")
+    assert len(stage.tools) <= MAX_CALLS
+    stage.hears(SpeechStarted(0))
+    stage.calls("opening_hours", call_id="late")
+    assert stage.tools[-1].call_id == "late"

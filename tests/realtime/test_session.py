@@ -277,3 +277,31 @@ def test_a_long_conversation_does_not_grow():
     talk.audio(100, item="last")
     talk.session.interrupt([Heard("last", 0, 40)])
     assert "conversation.item.truncate" in talk.types()
+
+
+@pytest.mark.parametrize(
+    ("events", "owed"),
+    [
+        ([], None),
+        ([("input_audio_buffer.speech_started", {}), ("input_audio_buffer.speech_stopped", {})], {}),
+        ([("input_audio_buffer.speech_stopped", {}), ("input_audio_buffer.speech_started", {})], None),
+        ([("response.created", {"response": {"id": "r"}})], {}),
+        ([("response.created", {"response": {"id": "r"}}), ("response.done", {"response": {"id": "r"}})], None),
+    ],
+)
+def test_what_another_session_would_have_to_begin_with(events, owed):
+    talk = Talk()
+    for kind, fields in events:
+        talk.session.receive({"type": kind, **fields})
+    assert talk.session.owed == owed
+
+
+def test_a_request_of_ours_is_owed_with_its_words_until_all_of_it_has_come():
+    talk = Talk()
+    talk.session.create_response("Say hello.")
+    assert talk.session.owed == {"instructions": "Say hello."}
+    talk.session.receive({"type": "response.created", "response": {"id": "r1"}})
+    talk.audio(100, item="i1", response="r1")
+    assert talk.session.owed == {"instructions": "Say hello."}  # cut in the middle
+    talk.session.receive({"type": "response.output_audio.done", "item_id": "i1", "content_index": 0})
+    assert talk.session.owed is None
