@@ -163,6 +163,14 @@ class LocalRule(_Strict):
     failed: str = "I am sorry, that did not work. {error}"
 
 
+class ChatRow(_Strict):
+    """Who finds the answers instead of rules: `/chat/completions` under `url`. `key_env` names the key's variable."""
+
+    url: str = Field(pattern=r"^https?://[^\s]+$")
+    model: str
+    key_env: str = ""
+
+
 class LocalScript(_Strict):
     """What the embedded server understands and answers where it stands in for a model."""
 
@@ -170,6 +178,7 @@ class LocalScript(_Strict):
     rules: tuple[LocalRule, ...] = ()
     otherwise: str = "I am sorry, I did not understand."
     idle: str = "Are you still there?"
+    chat: ChatRow | None = None
 
 
 class AgentDefinition(_Strict):

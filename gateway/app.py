@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -23,13 +23,19 @@ from gateway.store import Store, open_store
 log = structlog.get_logger("gateway")
 
 
-def scripts_of(agents: Agents) -> dict[str, Script]:
-    """What the embedded server has to understand and say, for the agents that speak through it."""
-    return {
-        name: Script.from_json(agent.definition.local.model_dump())
-        for name, agent in agents.items()
-        if EMBEDDED in wanted(agent.definition).values()
-    }
+def scripts_of(agents: Agents, keys: Mapping[str, str]) -> dict[str, Script]:
+    """What the embedded server has to understand and say, for the agents that speak through it.
+
+    `keys` are those of their chat endpoints, by agent.
+    """
+    scripts = {}
+    for name, agent in agents.items():
+        if EMBEDDED in wanted(agent.definition).values():
+            data = agent.definition.local.model_dump(exclude={"chat": {"key_env"}})
+            if data["chat"]:
+                data["chat"]["key"] = keys.get(name, "")
+            scripts[name] = Script.from_json(data)
+    return scripts
 
 
 class Gateway:
@@ -45,7 +51,9 @@ class Gateway:
         async with AsyncExitStack() as stack:
             settings, providers = self.settings, dict(self.settings.providers)
             if settings.embedded:
-                url = await stack.enter_async_context(LocalProcess(LocalSettings(scripts=scripts_of(settings.agents))))
+                url = await stack.enter_async_context(
+                    LocalProcess(LocalSettings(scripts=scripts_of(settings.agents, settings.chat_keys)))
+                )
                 providers[EMBEDDED] = Provider(EMBEDDED, url)
             self.store: Store = await stack.enter_async_context(open_store(settings.store))
             self.sinks.append(self.store.calls.write)

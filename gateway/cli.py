@@ -156,7 +156,8 @@ def local(
     session_seconds: Annotated[float, typer.Option(help="After which a session ends.")] = 3600.0,
 ) -> None:
     """The embedded Realtime server alone, for clients of that protocol: each agent is a model of its name."""
-    settings = LocalSettings(host, port, key, scripts_of(load_agents(agents)), session_seconds)
+    found = load_agents(agents)
+    settings = LocalSettings(host, port, key, scripts_of(found, config.chat_keys(found)), session_seconds)
     if not settings.scripts:
         raise ConfigError(str(agents), "no agent in it has the provider local")
     logs.configure("info", "auto")

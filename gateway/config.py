@@ -197,6 +197,7 @@ class Settings:
     providers: dict[str, Provider]
     mcp: tuple[McpSettings, ...]
     webhook_secrets: dict[tuple[str, str], str] = field(repr=False)
+    chat_keys: dict[str, str] = field(repr=False)
     log: Log
     drain_seconds: float
 
@@ -328,6 +329,7 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
         agents=agents,
         providers=providers,
         mcp=tuple(_mcp(name, row, secret(f"mcp.{name}")) for name, row in file.mcp.items()),
+        chat_keys=chat_keys(agents),
         webhook_secrets={
             (agent.name, name): _from_environment(agent.source, f"webhooks.{name}", row.secret_env, "secret_env")
             for agent in agents.values()
@@ -337,6 +339,15 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
         log=file.log,
         drain_seconds=file.drain_seconds,
     )
+
+
+def chat_keys(agents: Agents) -> dict[str, str]:
+    """Of the endpoints that agents of the embedded server think with. Raises ConfigError."""
+    keys = {}
+    for name, agent in agents.items():
+        if (chat := agent.definition.local.chat) and chat.key_env:
+            keys[name] = _from_environment(agent.source, "local.chat", chat.key_env, "key_env")
+    return keys
 
 
 def _mcp(name: str, row: McpRow, secret: Callable[[str, str], str]) -> McpSettings:

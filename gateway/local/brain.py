@@ -12,12 +12,22 @@ from gateway.local.script import Rule, Script
 _VERBATIM = re.compile(r"\bsay exactly:\s*(.+)", re.IGNORECASE | re.DOTALL)
 
 
+def verbatim(instructions: str) -> str:
+    """What is to be said word for word; empty where that is not what is asked."""
+    found = _VERBATIM.search(instructions)
+    return found[1].strip().strip('"') if found else ""
+
+
+Calls = tuple[tuple[str, dict[str, Any]], ...]
+"""Tools, by name with their arguments."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One response: what is said, and the tools that are called (name, arguments)."""
 
     text: str = ""
-    calls: tuple[tuple[str, dict[str, Any]], ...] = ()
+    calls: Calls = ()
 
 
 @dataclass(slots=True)
@@ -29,8 +39,8 @@ class Brain:
 
     def reply(self, items: list[dict[str, Any]], instructions: str, tools: set[str]) -> Reply:
         """`items` is the conversation; `instructions` are those of this response alone; `tools` what may be called."""
-        if verbatim := _VERBATIM.search(instructions):
-            return Reply(verbatim[1].strip().strip('"'))
+        if words := verbatim(instructions):
+            return Reply(words)
         heard = (item for item in reversed(items) if item.get("role") in (None, "user") and "name" not in item)
         last: dict[str, Any] = next(heard, {})
         known = self._remembered(items)

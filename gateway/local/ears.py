@@ -33,11 +33,14 @@ class Ears:
         """Raises ConfigError for a word that the recogniser's dictionary does not have."""
         self._decoder: Any = None
         grammar = script.grammar()
-        if not grammar:
+        if not grammar and script.chat is None:
             return
         try:
             from pocketsphinx import Decoder
         except ImportError:  # no wheel for this Python: turns, keys and voice still work
+            return
+        if not grammar:
+            self._decoder = Decoder(loglevel="FATAL")  # with its own model of English: any words, less surely
             return
         decoder = Decoder(loglevel="FATAL", lm=None, **_OPTIONS)
         for word in sorted(script.words()):

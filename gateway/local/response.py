@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from binascii import b2a_base64
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,9 @@ from gateway.local.audio import Format, Samples
 from gateway.local.brain import Reply
 
 DELTA_MS = 100
+WAIT = math.inf
+"""s: until something is added."""
+
 SPEEDUP = 8
 """Audio is sent this many times faster than it is spoken, as providers do."""
 
@@ -52,6 +56,9 @@ class Response:
     input_tokens: int
     output: list[dict[str, Any]] = field(default_factory=list)
     spoken: dict[str, Spoken] = field(default_factory=dict)  # by item id
+    growing: bool = False  # more of `said` is to come
+    said: list[tuple[str, Samples]] = field(default_factory=list)  # of an answer that comes piece by piece
+    problem: str = ""  # why there is no more of it
     incomplete: bool = False  # max_output_tokens were reached
     cancelled: str = ""  # turn_detected or client_cancelled
 
@@ -62,6 +69,9 @@ class Response:
         details: dict[str, Any] | None = None
         if status == "cancelled":
             details = {"type": "cancelled", "reason": self.cancelled}
+        elif status == "failed":
+            error = {"type": "server_error", "code": "chat_failed", "message": self.problem}
+            details = {"type": "failed", "error": error}
         elif status == "incomplete":
             details = {"type": "incomplete", "reason": "max_output_tokens"}
         return {
@@ -77,13 +87,32 @@ class Response:
 
     def play(self) -> Iterator[dict[str, Any] | float]:
         yield {"type": "response.created", "response": self.body("in_progress")}
-        if self.reply.text:
+        yield from self._wait()
+        if self.reply.text or self.said:
             yield from self._message()
         for name, arguments in self.reply.calls:
             if not self.cancelled:
                 yield from self._function_call(name, orjson.dumps(arguments).decode())
-        status = "cancelled" if self.cancelled else "incomplete" if self.incomplete else "completed"
+        status = "failed" if self.problem else "incomplete" if self.incomplete else "completed"
+        if self.cancelled:
+            status = "cancelled"
         yield {"type": "response.done", "response": self.body(status)}
+
+    def _wait(self) -> Iterator[float]:
+        """Until there is something to say, or nothing more will come."""
+        while self.growing and not self.said and not self.cancelled:
+            yield WAIT
+
+    def _pieces(self) -> Iterator[tuple[str, Samples] | float]:
+        """Of what is said, as it comes."""
+        if self.reply.text:
+            yield self.reply.text, self.audio
+        first = True
+        while self.said and not self.cancelled:
+            text, audio = self.said.pop(0)
+            yield text if first else f" {text}", audio
+            first = False
+            yield from self._wait()
 
     def _message(self) -> Iterator[dict[str, Any] | float]:
         text_only = self.config["output_modalities"] == ["text"]
@@ -94,15 +123,19 @@ class Response:
         part: dict[str, Any] = {"type": "text", "text": ""} if text_only else {"type": "audio", "transcript": ""}
         yield {"type": "response.content_part.added", **place, "part": part}
         said = ""
-        for delta in self._text_deltas() if text_only else self._audio_deltas(place):
-            if self.cancelled:
-                break
-            if isinstance(delta, str):
-                said += delta
-                kind = "response.output_text.delta" if text_only else "response.output_audio_transcript.delta"
-                yield {"type": kind, **place, "delta": delta}
-            else:
-                yield delta
+        for piece in self._pieces():
+            if isinstance(piece, float):
+                yield piece
+                continue
+            for delta in self._text_deltas(piece[0]) if text_only else self._audio_deltas(place, *piece):
+                if self.cancelled:
+                    break
+                if isinstance(delta, str):
+                    said += delta
+                    kind = "response.output_text.delta" if text_only else "response.output_audio_transcript.delta"
+                    yield {"type": kind, **place, "delta": delta}
+                else:
+                    yield delta
         if text_only:
             yield {"type": "response.output_text.done", **place, "text": said}
             part, content = {"type": "text", "text": said}, {"type": "output_text", "text": said}
@@ -114,23 +147,23 @@ class Response:
         item["content"] = [content]
         yield from self._close(item, index)
 
-    def _text_deltas(self) -> Iterator[str]:
-        words = self.reply.text.split(" ")
+    def _text_deltas(self, text: str) -> Iterator[str]:
+        words = text.split(" ")
         for number, word in enumerate(words):
             yield word if number == 0 else f" {word}"
 
-    def _audio_deltas(self, place: dict[str, Any]) -> Iterator[str | float | dict[str, Any]]:
+    def _audio_deltas(self, place: dict[str, Any], text: str, audio: Samples) -> Iterator[str | float | dict[str, Any]]:
         """Audio in pieces of 100 ms, each after the words that are begun in it."""
-        words = list(self._text_deltas())
+        words = list(self._text_deltas(text))
         spoken = self.spoken[place["item_id"]]
         step = self.format.hz * DELTA_MS // 1000
-        pieces = max(1, -(-len(self.audio) // step))
+        pieces = max(1, -(-len(audio) // step))
         for number in range(pieces):
             upto = len(words) * (number + 1) // pieces
             begun = len(words) * number // pieces
             if upto > begun:
                 yield "".join(words[begun:upto])
-            piece = self.audio[number * step : (number + 1) * step]
+            piece = audio[number * step : (number + 1) * step]
             spoken.ms += len(piece) * 1000 // self.format.hz
             delta = b2a_base64(self.format.encode(piece), newline=False).decode()
             yield {"type": "response.output_audio.delta", **place, "delta": delta}

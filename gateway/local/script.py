@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.local.chat import Chat
+
 _PIECE = re.compile(r"\{(\w+)\}|\[([^\]]+)\]|([^\s{\[]+)")
 
 
@@ -32,20 +34,23 @@ class Rule:
 class Script:
     """The rules of one agent. `slots` gives the words of each slot.
 
-    `otherwise` is said to what is not understood, `idle` to who says nothing for `idle_timeout_ms`.
+    `otherwise` is said to what is not understood, `idle` to who says nothing for `idle_timeout_ms`. With `chat`
+    somebody else finds the answers, and rules only say what may be heard; without any that is everything.
     """
 
     rules: tuple[Rule, ...] = ()
     slots: dict[str, tuple[str, ...]] = field(default_factory=dict)
     otherwise: str = "I am sorry, I did not understand."
     idle: str = "Are you still there?"
+    chat: Chat | None = None
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Script:
         """The reverse of `dataclasses.asdict`."""
         rules = tuple(Rule(**{**rule, "hears": tuple(rule["hears"])}) for rule in data["rules"])
+        chat = Chat(**data["chat"]) if data.get("chat") else None
         slots = {name: tuple(words) for name, words in data["slots"].items()}
-        return cls(rules, slots, data["otherwise"], data["idle"])
+        return cls(rules, slots, data["otherwise"], data["idle"], chat)
 
     def find(self, text: str) -> tuple[Rule, dict[str, str]] | None:
         """The first rule that `text` fits, with the words that stood in its slots."""

@@ -9,8 +9,10 @@ import itertools
 import logging
 import time
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import structlog
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -18,6 +20,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from gateway.errors import PortInUse
+from gateway.local.chat import Chat, ChatError, think
 from gateway.local.detector import Silero
 from gateway.local.ears import Ears
 from gateway.local.faults import GARBAGE, Faults, parse
@@ -115,7 +118,7 @@ class LocalServer:
         session, wake = Session(model, self._parts[model], time.time() + longest), asyncio.Event()
         loop = asyncio.get_running_loop()
         tasks = [
-            loop.create_task(_speak(connection, session, wake, faults)),
+            loop.create_task(_speak(connection, session, wake, faults, self._parts[model].script.chat)),
             loop.create_task(_expire(connection, session, wake, longest)),
             *(loop.create_task(_fail(connection, session, wake, *fault)) for fault in faults.wanted.items()),
         ]
@@ -158,14 +161,42 @@ async def _fail(connection: ServerConnection, session: Session, wake: asyncio.Ev
                 await connection.send(text)
 
 
-async def _speak(connection: ServerConnection, session: Session, wake: asyncio.Event, faults: Faults) -> None:
+async def _think(
+    session: Session, wake: asyncio.Event, chat: Chat | None, response_id: str, body: dict[str, Any]
+) -> None:
+    """Have an answer found elsewhere, and said as it comes."""
+    assert chat is not None
+    loop, calls, problem = asyncio.get_running_loop(), tuple[tuple[str, dict[str, Any]], ...](), ""
+    try:
+        async with httpx.AsyncClient() as client:
+            async for thought in think(chat, body, client):
+                calls = thought.calls
+                if thought.sentence:
+                    session.say(response_id, thought.sentence, loop.time())
+                    wake.set()
+    except ChatError as error:
+        problem = str(error)
+        log.warning("local.chat_failed", problem=problem)
+    session.said_all(response_id, calls, problem, loop.time())
+    wake.set()
+
+
+async def _speak(
+    connection: ServerConnection, session: Session, wake: asyncio.Event, faults: Faults, chat: Chat | None
+) -> None:
     """Send what the session has to say, when it is due."""
     loop = asyncio.get_running_loop()
     began, stall, slow = loop.time(), faults.get("stall"), faults.get("slow")
+    thinking: set[asyncio.Task[None]] = set()
     with contextlib.suppress(ConnectionClosed):
         while True:
             wake.clear()
             session.expire(loop.time())
+            thoughts, session.thoughts = session.thoughts, []
+            for response_id, body in thoughts:
+                task = loop.create_task(_think(session, wake, chat, response_id, body))
+                thinking.add(task)
+                task.add_done_callback(thinking.discard)
             outbox, session.outbox = session.outbox, []
             for event in outbox:
                 if slow:

@@ -19,9 +19,10 @@ import orjson
 
 from gateway.codecs import Resampler
 from gateway.local.audio import FORMATS, Samples, format_of
-from gateway.local.brain import Brain
+from gateway.local.brain import Brain, Reply, verbatim
+from gateway.local.chat import request
 from gateway.local.detector import PATIENCE_MS, WINDOW, Detector, Pause, Started, Stopped, Turns, TurnSettings
-from gateway.local.response import Response, shortened
+from gateway.local.response import WAIT, Response, shortened
 from gateway.local.script import Script
 
 MAX_UTTERANCE_SECONDS = 60
@@ -57,6 +58,7 @@ class Session:
     def __init__(self, model: str, parts: Parts, expires_at: float = 0.0) -> None:
         """`expires_at` is what the client is told, in s since 1970."""
         self.outbox: list[bytes] = []
+        self.thoughts: list[tuple[str, dict[str, Any]]] = []  # what is to be asked elsewhere, by response
         self._parts = parts
         self._brain = Brain(parts.script)
         self._detector = parts.detector()
@@ -115,7 +117,8 @@ class Session:
     # machine
 
     def deadline(self) -> float | None:
-        return self._due if self._response else self._idle_due
+        due = self._due if self._response else self._idle_due
+        return None if due == WAIT else due
 
     def expire(self, now: float) -> None:
         """Play on what is due of the response in progress; ask who has said nothing for too long."""
@@ -388,11 +391,13 @@ class Session:
         if output is None:
             raise _invalid_format("response.audio.output.format")
         tools = wanted.get("tools", self._config["tools"])
-        allowed = wanted.get("tool_choice", self._config["tool_choice"]) != "none"
+        choice = wanted.get("tool_choice", self._config["tool_choice"])
         modalities = wanted.get("output_modalities") or self._config["output_modalities"]
         items = [self._as_understood(item) for item in wanted.get("input") or self._items]
-        names = {str(tool.get("name")) for tool in tools if allowed}
-        reply = self._brain.reply(items, str(wanted.get("instructions") or ""), names)
+        names = {str(tool.get("name")) for tool in tools if choice != "none"}
+        instructions, chat = str(wanted.get("instructions") or ""), self._parts.script.chat
+        asked = chat is not None and not verbatim(instructions)
+        reply = Reply() if asked else self._brain.reply(items, instructions, names)
         speed = float(audio.get("speed") or 1.0)
         silent = modalities == ["text"] or not reply.text
         voice = audio.get("voice")
@@ -420,7 +425,39 @@ class Session:
             incomplete=isinstance(most, int) and cut,
             input_tokens=(len(self._config["instructions"]) + sum(len(str(item)) for item in items)) // 4,
         )
+        if chat and asked:
+            self._response.growing = True
+            orders = "\n\n".join(filter(None, (instructions or self._config["instructions"],)))
+            body = request(chat, items, orders, [tool for tool in tools if tool["name"] in names], choice)
+            self.thoughts.append((self._response.id, body))
         self._playing = self._response.play()
+        self._due = now
+        self.expire(now)
+
+    def say(self, response_id: str, sentence: str, now: float) -> None:
+        """The next sentence of an answer that somebody else thinks of."""
+        response = self._response
+        if response is None or response.id != response_id or response.cancelled:
+            return
+        samples, voice = np.zeros(0, np.int16), response.config["audio"]["output"]["voice"]
+        if response.config["output_modalities"] != ["text"]:
+            speed = float(self._config["audio"]["output"].get("speed") or 1.0)
+            named = voice if isinstance(voice, str) else "en-us"
+            samples = self._parts.speak(sentence, named, speed, response.format.hz)
+            self._voice_used = True
+        response.said.append((sentence, samples))
+        self._due = now
+        self.expire(now)
+
+    def said_all(
+        self, response_id: str, calls: tuple[tuple[str, dict[str, Any]], ...], problem: str, now: float
+    ) -> None:
+        """The answer is whole, or there is no more of it because of `problem`."""
+        response = self._response
+        if response is None or response.id != response_id:
+            return
+        response.growing, response.problem = False, problem
+        response.reply = Reply(calls=calls)
         self._due = now
         self.expire(now)
 
