@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from gateway.agents import Agent
@@ -53,16 +54,24 @@ class Behind:
 
     async def find(self, agent: Agent, leg: SipLeg) -> None:
         """Raises ProviderError where there is none, and nothing that the caller could be offered instead."""
-        client = self.client(agent, leg)
+        client, early = self.client(agent, leg), agent.definition.answer_within_seconds
+        timer = early is not None and asyncio.get_running_loop().call_later(early, self._answer_early, leg)
         try:
             await client.open(agent.definition.when_down.queue_seconds)
         except ProviderError as error:
             problem, done = str(error), list[bool]()
-            self._line.feed(lambda call, now: done.append(call.agent_missing(problem, now)))
+            self._line.feed(lambda call, now: done.append(call.opening.agent_missing(problem, now)))
             if done != [True]:
                 raise
             return
-        self._line.feed(lambda call, now: call.agent_ready(client.provider, now))
+        finally:
+            if timer:
+                timer.cancel()
+        self._line.feed(lambda call, now: call.opening.agent_ready(client.provider, now))
+
+    def _answer_early(self, leg: SipLeg) -> None:
+        self._line.feed(lambda call, now: call.opening.answer_early(now))
+        self._line.talk(leg)
 
     def hears(self, audio: bytes) -> None:
         """The caller's voice, in the format of the session."""

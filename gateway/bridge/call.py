@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.agents import Agent, expand
+from gateway.agents import Agent
 from gateway.bridge.barge_in import TIMERS, BargeIn
 from gateway.bridge.facts import CallFacts, Tally
 from gateway.bridge.fallback import Fallback
 from gateway.bridge.following import Following
 from gateway.bridge.keys import Keys
 from gateway.bridge.leg import AgentSession, Leg
+from gateway.bridge.opening import Opening
 from gateway.bridge.patience import TIMERS as WAITS
 from gateway.bridge.patience import Patience
 from gateway.bridge.reasons import Reason
@@ -76,6 +77,7 @@ class Call:
         self.variables = facts.variables(agent.name)
         self.tally = Tally(now + epoch)
         self.barge_in, self.recording, self.tools = BargeIn(self), Recording(self), ToolUse(self)
+        self.opening = Opening(self, now)
         self.fallback, self.patience = Fallback(self, prompt), Patience(self)
 
     def __str__(self) -> str:
@@ -127,24 +129,11 @@ class Call:
         self.leg.ring()
         self.emit("incoming", now, agent=self.agent.name)
 
-    def agent_ready(self, provider: str, now: float) -> None:
-        """The provider has the session: now there is somebody to talk with."""
-        self.tally.provided_by(provider)
-        if self.state is CallState.RINGING:
-            self.leg.answer()
-            self._talk(now)
-
-    def agent_missing(self, problem: str, now: float) -> bool:
-        """No provider has a session; whether the caller is taken care of all the same."""
-        if self.state is not CallState.RINGING or not self.fallback.possible:
-            return False
-        self.leg.answer()
-        self._talk(now)
-        return self.fallback.begin(problem, now)
-
-    def _talk(self, now: float) -> None:
+    def talk(self, now: float) -> None:
+        """Caller and agent are on the line."""
         self.state = CallState.ANSWERED
         self.tally.answered_at = now + self._epoch
+        self.opening.stage("answered", now)
         self.emit("answered", now)
         self.patience.answered(now)
 
@@ -152,16 +141,6 @@ class Call:
         if self.state in (CallState.RINGING, CallState.DIALING):
             self.leg.reject(reason.status, reason.headers)
             self._finish(reason.outcome, now, status=reason.status, problem=str(error))
-
-    def confirmed(self, now: float) -> None:
-        """The ACK came: what is said now is heard."""
-        if self.talking and not self.fallback.active and not self.recording.answered(now):
-            self.greet()
-
-    def greet(self) -> None:
-        if self.agent.definition.greeting:
-            greeting = expand(self.agent.definition.greeting, self.variables)
-            self.session.create_response(f"Say exactly: {greeting}")
 
     # a call that we make
 
@@ -181,8 +160,8 @@ class Call:
     def picked_up(self, now: float) -> None:
         """2xx to our INVITE, and our ACK is on its way."""
         if self.state in (CallState.DIALING, CallState.RINGING):
-            self._talk(now)
-            self.confirmed(now)
+            self.talk(now)
+            self.opening.confirmed(now)
 
     def not_reached(self, outcome: str, status: int, problem: str, now: float) -> None:
         if self.state in (CallState.DIALING, CallState.RINGING):
@@ -225,6 +204,7 @@ class Call:
     def receive(self, event: Event, now: float) -> None:
         match event:
             case AudioDelta():
+                self.opening.stage("first_audio", now)
                 listener = self.leg if self.state is CallState.ANSWERED else self.transfer and self.transfer.listener
                 if listener:
                     listener.play(event.item_id, event.content_index, event.audio)

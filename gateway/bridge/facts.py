@@ -67,6 +67,7 @@ class Tally:
     answered_at: float | None = None
     ended_at: float | None = None
     outcome: str = ""
+    stages: dict[str, float] = field(default_factory=dict)  # session, answered, first_audio: ms from the beginning
     interruptions: int = 0
     underruns: int = 0  # times that the provider left the caller in the middle of a sentence
     tool_calls: int = 0

@@ -35,22 +35,26 @@ class Fallback:
                 call.emit("provider_failed", now, provider=event.provider, problem=event.problem)
             case Broken():
                 call.emit("provider_broken", now, provider=event.provider, problem=event.problem)
-                call.wake("gap", now + GAP_SECONDS)
+                self.gap(now)
             case Renewed():
                 call.tally.provided_by(event.provider)
                 call.emit("provider_renewed", now, provider=event.provider)
             case Restored():
-                self._gap_over()
+                self.gap_over()
                 call.tally.provided_by(event.provider)
                 call.tally.reconnects += 1
                 facts = {"seconds": round(event.seconds, 4), "attempts": event.attempts}
                 call.emit("provider_restored", now, provider=event.provider, **facts)
             case Lost() if call.state is not CallState.BRIDGED:
-                self._gap_over()
+                self.gap_over()
                 if not call.talking or not self.begin(event.problem, now):
                     call.hang_up("provider_lost", now, problem=event.problem)
 
-    def _gap_over(self) -> None:
+    def gap(self, now: float) -> None:
+        """There is nobody to talk with; music, if it lasts."""
+        self._call.wake("gap", now + GAP_SECONDS)
+
+    def gap_over(self) -> None:
         self._call.cancel("gap")
         self._call.leg.entertain(False)
 

@@ -203,7 +203,7 @@ class Line:
 
     def talk(self, leg: SipLeg) -> None:
         """Its media begins."""
-        if leg.rtp and self.call and self.call.state is not CallState.ENDED:
+        if leg.rtp and not leg.clock and self.call and self.call.state is not CallState.ENDED:
             leg.clock = self._house.clock
             leg.clock.join(leg)
 
@@ -289,7 +289,7 @@ class Line:
         except GatewayError as error:
             self._hang_up_over(error)
             return
-        self.feed(Call.confirmed)
+        self.feed(lambda call, now: call.opening.confirmed(now))
 
     def _early(self, leg: SipLeg, body: bytes) -> None:
         """Early media is somebody else's announcement: agreed on, and not for the agent's ears."""

@@ -137,7 +137,7 @@ class Client:
         """Caller audio of the session's format."""
         session = self.session
         if session is None:
-            return
+            return  # the greeting comes first
         self._recent.append(audio)
         self._recent_bytes += len(audio)
         most = (TURN_MS if self._link is None or session.hearing else RECENT_MS) * session.bytes_per_ms

@@ -107,8 +107,8 @@ class Stage:
         self.call = Call(FACTS, agent, self.leg, Session(self.log), self.now, 1000.0, prompt)
         self.do(self.call.start)
         if talking:
-            self.do(self.call.agent_ready, "acme")
-            self.do(self.call.confirmed)
+            self.do(self.call.opening.agent_ready, "acme")
+            self.do(self.call.opening.confirmed)
             self.log.clear()
 
     def do(self, verb, *arguments):
@@ -156,9 +156,9 @@ class Stage:
 def test_ringing_then_an_answer_then_the_greeting():
     stage = Stage(talking=False)
     assert stage.log == [("ring",)]
-    stage.do(stage.call.agent_ready, "acme")
+    stage.do(stage.call.opening.agent_ready, "acme")
     assert stage.verbs() == ["ring", "answer"]
-    stage.do(stage.call.confirmed)
+    stage.do(stage.call.opening.confirmed)
     assert stage.log[-1] == ("create_response", f"Say exactly: {AGENT.definition.greeting}")
     assert stage.kinds() == ["incoming", "answered"]
     assert stage.call.record()["answered_at"] == 1010.0
@@ -307,7 +307,7 @@ def test_what_comes_before_the_answer_or_after_the_end_does_nothing():
     stage.do(stage.call.hang_up, "node_stopped")
     assert ("reject", 480, {}) in stage.log
     before = list(stage.log)
-    stage.do(stage.call.agent_ready, "acme")
+    stage.do(stage.call.opening.agent_ready, "acme")
     stage.speaks()
     assert stage.log == before
     assert "ended" in str(stage.call)
@@ -317,6 +317,7 @@ def test_a_call_that_we_make():
     stage = Stage(talking=False)
     stage.call.state = CallState.INCOMING
     stage.do(stage.call.dial)
+    stage.do(stage.call.opening.agent_ready, "acme")
     stage.do(stage.call.ringing, 180)
     stage.do(stage.call.ringing, 183)
     assert stage.call.state is CallState.RINGING

@@ -54,16 +54,16 @@ def test_where_that_fails_too_it_ends():
 def test_a_caller_who_has_no_agent_from_the_start_is_answered_all_the_same():
     stage = stage_for(talking=False)
     taken = []
-    stage.do(lambda now: taken.append(stage.call.agent_missing("nobody is there", now)))
+    stage.do(lambda now: taken.append(stage.call.opening.agent_missing("nobody is there", now)))
     assert taken == [True]
     assert "answer" in stage.verbs()
-    stage.do(stage.call.confirmed)
+    stage.do(stage.call.opening.confirmed)
     assert "create_response" not in stage.verbs()  # there is nobody to greet
     stage.plays_out()
     stage.run(1)
     assert stage.finished
     other = stage_for(prompt=None, talking=False)
-    other.do(lambda now: taken.append(other.call.agent_missing("nobody is there", now)))
+    other.do(lambda now: taken.append(other.call.opening.agent_missing("nobody is there", now)))
     assert taken == [True, False]
     assert "answer" not in other.verbs()
 

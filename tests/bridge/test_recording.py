@@ -42,8 +42,8 @@ def test_from_the_answer_to_the_end():
 
 def test_the_announcement_is_heard_before_anything_is_recorded_and_before_the_greeting():
     taped = Taped(talking=False, start="answer", announcement="This call is recorded, {{caller_name}}.")
-    taped.do(taped.call.agent_ready, "acme")
-    taped.do(taped.call.confirmed)
+    taped.do(taped.call.opening.agent_ready, "acme")
+    taped.do(taped.call.opening.confirmed)
     assert taped.log[-1] == ("create_response", "Say exactly: This call is recorded, Ann.")
     assert taped.tape == []
     taped.speaks()
@@ -128,8 +128,8 @@ def test_keys_do_not_interrupt_the_announcement_either():
 @pytest.mark.parametrize("status", ["failed", "cancelled", "incomplete"])
 def test_without_an_announcement_nothing_is_recorded_and_the_call_goes_on(status):
     taped = Taped(talking=False, start="answer", announcement="Recorded.")
-    taped.do(taped.call.agent_ready, "acme")
-    taped.do(taped.call.confirmed)
+    taped.do(taped.call.opening.agent_ready, "acme")
+    taped.do(taped.call.opening.confirmed)
     taped.hears(ResponseDone("r1", status))
     assert taped.call.recording.state is State.OFF
     assert status in next(event.data["problem"] for event in taped.told if event.type == "recording_failed")

@@ -233,3 +233,24 @@ async def test_the_talk_goes_on_whatever_the_provider_does(tmp_path, fault, kind
             assert not kind or of(events, kind)
             assert not of(events, "ended")
             call.bye()
+
+
+async def test_a_slow_provider_need_not_keep_the_telephone_ringing(tmp_path):
+    async with cuttable() as cutter:
+        agent = AGENT + "answer_within_seconds: 0.3\n"
+        settings = settings_for(tmp_path, {"eve": agent}, providers={"cut": {"url": cutter.url}})
+        cutter.deaf.clear()
+        async with running(settings) as (gateway, events), Caller(gateway.sip_port) as call:
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            assert await call.invite() == 200
+            assert loop.time() - began < 1
+            loop.call_later(2.0, cutter.deaf.set)
+            await call.talk(narrowband("my name is robert"))  # to nobody yet
+            await until(call, lambda: "Good day." in said(events, "assistant"))
+            await call.until_quiet()
+            await ask(call, events, "my name is anna")
+            assert said(events, "assistant") == ["Good day.", "Hello anna."]
+            stages = gateway.switchboard.calls[0].record()["stages"]
+            assert stages["answered_ms"] < 1000 < stages["session_ms"] < stages["first_audio_ms"]
+            call.bye()
