@@ -1,5 +1,5 @@
 # The words of this project. PYTHON chooses an interpreter, 3.11 or newer.
-.PHONY: setup demo test lint bench bench-dsp bench-plot fuzz clean
+.PHONY: setup demo test lint bench bench-dsp bench-plot bench-providers fuzz clean
 BIN := .venv/bin
 
 setup: .venv/.dev            ## everything for working on it
@@ -27,6 +27,10 @@ bench-dsp: .venv/.dev        ## the kernels alone: time against the size of the 
 bench-plot: .venv/.plot      ## the media bench, with the picture of docs/benchmarks.md
 	@$(BIN)/python -m tests.bench_media --json .venv/media.json
 	@$(BIN)/python -m tests.plot_media .venv/media.json docs/media.png
+
+bench-providers: .venv/.dev  ## what a provider that dies costs the caller, and where an answer's time goes
+	@$(BIN)/python -m tests.bench_answer
+	@$(BIN)/python -m tests.bench_restore
 
 fuzz: .venv/.fuzz            ## every parser under atheris, then 100,000 mutated messages over UDP and TCP
 	@$(BIN)/python -m tests.fuzz

@@ -35,9 +35,9 @@ NO_CODECS = {"sip", "realtime", "store"}
 
 LOOP = {
     "machine.py", "sip/transport.py", "sip/user_agent.py", "rtp/session.py", "rtp/clock.py", "realtime/client.py",
-    "realtime/socket.py", "realtime/link.py", "local/server.py", "local/process.py", "local/__main__.py",
-    "store/writer.py", "store/connection.py", "bridge/tools.py", "bridge/switchboard.py", "bridge/line.py",
-    "bridge/behind.py", "bridge/sip_leg.py", "bridge/webhook.py", "bridge/mcp_servers.py", "app.py",
+    "realtime/socket.py", "realtime/link.py", "realtime/pool.py", "local/server.py", "local/process.py",
+    "local/__main__.py", "store/writer.py", "store/connection.py", "bridge/tools.py", "bridge/switchboard.py",
+    "bridge/line.py", "bridge/behind.py", "bridge/sip_leg.py", "bridge/webhook.py", "bridge/mcp_servers.py", "app.py",
     "bridge/recorder.py", "api/app.py", "cli.py", "phone.py", "remote.py", "sip/lookup.py",
 }  # fmt: skip
 """Files that may name asyncio, a socket or the time of day."""

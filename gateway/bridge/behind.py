@@ -34,7 +34,8 @@ class Behind:
         if self._client is None:
             facts, house, patience = self._line.facts, self._house, agent.definition.when_down.queue_seconds
             found = choices(agent, facts, self._format(agent, leg), house.providers)
-            self._client = Client(found, self._said, house.health, max(RESTORE_SECONDS, patience))
+            restore_seconds = max(RESTORE_SECONDS, patience)
+            self._client = Client(found, self._said, house.health, restore_seconds, house.pool)
             self._client.log = self._client.log.bind(call_id=facts.call_id)
         return self._client
 

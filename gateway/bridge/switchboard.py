@@ -28,7 +28,7 @@ from gateway.bridge.sip_leg import SipLeg
 from gateway.bridge.upstream import Upstream
 from gateway.codecs import hold_tune
 from gateway.errors import AgentBusy, Draining, NoSuchAgent, NoSuchTrunk, SipParseError
-from gateway.realtime import Health, Provider
+from gateway.realtime import Health, Pool, Provider
 from gateway.records import RETRY_AFTER, CallEvent, Party
 from gateway.rtp import Gather, MediaClock, MediaSettings, PortPool
 from gateway.sip import Callee, Event, Incoming, NameAddr, Session, SipSettings, Trunk, UserAgent, check_order, claims
@@ -84,7 +84,7 @@ class Switchboard:
         self.user_agent = UserAgent(sip, self._receive)
         self.ports = PortPool(media.first_port, media.last_port, loop.time)
         self.clock: MediaClock[SipLeg] = MediaClock(render)
-        self.health = Health(loop.time)
+        self.health, self.pool = Health(loop.time), Pool()
         self.threads = ThreadPoolExecutor(1, "recorder")  # started with the first recording
         gather = Gather(lambda: len(self.clock))
         self.upstream = Upstream(lambda upstream: gather.ask(upstream.flush))
@@ -194,6 +194,7 @@ class Switchboard:
         for line in list(self._lines.values()):
             line.hang_up("node_stopped")
             line.close()
+        self.pool.close()
         await self.user_agent.close()
         await asyncio.to_thread(self.threads.shutdown)
 

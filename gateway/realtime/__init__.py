@@ -21,6 +21,7 @@ from gateway.realtime.events import (
 )
 from gateway.realtime.health import Health
 from gateway.realtime.link import Choice, Provider
+from gateway.realtime.pool import Pool
 from gateway.realtime.session import Heard
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Health",
     "Heard",
     "Lost",
+    "Pool",
     "Provider",
     "ProviderFault",
     "Ready",

@@ -14,6 +14,7 @@ from gateway.realtime.events import Broken, Event, Lost, ProviderFault, Renewed,
 from gateway.realtime.health import Health, wait
 from gateway.realtime.history import History
 from gateway.realtime.link import Choice, Link
+from gateway.realtime.pool import Pool
 from gateway.realtime.session import Heard, Session
 
 RECENT_MS, TURN_MS = 600, 10_000
@@ -48,7 +49,9 @@ class Client:
         on_event: Callable[[Event], None],
         health: Health | None = None,
         restore_seconds: float = 10.0,
+        pool: Pool | None = None,
     ) -> None:
+        self._pool = pool
         self._loop = asyncio.get_running_loop()
         self.choices = list(choices)
         self._on_event, self._restore_seconds = on_event, restore_seconds
@@ -118,7 +121,7 @@ class Client:
         ranked = sorted(self.choices, key=lambda choice: names.index(choice.provider.name))
         for choice in ranked:
             provider = choice.provider
-            link = Link(choice, self.history, self._receive, self._ended)
+            link = Link(choice, self.history, self._receive, self._ended, self._pool)
             link.log = self.log
             try:
                 await link.open(provider.connect_seconds if choice is ranked[-1] else provider.failover_seconds)

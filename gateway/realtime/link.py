@@ -15,6 +15,7 @@ from gateway.errors import ProviderError, ProviderRefused, ProviderUnreachable
 from gateway.realtime.dialects import MAX_FRAME, OPENAI, Dialect, SessionConfig
 from gateway.realtime.events import Event, ProviderFault, Ready, Severity
 from gateway.realtime.history import History
+from gateway.realtime.pool import Pool, Warm
 from gateway.realtime.session import Session
 from gateway.realtime.socket import WebSocket, open_socket
 
@@ -26,7 +27,8 @@ class Provider:
     A session has to be ready within `connect_seconds`, within `failover_seconds` where another provider can be asked. A
     response of which nothing has come for `response_seconds` is given up with its session. After `max_age_seconds` (0:
     never; None: as the dialect says) a session is renewed when nobody speaks, and `spare_seconds` later in any case.
-    `prices` are for a million tokens: text_input, audio_input, cached_input, text_output, audio_output.
+    So many connections are kept `warm`. `prices` are for a million tokens: text_input, audio_input, cached_input,
+    text_output, audio_output.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Provider:
     response_seconds: float = 20.0
     max_age_seconds: float | None = None
     spare_seconds: float = 240.0
+    warm: int = 0
     prices: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -57,8 +60,14 @@ class Link:
     """`on_event` hears what the session means, in the loop turn of its frame; `on_end` once why it ended afterwards."""
 
     def __init__(
-        self, choice: Choice, history: History, on_event: Callable[[Event], None], on_end: Callable[[Link, str], None]
+        self,
+        choice: Choice,
+        history: History,
+        on_event: Callable[[Event], None],
+        on_end: Callable[[Link, str], None],
+        pool: Pool | None = None,
     ) -> None:
+        self._pool = pool
         self.provider, self.config = choice.provider, choice.config
         self._dialect = self.provider.dialect
         self.session = Session(self._dialect, choice.config, history)
@@ -74,12 +83,16 @@ class Link:
 
     async def open(self, seconds: float) -> None:
         """Connect and configure. Raises ProviderUnreachable or ProviderRefused, after which the link is closed."""
-        url = self._dialect.url(self.provider.url, self.config.model, f"call-{secrets.token_hex(8)}")
         try:
             async with asyncio.timeout(seconds):
-                self._socket = await open_socket(
-                    url, self._dialect.headers(self.provider.key), self._text, self._lost, MAX_FRAME
-                )
+                warm = self._warm()
+                if warm and warm.socket:
+                    self._socket = warm.socket
+                    self._socket.hand_over(self._text, self._lost)
+                    for text in warm.frames:
+                        self._text(text)
+                else:
+                    self._socket = await self._connect(self._text, self._lost)
                 self.flush()  # what the server's first event asked for, which may come with the handshake
                 await self._ready
         except InvalidStatus as error:
@@ -105,6 +118,16 @@ class Link:
         except (ProviderError, asyncio.CancelledError):
             self.close()
             raise
+
+    async def _connect(self, on_text: Callable[[bytes], None], on_close: Callable[[int, str], None]) -> WebSocket:
+        url = self._dialect.url(self.provider.url, self.config.model, f"call-{secrets.token_hex(8)}")
+        return await open_socket(url, self._dialect.headers(self.provider.key), on_text, on_close, MAX_FRAME)
+
+    def _warm(self) -> Warm | None:
+        """A connection that was opened before it was needed."""
+        if self._pool is None or not self.provider.warm:
+            return None
+        return self._pool.take(f"{self.provider.name} {self.config.model}", self.provider.warm, self._connect)
 
     def _error(self, kind: type[ProviderError], problem: str, fix: str = "") -> ProviderError:
         self.close()

@@ -79,6 +79,10 @@ class WebSocket(asyncio.Protocol):
             else:
                 self._on_close(1006, str(exc or ""))  # RFC 6455 section 7.1.5: no Close frame came
 
+    def hand_over(self, on_text: Callable[[bytes], None], on_close: Callable[[int, str], None]) -> None:
+        """From now on somebody else hears it."""
+        self._on_text, self._on_close = on_text, on_close
+
     def send(self, text: bytes) -> None:
         """One message. The library's own way to it takes longer than all that was done to the audio in it."""
         if self._transport and not self._transport.is_closing() and self._protocol.state is State.OPEN:

@@ -13,7 +13,7 @@ from tests.bridge.test_sip_leg import BOTH, WIDE_OFFER, leg_for
 class House:
     def __init__(self):
         self.providers = {"local": Provider("local", "ws://127.0.0.1:1/"), "b": Provider("b", "ws://127.0.0.1:2/")}
-        self.health = Health(lambda: 0.0)
+        self.health, self.pool = Health(lambda: 0.0), None
 
 
 class Line:

@@ -17,6 +17,7 @@ from gateway.realtime import (
     Client,
     Health,
     Lost,
+    Pool,
     Provider,
     ProviderFault,
     Renewed,
@@ -427,3 +428,29 @@ async def test_an_update_that_is_refused_leaves_all_as_it_was():
         await until(lambda: provider.kinds() == ["session.update"])
         assert provider.sessions[-1][0]["session"]["tools"] == []
         one.close()
+
+
+async def test_a_warm_connection_is_there_before_the_call():
+    provider, pool = Scripted(), Pool()
+    async with Server(provider) as url:
+        choices = [Choice(Provider("acme", url, warm=2), SessionConfig(model="m"))]
+        first = Client(choices, [].append, pool=pool)
+        await first.open()  # finds none, and has two opened
+        await until(lambda: pool.waiting("acme m") == 2)
+        assert [len(sent) for sent in provider.sessions] == [1, 0, 0]
+        second = Client(choices, [].append, pool=pool)
+        await second.open()
+        await until(lambda: pool.waiting("acme m") == 2)
+        assert [len(sent) for sent in provider.sessions] == [1, 1, 0, 0]
+        second.append(SPEECH)
+        await until(lambda: len(provider.sessions[1]) == 2)
+        for socket in provider.sockets[2:]:
+            socket.transport.abort()  # those that wait
+        await asyncio.sleep(0.1)
+        third = Client(choices, [].append, pool=pool)
+        await third.open()  # by one of its own
+        assert len(provider.sessions[4]) == 1
+        for one in (first, second, third):
+            one.close()
+        pool.close()
+        await until(lambda: all(socket.state.name == "CLOSED" for socket in provider.sockets))
