@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .definition import AgentDefinition, WebhookRow, expand
+from .definition import AgentDefinition, BargeInRules, RecordingRules, WebhookRow, expand
 from .loader import BUILT_IN, BUNDLED, Agent, Agents, load_agent, load_agents, with_changes
 from .registry import AnyTool, CallContext, Tool, tool
 
@@ -13,7 +13,9 @@ __all__ = [
     "AgentDefinition",
     "Agents",
     "AnyTool",
+    "BargeInRules",
     "CallContext",
+    "RecordingRules",
     "Tool",
     "WebhookRow",
     "expand",

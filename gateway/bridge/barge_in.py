@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gateway.agents import AgentDefinition
+    from gateway.agents import AgentDefinition, BargeInRules
     from gateway.bridge.call import Call
 
 PATIENCE_SECONDS = 3.0
@@ -36,10 +36,17 @@ class BargeIn:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._definition = call.agent.definition
-        self._settings = self._definition.barge_in
         self.paused = False
         self._unanswered = False  # the caller's turn is over, and it waits for its words
+
+    @property
+    def _definition(self) -> AgentDefinition:
+        """Of the agent who has the call now."""
+        return self._call.agent.definition
+
+    @property
+    def _settings(self) -> BargeInRules:
+        return self._definition.barge_in
 
     def started(self, now: float, by_provider: bool = True) -> None:
         """The caller is heard, by the provider or by our own detector."""

@@ -9,7 +9,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gateway.agents import expand
+from gateway.agents import RecordingRules, expand
 
 if TYPE_CHECKING:
     from gateway.bridge.call import Call
@@ -45,10 +45,14 @@ class Recording:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._settings = call.agent.definition.recording
         self.state = State.OFF
         self._greet = False
         self._said = False  # the announcement was asked for; before that it waits until nobody speaks
+
+    @property
+    def _settings(self) -> RecordingRules:
+        """Of the agent who has the call now."""
+        return self._call.agent.definition.recording
 
     @property
     def announcing(self) -> bool:

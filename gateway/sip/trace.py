@@ -1,4 +1,4 @@
-"""What went over the wire for each call, without credentials; the latest calls are remembered."""
+"""What went over the wire for each call, without credentials and keys; the latest calls are remembered."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_MESSAGES = 200
 """Of one call; the oldest are forgotten."""
 
 _SECRET = re.compile(
-    rb"^((?:proxy-)?authorization|(?:proxy|www)-authenticate|identity|a=crypto)([ \t]*:)[^\r\n]*",
+    rb"^((?:proxy-)?authorization|(?:proxy|www)-authenticate|identity|a=crypto|signal)([ \t]*[:=])[^\r\n]*",
     re.IGNORECASE | re.MULTILINE,
 )
 _CALL_ID = re.compile(rb"^(?:call-id|i)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)

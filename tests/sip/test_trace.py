@@ -40,3 +40,9 @@ def test_calls_and_messages_are_bounded():
 def test_credentials_and_keys_are_left_out():
     data = b'Authorization: Digest response="x"\r\nWWW-Authenticate: y\r\n\r\na=crypto:1 AES inline:key\r\n'
     assert readable(data) == "Authorization: ***\r\nWWW-Authenticate: ***\r\n\r\na=crypto: ***\r\n"
+
+
+def test_keys_are_nobodys_business():
+    data = b"INFO sip:a SIP/2.0\r\nContent-Type: application/dtmf-relay\r\n\r\nSignal=4\r\nDuration=160\r\n"
+    assert "4\r" not in readable(data)
+    assert "Signal= ***\r\nDuration=160" in readable(data)
