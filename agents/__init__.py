@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .definition import AgentDefinition, BargeInRules, RecordingRules, WebhookRow, expand
+from .definition import AgentDefinition, BargeInRules, RecordingRules, RuleRow, WebhookRow, expand
 from .loader import BUILT_IN, BUNDLED, Agent, Agents, load_agent, load_agents, with_changes
 from .registry import AnyTool, CallContext, Tool, tool
 
@@ -16,6 +16,7 @@ __all__ = [
     "BargeInRules",
     "CallContext",
     "RecordingRules",
+    "RuleRow",
     "Tool",
     "WebhookRow",
     "expand",

@@ -140,6 +140,27 @@ class NoInput(_Strict):
     goodbye: Template = "Goodbye."
 
 
+class RuleRow(_Strict):
+    """After so many seconds of a call, or when the caller's words match `hears`: another agent, or other settings."""
+
+    after_seconds: float | None = Field(default=None, ge=0)
+    hears: str = ""
+    agent: str = ""
+    settings: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _when_and_what(self) -> RuleRow:
+        if (self.after_seconds is None) == (not self.hears):
+            raise ValueError("either after_seconds or hears")
+        if not self.agent and not self.settings:
+            raise ValueError("needs an agent, settings, or both")
+        try:
+            re.compile(self.hears)
+        except re.error as error:
+            raise ValueError(f"hears is not a pattern: {error}") from error
+        return self
+
+
 class Variant(_Strict):
     """Of `weight` shares of the callers, always the same ones, the agent is different in what is said here."""
 
@@ -227,6 +248,7 @@ class AgentDefinition(_Strict):
     slow_tools: SlowTools = SlowTools()
     dispositions: tuple[str, ...] = ()
     update_agent: tuple[str, ...] = ()
+    rules: tuple[RuleRow, ...] = ()
     tool_timeout_seconds: float = Field(default=10.0, gt=0, le=300)
     transfer: Literal["blind", "attended"] = "blind"
     transfer_targets: dict[str, Template] = {}

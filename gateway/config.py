@@ -273,6 +273,11 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
     providers = {name: provider_of(name, row, secret(f"providers.{name}")) for name, row in file.providers.items()}
     for agent in agents.values():
         check_agent(agent, {EMBEDDED: Provider(EMBEDDED, ""), **providers})
+        for key, other in [("update_agent", name) for name in agent.definition.update_agent] + [
+            (f"rules.{number}", rule.agent) for number, rule in enumerate(agent.definition.rules) if rule.agent
+        ]:
+            if other not in agents:
+                raise ConfigError(agent.source, f"there is no agent {other!r}; these are: {', '.join(agents)}", key=key)
         if agent.definition.recording.start == "answer" and file.recordings is None:
             raise ConfigError(
                 agent.source, "the gateway's file names no folder for it: set recordings", key="recording"

@@ -6,6 +6,7 @@ its actions are `CallEvent`s for whoever keeps account, `RunTool`, and `Finished
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,8 @@ from gateway.bridge.patience import TIMERS as WAITS
 from gateway.bridge.patience import Patience
 from gateway.bridge.reasons import Reason
 from gateway.bridge.recording import Record, Recording
+from gateway.bridge.rules import TIMER as RULE
+from gateway.bridge.rules import Rules
 from gateway.bridge.tool_use import Become, ToolUse
 from gateway.bridge.tools import RunTool, failure
 from gateway.bridge.transfer import Consult, Dismiss, Progress, Stage, Swap, Transfer
@@ -77,7 +80,7 @@ class Call:
         self.variables = facts.variables(agent.name)
         self.tally = Tally(now + epoch)
         self.barge_in, self.recording, self.tools = BargeIn(self), Recording(self), ToolUse(self)
-        self.opening = Opening(self, now)
+        self.opening, self.rules = Opening(self, now), Rules(self)
         self.fallback, self.patience = Fallback(self, prompt), Patience(self)
 
     def __str__(self) -> str:
@@ -97,6 +100,8 @@ class Call:
                     self.tools.announced(now)
                 case "digits":
                     self.keys.hand_over(now)
+                case _ if timer.startswith(RULE):
+                    self.rules.expire(timer, now)
                 case "no_input" | "limit" | "leave":
                     self.patience.expire(timer, now)
                 case "slow":
@@ -136,6 +141,7 @@ class Call:
         self.opening.stage("answered", now)
         self.emit("answered", now)
         self.patience.answered(now)
+        self.rules.answered(now)
 
     def refuse(self, error: Exception, reason: Reason, now: float) -> None:
         if self.state in (CallState.RINGING, CallState.DIALING):
@@ -221,6 +227,7 @@ class Call:
                     extra = {"provider_data": event.extra} if event.extra else {}
                     self.emit("transcript", now, role=event.role, text=event.text, item_id=event.item_id, **extra)
                 if event.role == "user":
+                    self.rules.said(event.text, now)
                     self.barge_in.words(event.text, now)
             case ResponseDone():
                 self._response_done(event, now)
@@ -323,6 +330,10 @@ class Call:
         self.agent, self.variables = agent, self.facts.variables(agent.name)
         self.emit("agent_updated", now, agent=agent.name)
 
+    def change(self, agent: str, settings: Mapping[str, Any]) -> None:
+        """Have another agent come, or this one with other settings."""
+        self.act(Become(agent, settings))
+
     def act(self, action: Action) -> None:
         self._actions.append(action)
 
@@ -351,6 +362,7 @@ class Call:
             if errand:
                 errand.close("the call has ended")
         self.recording.close()
+        self.rules.close()
         self.session.close()
         self.leg.close()
         self.emit("ended", now, outcome=outcome, **facts)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from gateway.agents import Agent
+from gateway.agents import Agent, with_changes
 from gateway.bridge import tools
 from gateway.bridge.behind import Behind
 from gateway.bridge.briefing import variant_for
@@ -225,6 +225,14 @@ class Line:
         times = {"started_at": self._began, "ended_at": None}
         return {**self.facts.identity(), "state": str(state), **times, "outcome": ""}
 
+    def _become(self, name: str, settings: Mapping[str, Any]) -> None:
+        assert self.call is not None
+        try:
+            agent = variant_for(self._house.agent(name), self.facts.caller.user)[0] if name else self.call.agent
+            self.brief(with_changes(agent, settings) if settings else agent)
+        except GatewayError as error:  # all stays as it was
+            self.log.error("call.not_updated", problem=str(error))
+
     def brief(self, agent: Agent) -> None:
         """From now on the call's agent is this one."""
         self.feed(lambda call, now: call.become(agent, now))
@@ -348,8 +356,8 @@ class Line:
                 self._succeed(self.leg, second.release(), "transferred")
             case Record(what):
                 self._tape.do(what)
-            case Become(name):
-                self.brief(variant_for(self._house.agent(name), self.facts.caller.user)[0])
+            case Become(name, settings):
+                self._become(name, settings)
             case Finished():
                 self.close()
 

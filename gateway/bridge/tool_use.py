@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +35,10 @@ class Announced:
 
 @dataclass(frozen=True, slots=True)
 class Become:
-    """The agent of that name has the call from now on."""
+    """The agent of that name, or the one it is, has the call from now on, with other `settings`."""
 
     name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 class ToolUse:
@@ -210,4 +211,4 @@ class ToolUse:
         if name not in known:
             raise ToolError(asked.name, f"agent has to be one of: {', '.join(known)}")
         self.answer(asked, f"{name} goes on with the conversation", now, respond=False)
-        self._call.act(Become(name))
+        self._call.change(name, {})

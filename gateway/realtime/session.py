@@ -325,6 +325,7 @@ _PASSED_OVER = frozenset(
         "conversation.item.deleted",
         "conversation.item.input_audio_transcription.delta",
         "input_audio_buffer.cleared",
+        "input_audio_buffer.timeout_triggered",
         "response.output_item.added",
         "response.output_item.done",
         "response.content_part.added",
