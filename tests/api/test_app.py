@@ -108,3 +108,38 @@ async def test_a_call_is_recorded_by_request(tmp_path):
         await call.silence(0.2)
     assert "recording_stopped" in [kind for kind, _ in events]
     assert (tmp_path / "tapes" / f"{call_id}.wav").stat().st_size > 44
+
+
+async def test_another_agent_or_other_settings_in_mid_call(tmp_path):
+    agents = {"eve": AGENT, "bob": "instructions: You are Bob.\ntranscription: {model: local}\n"}
+    async with (
+        running(settings_for(tmp_path, agents)) as (gateway, events),
+        api.serve(gateway) as port,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http,
+        Caller(gateway.sip_port) as call,
+    ):
+        assert await call.invite() == 200
+        (live,) = (await http.get("/v1/calls")).json()["data"]
+
+        async def update(body, call_id=live["call_id"]):
+            answer = await http.post(f"/v1/calls/{call_id}/update", json=body)
+            return answer.status_code, answer.json().get("detail", "")
+
+        assert await update({"agent": "bob", "settings": {"instructions": "You are Robert."}}) == (202, "")
+        assert gateway.switchboard.calls[0].record()["agent"] == "bob"
+        config = gateway.switchboard.calls[0].session.choices[0].config
+        assert config.instructions == "You are Robert."
+        for body, status, says in (
+            ({"agent": "nobody"}, 422, "nobody"),
+            ({"settings": {"colour": "red"}}, 422, "colour: cannot be changed within a call"),
+            ({"settings": {"speed": 9}}, 422, "speed"),
+            ({"settings": {"tools": ["fly"]}}, 422, "there is no tool 'fly'"),
+            ({"settings": {"provider": "x"}}, 422, "provider: cannot be changed"),
+        ):
+            found = await update(body)
+            assert found[0] == status
+            assert says in found[1]
+        assert (await update({"agent": "eve"}, "call_other"))[0] == 404
+        assert gateway.switchboard.calls[0].session.choices[0].config is config  # all stayed as it was
+        assert [data["agent"] for kind, data in events if kind == "agent_updated"] == ["bob"]
+        call.bye()
