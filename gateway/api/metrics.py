@@ -76,6 +76,12 @@ class Metrics:
         for name, registration in switchboard.user_agent.registrations.items():
             registered.add_metric([name], not registration.problem)
         yield registered
+        down = GaugeMetricFamily(
+            "gateway_provider_down", "1 while it is asked last, for it failed", labels=["provider"]
+        )
+        for name in switchboard.providers:
+            down.add_metric([name], switchboard.health.is_down(name))
+        yield down
         strangers = CounterMetricFamily("gateway_sip_strangers", "Requests from addresses of no trunk", labels=["what"])
         strangers.add_metric(["refused"], trunks.refused)
         strangers.add_metric(["dropped"], trunks.dropped)

@@ -1,4 +1,5 @@
 from types import SimpleNamespace as Thing
+from typing import ClassVar
 
 from gateway.api.metrics import Metrics
 from gateway.records import CallEvent
@@ -9,6 +10,8 @@ from gateway.sip.trunks import Trunks
 class Board(list):
     clock = Thing(frames=7, late=1, missed=0, worst=0.006)
     ports = range(3)
+    providers: ClassVar = {"acme": None, "other": None}
+    health = Thing(is_down=lambda name: name == "other")
     user_agent = Thing(
         refused=2,
         registrations={"acme": Thing(problem="")},
@@ -36,6 +39,7 @@ def test_what_calls_tell_and_what_is_read_at_the_scrape():
         "gateway_media_ports_free 3.0", "gateway_sip_refused_messages_total 2.0", "gateway_store_dropped_total 4.0",
         "gateway_ready 1.0", 'gateway_trunk_calls_live{trunk="acme"} 0.0',
         'gateway_sip_strangers_total{what="dropped"} 6.0', 'gateway_trunk_registered{trunk="acme"} 1.0',
-        "gateway_media_worst_tick_seconds 0.006",
+        "gateway_media_worst_tick_seconds 0.006", 'gateway_provider_down{provider="other"} 1.0',
+        'gateway_provider_down{provider="acme"} 0.0',
     ):  # fmt: skip
         assert line in text
