@@ -23,7 +23,7 @@ log = structlog.get_logger("gateway.local")
 class LocalProcess:
     """`async with LocalProcess(settings) as url`. Raises ConfigError where the server cannot start.
 
-    When it dies it is started again, on the same port: the calls of that moment are lost, those to come are not.
+    When it dies it is started again, on the same port, where the calls of that moment find it.
     """
 
     def __init__(self, settings: LocalSettings) -> None:
