@@ -238,6 +238,7 @@ class AgentDefinition(_Strict):
     provider_data: dict[str, Any] | None = None
     variants: dict[str, Variant] = {}
     max_calls: int = Field(default=0, ge=0)
+    keys: Literal["text", "event"] = "text"
     answer_within_seconds: float | None = Field(default=None, ge=0, le=60)
     no_input: NoInput = NoInput()
     max_seconds: float = Field(default=0.0, ge=0)

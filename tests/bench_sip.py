@@ -103,6 +103,25 @@ def set_ups(first: int, step: int, last: int, seconds: int) -> None:
                 return
 
 
+def churn(rounds: int, calls: int) -> None:
+    """Calls of 2 s with sound both ways, 20 a second, and what the gateway holds when they are over."""
+    print(f"\n{rounds} rounds of {calls} calls of 2 s, set up and torn down; memory of the gateway after each, MB")
+    with node() as one:
+        sizes = [resident(one.pid)]
+        for _ in range(rounds):
+            command = [
+                "sipp", f"127.0.0.1:{one.sip}", "-sf", "load.xml", "-s", "a", "-i", "127.0.0.1", "-mi", "127.0.0.1",
+                "-p", str(free_port()), "-mp", str(10000 + free_port() % 9000 * 2), "-r", "20", "-m", str(calls),
+                "-d", "2000", "-nostdin", "-timeout", str(calls // 20 + 60),
+            ]  # fmt: skip
+            done = subprocess.run(command, cwd=ROOT / "sipp-scenarios", capture_output=True, check=False)
+            time.sleep(1)
+            sizes.append(resident(one.pid))
+            if done.returncode:
+                print(f"  SIPp ended with {done.returncode}")
+        print("  " + ", ".join(f"{size:.1f}" for size in sizes))
+
+
 async def flood(calls: int, invites: int, seconds: float) -> None:
     """A stranger's INVITEs at an even pace, while others talk and listen."""
     with node('trunks: [{name: here, peers: ["127.0.0.1"]}]') as one:
@@ -148,11 +167,16 @@ def main() -> None:
     parser.add_argument("--last", type=int, default=400)
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--invites", type=int, default=10_000)
+    parser.add_argument("--only", choices=["set_ups", "churn", "flood"], default="")
     parser.add_argument("--calls", type=int, default=20)
     given = parser.parse_args()
-    set_ups(given.first, given.step, given.last, given.seconds)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(flood(given.calls, given.invites, 60.0 if given.invites >= 10_000 else 6.0))
+    if given.only in ("", "set_ups"):
+        set_ups(given.first, given.step, given.last, given.seconds)
+    if given.only in ("", "churn"):
+        churn(4, 500)
+    if given.only in ("", "flood"):
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(flood(given.calls, given.invites, 60.0 if given.invites >= 10_000 else 6.0))
 
 
 if __name__ == "__main__":

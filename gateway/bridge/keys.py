@@ -47,7 +47,7 @@ class Keys:
 
     def press(self, digit: str, now: float) -> None:
         collecting = self._collecting
-        if not self._digits:
+        if not self._digits and (collecting or self._call.agent.definition.keys == "text"):
             self._call.interrupt(now, by_speech=False)
         self._digits += digit
         self._call.emit("dtmf", now, digit=HIDDEN if collecting and collecting.secret else digit)
@@ -73,7 +73,7 @@ class Keys:
         self._call.cancel("digits")
         if collecting:
             self._answer(collecting, digits.rstrip("#"), now)
-        elif digits and self._call.talking:
+        elif digits and self._call.talking and self._call.agent.definition.keys == "text":
             self._call.session.add_text(f"[DTMF] {digits}")
             self._call.session.create_response()
 

@@ -1,5 +1,7 @@
 """Keys within a call; what the model makes of them is in `test_call.py`."""
 
+from types import SimpleNamespace
+
 from gateway.bridge.keys import DIGITS_SECONDS, Keys
 
 
@@ -8,7 +10,8 @@ class Call:
 
     talking = True
 
-    def __init__(self):
+    def __init__(self, keys="text"):
+        self.agent = SimpleNamespace(definition=SimpleNamespace(keys=keys))
         self.asked = []
         self.session = self
 
@@ -44,3 +47,13 @@ def test_a_call_that_is_busy_otherwise_gets_none():
     keys.hand_over(9.0)
     keys.hand_over(9.0)
     assert "add_text" not in call.names()
+
+
+def test_keys_may_be_events_alone():
+    call = Call(keys="event")
+    keys = Keys(call)
+    keys.press("4", 0.0)
+    keys.hand_over(3.0)
+    assert "interrupt" not in call.names()
+    assert "add_text" not in call.names()
+    assert ("emit", "dtmf", 0.0) in [entry[:3] for entry in call.asked]
