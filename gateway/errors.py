@@ -206,6 +206,9 @@ class ProviderUnreachable(ProviderError):
 class ProviderRefused(ProviderError):
     """The provider answered, and said no."""
 
+    account = False
+    """To whoever has this key, and not to one agent's model or settings."""
+
 
 class StoreUnavailable(GatewayError):
     """Redis does not answer."""

@@ -126,7 +126,10 @@ class Client:
             try:
                 await link.open(provider.connect_seconds if choice is ranked[-1] else provider.failover_seconds)
             except ProviderError as error:
-                self._health.failed(provider.name, isinstance(error, ProviderRefused))
+                if not isinstance(error, ProviderRefused):
+                    self._health.failed(provider.name)
+                elif error.account:
+                    self._health.failed(provider.name, refused=True)
                 errors.append(error)
                 self._on_event(Unreached(provider.name, str(error)))
             else:

@@ -105,7 +105,10 @@ class Link:
             }.get(status, "")
             refused = status in (400, 401, 403, 404)
             kind = ProviderRefused if refused else ProviderUnreachable
-            raise self._error(kind, f"answered the handshake with {status}", fix) from error
+            found = self._error(kind, f"answered the handshake with {status}", fix)
+            if isinstance(found, ProviderRefused):
+                found.account = status in (401, 403)
+            raise found from error
         except InvalidURI as error:
             raise self._error(ProviderRefused, "not a ws: or wss: URL", "correct the provider's url") from error
         except InvalidHandshake as error:

@@ -454,3 +454,16 @@ async def test_a_warm_connection_is_there_before_the_call():
             one.close()
         pool.close()
         await until(lambda: all(socket.state.name == "CLOSED" for socket in provider.sockets))
+
+
+@pytest.mark.parametrize(("status", "down"), [(401, True), (403, True), (404, False), (400, False)])
+async def test_what_one_agent_has_wrong_is_no_fault_of_the_provider(status, down):
+    def refuse(connection, request):
+        return connection.respond(http.HTTPStatus(status), "no\n")
+
+    health = Health(asyncio.get_running_loop().time)
+    async with Server(talk, process_request=refuse) as url:
+        one = Client([Choice(Provider("acme", url), SessionConfig(model="m"))], [].append, health)
+        with pytest.raises(ProviderRefused):
+            await one.open()
+    assert health.is_down("acme") is down
