@@ -1,6 +1,7 @@
 """The client against servers that answer wrongly, over real sockets."""
 
 import asyncio
+import contextlib
 import http
 import time
 from dataclasses import replace
@@ -8,6 +9,7 @@ from dataclasses import replace
 import orjson
 import pytest
 from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosed
 
 from gateway.errors import ProviderRefused, ProviderUnreachable
 from gateway.realtime import (
@@ -28,6 +30,7 @@ from gateway.realtime import (
     Transcript,
     Unreached,
 )
+from gateway.realtime.dialects import MAX_FRAME
 
 
 async def talk(websocket, then=None):
@@ -467,3 +470,41 @@ async def test_what_one_agent_has_wrong_is_no_fault_of_the_provider(status, down
         with pytest.raises(ProviderRefused):
             await one.open()
     assert health.is_down("acme") is down
+
+
+async def test_a_frame_that_is_too_large_costs_the_session_and_not_the_conversation():
+    provider, events = Scripted(), []
+    async with Server(provider) as url:
+        one = patient(url, events)
+        await one.open()
+        await provider.say(WORDS)
+        with contextlib.suppress(ConnectionClosed):
+            await provider.sockets[-1].send("x" * (MAX_FRAME + 1))
+        await until(lambda: of(events, Restored))
+        assert "code" in of(events, Broken)[0].problem
+        await until(lambda: "conversation.item.create" in provider.kinds())
+        one.close()
+
+
+async def test_events_out_of_their_order_are_survived():
+    provider, events = Scripted(), []
+    odd = {"item_id": "nobody", "content_index": 7, "response_id": "none", "delta": "AAAA"}
+    async with Server(provider) as url:
+        one = patient(url, events)
+        await one.open()
+        await provider.say(
+            {"type": "response.output_audio.delta", **odd},
+            {"type": "response.done", "response": {"id": "none"}},
+            {"type": "response.output_audio.done"},
+            {"type": "conversation.item.truncated"},
+            {"type": "response.created"},
+            {"type": "response.created", "response": {"id": "r2"}},
+            {"type": "response.done", "response": None},
+            {"type": "error"},
+            {"type": "session.created", "session": None},
+            {"type": 5},
+            WORDS,
+        )
+        await until(lambda: of(events, Transcript))
+        assert not of(events, Broken)
+        one.close()
