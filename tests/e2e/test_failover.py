@@ -215,7 +215,7 @@ async def test_a_queue_lets_it_ring_until_somebody_is_there(tmp_path):
         ("expire:3", "provider_restored"),
         ("error:1", "provider_fault"),
         ("garbage:0.05", ""),
-        ("slow:0.05", ""),
+        ("slow:0.02", ""),
     ],
 )
 async def test_the_talk_goes_on_whatever_the_provider_does(tmp_path, fault, kind):
