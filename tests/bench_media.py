@@ -37,8 +37,8 @@ media: {{first_port: 30000, last_port: 59999, chunk_ms: {chunk}}}
 log: {{level: warning}}
 agents: agents
 providers:
-  stub: {{url: "ws://127.0.0.1:{stub}/v1/realtime"}}
-  probe: {{url: "ws://127.0.0.1:{probe}/v1/realtime"}}
+  stub: {{url: "ws://127.0.0.1:{stub}/v1/realtime", max_age_seconds: 0}}
+  probe: {{url: "ws://127.0.0.1:{probe}/v1/realtime", max_age_seconds: 0}}
 routes: [{{called: probe, agent: probe}}, {{called: "*", agent: stub}}]
 """
 

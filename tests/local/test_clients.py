@@ -90,7 +90,7 @@ async def test_openais_agents_sdk(url, tmp_path):
         (tmp_path / name).write_bytes(b"".join(spoken(words)))
     program = Path(__file__).with_name("agents_client.py")
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", program, f"{url}?model=agent", tmp_path, cwd=tmp_path, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-I", program, f"{url}?model=agent", tmp_path, cwd=tmp_path, stdout=asyncio.subprocess.PIPE
     )
     printed, _ = await asyncio.wait_for(process.communicate(), 60)
     seen = json.loads(printed)
