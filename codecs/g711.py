@@ -31,10 +31,10 @@ class Law:
         return int(self.encoder[0])
 
     def linear(self, sound: bytes) -> NDArray[np.int16]:
-        return self.decoder[np.frombuffer(sound, np.uint8)]
+        return self.decoder.take(np.frombuffer(sound, np.uint8))
 
     def coded(self, samples: NDArray[np.int16]) -> bytes:
-        return self.encoder[samples.view(np.uint16)].tobytes()
+        return self.encoder.take(samples.view(np.uint16)).tobytes()
 
     def quiet(self, samples: int) -> bytes:
         return bytes([self.silence]) * samples

@@ -210,7 +210,8 @@ class Call:
     def receive(self, event: Event, now: float) -> None:
         match event:
             case AudioDelta():
-                self.opening.stage("first_audio", now)
+                if not self.opening.heard:
+                    self.opening.first_audio(now)
                 listener = self.leg if self.state is CallState.ANSWERED else self.transfer and self.transfer.listener
                 if listener:
                     listener.play(event.item_id, event.content_index, event.audio)

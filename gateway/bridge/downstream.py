@@ -16,29 +16,24 @@ Speaking = defaultdict[tuple[str, int], Group]  # by sound and length of the fra
 
 
 def render(due: list[SipLeg]) -> None:
-    """Send one frame of each."""
+    """Send one frame of each: what needs no conversion at once, the rest with those who speak."""
     speaking: Speaking = defaultdict(list)
     for leg in due:
         try:
-            _next(leg, speaking)
+            if (payload := leg.passed_on()) is not None:
+                leg.send(payload, False)
+                continue
+            frame = leg.frame()
+            if frame is not None:
+                speaking[leg.sound.name, len(frame)].append((leg, frame, not leg.music_plays))
+            elif leg.history is not SILENCE:  # the end of what was said has still to leave the filter
+                speaking[leg.sound.name, FRAME].append((leg, SILENCE, False))
+            else:
+                leg.send(leg.quiet(), False)
         except Exception as error:  # the door: a fault in one call never touches another
             leg.fault(error)
     for (_, length), group in speaking.items():
         _convert(group, resampled=length == FRAME)
-
-
-def _next(leg: SipLeg, speaking: Speaking) -> None:
-    """What needs no conversion is sent, the rest joins those who speak."""
-    if (payload := leg.passed_on()) is not None:
-        leg.send(payload, False)
-        return
-    frame = leg.frame()
-    if frame is not None:
-        speaking[leg.sound.name, len(frame)].append((leg, frame, not leg.music_plays))
-    elif leg.history is not SILENCE:  # the end of what was said has still to leave the filter
-        speaking[leg.sound.name, FRAME].append((leg, SILENCE, False))
-    else:
-        leg.send(leg.quiet(), False)
 
 
 def _convert(group: Group, resampled: bool) -> None:

@@ -17,17 +17,20 @@ class Interludes:
     def __init__(self, music: NDArray[np.int16] = NO_MUSIC, noise_dbm0: float | None = None) -> None:
         self._music, self._noise_dbm0 = music, noise_dbm0
         self._keys: NDArray[np.int16] = np.zeros(0, np.int16)
+        self.pressing = False
         self._played = 0  # samples of the music
         self._rustled = 0  # frames of the noise
 
     def press(self, digits: str) -> None:
         self._keys = np.concatenate((self._keys, *[tone(digit) for digit in digits.upper()]))
+        self.pressing = True
 
     def pressed(self) -> NDArray[np.int16] | None:
         """20 ms at 24 kHz of a key; None while none is pressed."""
-        if not len(self._keys):
+        if not self.pressing:
             return None
         frame, self._keys = self._keys[:FRAME], self._keys[FRAME:]
+        self.pressing = len(self._keys) > 0
         return frame
 
     def rewind(self) -> None:

@@ -16,7 +16,7 @@ class Opening:
 
     def __init__(self, call: Call, now: float) -> None:
         self._call, self._began = call, now
-        self._ready = self._confirmed = self._early = False
+        self._ready = self._confirmed = self._early = self.heard = False
 
     def agent_ready(self, provider: str, now: float) -> None:
         """The provider has the session: now there is somebody to talk with."""
@@ -69,6 +69,11 @@ class Opening:
         greeting = self._call.agent.definition.greeting
         if greeting:
             self._call.session.create_response(f"Say exactly: {expand(greeting, self._call.variables)}")
+
+    def first_audio(self, now: float) -> None:
+        """The agent begins to speak."""
+        self.heard = True
+        self.stage("first_audio", now)
 
     def stage(self, name: str, now: float) -> None:
         """Note how long it took, the first time."""

@@ -130,12 +130,8 @@ class SipLeg:
 
     def _listen_as(self, codec: Codec) -> None:
         self._codec, self._coder = codec, codec.coder and codec.coder()
+        self.sound: Sound = codec.sound  # how the voices lie in bytes, on this side of the codec
         self._passing = Passing(codec.sound)  # what the other party says
-
-    @property
-    def sound(self) -> Sound:
-        """How the voices lie in bytes, on this side of the codec."""
-        return self._codec.sound
 
     def _srtp(self, agreed: Agreed) -> Srtp | None:
         """The one in use as long as the peer's key stays: its counters must not start anew."""
@@ -285,9 +281,8 @@ class SipLeg:
 
     def frame(self) -> NDArray[np.int16] | None:
         """What of the agent or of the music is due, 20 ms at 24 kHz; None for silence."""
-        pressed = self._interludes.pressed()
-        if pressed is not None:  # speech waits
-            return pressed
+        if self._interludes.pressing:  # speech waits
+            return self._interludes.pressed()
         frame = self.playout.take(self.playout.hz // 50)
         return self._interludes.music() if frame is None and self.music_plays else frame
 

@@ -9,11 +9,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.codecs import WIDE, Sound, kernel
+from gateway.codecs import CODECS, WIDE, Sound, kernel
 
 PROVIDER_HZ = 24000
 HISTORY = kernel(WIDE.hz, PROVIDER_HZ).context
 """Samples of the past that the widest needs."""
+BLOCKS = {one.sound.name: kernel(one.sound.hz, PROVIDER_HZ).block_in * one.sound.size for one in CODECS.values()}
+"""Bytes of a block of the kernel, for each way in which voices come."""
 
 
 class Voice(Protocol):
@@ -80,7 +82,7 @@ class Upstream:
         waiting, self._waiting = self._waiting, {}
         alike: defaultdict[tuple[str, int], list[tuple[Voice, bytes]]] = defaultdict(list)
         for voice, codes in waiting.items():
-            block = kernel(voice.sound.hz, PROVIDER_HZ).block_in * voice.sound.size
+            block = BLOCKS[voice.sound.name]
             whole = self._whole(voice, codes, block) if voice in self._rests or len(codes) % block else codes
             if whole:
                 alike[voice.sound.name, len(whole)].append((voice, whole))
