@@ -69,8 +69,21 @@ def load_agents(folder: Path) -> Agents:
     return Agents({path.stem: load_agent(path) for path in files})
 
 
-CHANGES = frozenset(AgentDefinition.model_fields) - {"provider", "failover", "audio", "variants", "local", "max_calls"}
-"""What of an agent may change within a call."""
+CHANGES = frozenset(AgentDefinition.model_fields) - {
+    "answer_within_seconds",
+    "audio",
+    "failover",
+    "local",
+    "max_calls",
+    "max_seconds",
+    "mcp",
+    "provider",
+    "rules",
+    "variants",
+    "webhooks",
+    "when_down",
+}
+"""What of an agent may change within a call: not what was settled when the call or the gateway began."""
 
 
 def with_changes(agent: Agent, changes: Mapping[str, Any]) -> Agent:

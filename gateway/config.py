@@ -26,12 +26,13 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from gateway.agent_checks import check_agents
 from gateway.agents import BUNDLED, Agents, load_agents
 from gateway.bridge import BridgeSettings, McpSettings, Route
 from gateway.codecs import CODECS, hold_tune, read_wav
 from gateway.document import load, read
 from gateway.errors import ConfigError
-from gateway.provider_rows import RealtimeProvider, check_agent, provider_of, wanted
+from gateway.provider_rows import RealtimeProvider, provider_of, wanted
 from gateway.realtime import Provider
 from gateway.records import RETRY_AFTER
 from gateway.rtp import MediaSettings
@@ -271,17 +272,7 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
         return partial(_from_environment, source, row)
 
     providers = {name: provider_of(name, row, secret(f"providers.{name}")) for name, row in file.providers.items()}
-    for agent in agents.values():
-        check_agent(agent, {EMBEDDED: Provider(EMBEDDED, ""), **providers})
-        for key, other in [("update_agent", name) for name in agent.definition.update_agent] + [
-            (f"rules.{number}", rule.agent) for number, rule in enumerate(agent.definition.rules) if rule.agent
-        ]:
-            if other not in agents:
-                raise ConfigError(agent.source, f"there is no agent {other!r}; these are: {', '.join(agents)}", key=key)
-        if agent.definition.recording.start == "answer" and file.recordings is None:
-            raise ConfigError(
-                agent.source, "the gateway's file names no folder for it: set recordings", key="recording"
-            )
+    check_agents(agents, {EMBEDDED: Provider(EMBEDDED, ""), **providers}, file.recordings is not None)
     for what, names in (
         ("trunks", [trunk.name for trunk in file.trunks]),
         ("users", [user.username for trunk in file.trunks for user in trunk.users]),

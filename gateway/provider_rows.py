@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from gateway.agents import Agent, AgentDefinition
-from gateway.errors import ConfigError
+from gateway.agents import AgentDefinition
 from gateway.realtime import DIALECTS, SETTINGS, Dialect, Provider
 
 
@@ -76,16 +75,3 @@ def wanted(agent: AgentDefinition) -> dict[str, str]:
     """The providers that an agent names, by the keys of its file that do."""
     rest = {f"failover.{number}": row.provider for number, row in enumerate(agent.failover)}
     return {"provider": agent.provider, **rest}
-
-
-def check_agent(agent: Agent, providers: Mapping[str, Provider]) -> None:
-    """Raises ConfigError for a provider that there is not, or a setting that the first of them does not know."""
-    for key, name in wanted(agent.definition).items():
-        if name not in providers:
-            known = ", ".join(providers)
-            raise ConfigError(agent.source, f"there is no provider {name!r}; these are: {known}", key=key)
-    dialect = providers[agent.definition.provider].dialect
-    given = agent.definition.model_fields_set & SETTINGS - {"model", *dialect.takes}
-    for name in sorted(given):
-        first = agent.definition.provider
-        raise ConfigError(agent.source, f"provider {first!r} (dialect {dialect.name}) has no such setting", key=name)

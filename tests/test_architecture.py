@@ -25,7 +25,7 @@ LEVEL = {
     "sip": 2, "rtp": 2, "realtime": 2, "local": 2, "store": 2,
     "agents": 3,
     "bridge": 4,
-    "provider_rows": 6, "trunk_rows": 6, "config": 6, "app": 6, "logs": 6,
+    "agent_checks": 6, "provider_rows": 6, "trunk_rows": 6, "config": 6, "app": 6, "logs": 6,
     "api": 7, "phone": 7, "remote": 7,
     "cli": 8,
 }  # fmt: skip

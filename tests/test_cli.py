@@ -1,11 +1,14 @@
 """The command line as a person uses it: in a process of its own, and what it prints."""
 
+import json
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from gateway import __version__
 from tests.gatewayd import free_port
@@ -30,7 +33,7 @@ def folder(tmp_path):
 
 def test_version_and_help():
     assert run("--version").stdout.strip() == __version__
-    for command in ("demo", "serve", "check", "phone"):
+    for command in ("demo", "serve", "check", "phone", "local"):
         assert command in run("--help").stdout
 
 
@@ -80,3 +83,26 @@ def test_serve_ends_well_on_sigterm(folder):
         rest = process.stderr.read()
         assert process.wait(20) == 0
     assert "Traceback" not in rest
+
+
+def test_the_embedded_server_alone(folder):
+    (folder / "agents" / "other.yaml").write_text("greeting: Hello.\n")
+    command = [GATEWAY, "local", "--agents", folder / "agents", "--port", str(free_port())]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={"GATEWAY_LOCAL_KEY": "k"}) as server:
+        try:
+            urls = [server.stdout.readline().strip() for _ in range(2)]
+            assert [url.rpartition("=")[2] for url in urls] == ["bob", "other"]
+            with pytest.raises(InvalidStatus):
+                connect(urls[0])
+            with connect(urls[0], additional_headers={"Authorization": "Bearer k"}) as socket:
+                assert json.loads(socket.recv())["session"]["model"] == "bob"
+        finally:
+            server.terminate()
+        assert server.wait(20) == 0
+
+
+def test_a_folder_without_an_agent_for_it_is_told(folder):
+    (folder / "agents" / "bob.yaml").write_text("provider: acme\n")
+    wrong = run("local", "--agents", str(folder / "agents"))
+    assert wrong.returncode == 1
+    assert "no agent in it has the provider local" in wrong.stderr

@@ -124,3 +124,46 @@ def test_the_demo_needs_nothing():
 def test_retry_after_is_set_by_reason_and_the_others_stay(folder):
     settings = config.from_file(write(folder, GOOD.replace("port: 5070", "port: 5070\n  retry_after: {draining: 90}")))
     assert (settings.sip.retry_after["draining"], settings.bridge.retry_after["trunk_busy"]) == (90, 5)
+
+
+TOOLS = """
+webhooks: {book: {url: "https://h/", description: Book., secret_env: HOOK}}
+local: {chat: {url: "https://llm/v1", model: m, key_env: LLM}}
+tools: [book]
+"""
+
+
+def test_secrets_of_tools_and_models_are_in_the_environment(folder, monkeypatch):
+    (folder / "agents" / "bob.yaml").write_text(TOOLS)
+    file = folder / "gateway.yaml"
+    file.write_text(
+        "agents: agents\nroutes: [{agent: bob}]\nmcp: {far: {command: [x, y], env: {TOKEN: FAR}}, near: {url: http://h/mcp}}\n"
+    )
+    for name, key in (("HOOK", "webhooks.book.secret_env"), ("LLM", "local.chat.key_env"), ("FAR", "mcp.far.env")):
+        monkeypatch.delenv(name, raising=False)
+        for other in {"HOOK", "LLM", "FAR"} - {name}:
+            monkeypatch.setenv(other, f"secret {other}")
+        with pytest.raises(ConfigError, match=rf"{key}: the environment has no {name}"):
+            config.from_file(file)
+    monkeypatch.setenv("FAR", "secret FAR")
+    settings = config.from_file(file)
+    assert settings.webhook_secrets == {("bob", "book"): "secret HOOK"}
+    assert settings.chat_keys == {"bob": "secret LLM"}
+    assert [(row.name, row.command, row.env, row.url) for row in settings.mcp] == [
+        ("far", ("x", "y"), {"TOKEN": "secret FAR"}, ""), ("near", (), {}, "http://h/mcp"),
+    ]  # fmt: skip
+    assert "secret" not in repr(settings)
+
+
+@pytest.mark.parametrize("row", ["{}", "{command: [x], url: http://h/}", "{url: ftp://h/}"])
+def test_an_mcp_server_is_started_or_reached(folder, row):
+    (folder / "gateway.yaml").write_text(f"agents: agents\nmcp: {{far: {row}}}\n")
+    with pytest.raises(ConfigError, match=r"mcp\.far"):
+        config.from_file(folder / "gateway.yaml")
+
+
+def test_a_prompt_that_is_not_there_is_told_before_any_call(folder):
+    (folder / "agents" / "bob.yaml").write_text("when_down: {play: sorry.wav}\n")
+    (folder / "gateway.yaml").write_text("agents: agents\nroutes: [{agent: bob}]\n")
+    with pytest.raises(ConfigError, match=r"when_down\.play: .*sorry\.wav"):
+        config.from_file(folder / "gateway.yaml")

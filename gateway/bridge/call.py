@@ -78,6 +78,7 @@ class Call:
         self.following: Following | None = None
         self.keys = Keys(self)
         self.variables = facts.variables(agent.name)
+        self._agent_before = agent
         self.tally = Tally(now + epoch)
         self.barge_in, self.recording, self.tools = BargeIn(self), Recording(self), ToolUse(self)
         self.opening, self.rules = Opening(self, now), Rules(self)
@@ -147,6 +148,8 @@ class Call:
         if self.state in (CallState.RINGING, CallState.DIALING):
             self.leg.reject(reason.status, reason.headers)
             self._finish(reason.outcome, now, status=reason.status, problem=str(error))
+        else:  # answered before there was an agent
+            self.hang_up(reason.outcome, now, problem=str(error))
 
     # a call that we make
 
@@ -265,6 +268,8 @@ class Call:
             return
         self.tally.provider_faults += 1
         self.emit("provider_fault", now, code=event.code, message=event.message, about=event.about)
+        if event.about == "session.update":  # refused as a whole: who had the call has it still
+            self._take_over(self._agent_before)
 
     def _response_done(self, event: ResponseDone, now: float) -> None:
         self.tally.use(event.usage, self.session.prices)
@@ -328,8 +333,12 @@ class Call:
 
     def become(self, agent: Agent, now: float) -> None:
         """Another agent, or the same one with other settings, has the call from now on."""
-        self.agent, self.variables = agent, self.facts.variables(agent.name)
+        self._agent_before = self.agent
+        self._take_over(agent)
         self.emit("agent_updated", now, agent=agent.name)
+
+    def _take_over(self, agent: Agent) -> None:
+        self.agent, self.variables = agent, self.facts.variables(agent.name)
 
     def change(self, agent: str, settings: Mapping[str, Any]) -> None:
         """Have another agent come, or this one with other settings."""

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 GAP_SECONDS = 2.0
 """Without a session, after which the caller hears music instead of nothing."""
 
-PROMPT = "prompt"
-"""The item that the prompt is played as."""
-
 
 class Fallback:
     """One call's. With no session left: a prompt, where there is one, then somebody else's telephone or the end."""
@@ -76,7 +73,7 @@ class Fallback:
         if self._prompt is None:
             self._on(now)
         else:
-            call.leg.play(PROMPT, 0, self._prompt)
+            call.leg.announce(self._prompt)
         return True
 
     def heard(self, now: float) -> None:

@@ -60,6 +60,9 @@ class Leg(Protocol):
     def play(self, item_id: str, content_index: int, audio: bytes) -> None:
         """Queue speech of the agent, PCM16 at 24 kHz."""
 
+    def announce(self, audio: bytes) -> None:
+        """Queue words of our own, PCM16 at 24 kHz, whatever the agent speaks."""
+
     def flush(self) -> list[Heard]:
         """Stop playing, before the next frame. Returns what was heard of each item that was playing or queued."""
 

@@ -33,7 +33,6 @@ class McpServer:
         self.tools: list[ServerTool] = []
         self._client: Client | None = None
         self._keeper: asyncio.Task[None] | None = None
-        self._wanted = asyncio.Event()
         self._broken = asyncio.Event()
 
     async def __aenter__(self) -> McpServer:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gateway.agents import expand
 from gateway.bridge.transfer import LAST_WORD_SECONDS
+from gateway.records import CallState
 
 if TYPE_CHECKING:
     from gateway.bridge.call import Call
@@ -57,6 +58,8 @@ class Patience:
         call, rules = self._call, self._call.agent.definition.no_input
         if timer == "leave":
             call.hang_up(self._outcome, now)
+        elif timer == "limit" and call.state is CallState.BRIDGED:
+            return  # the caller talks with somebody else by now
         elif timer == "limit":
             call.emit("time_is_up", now, seconds=call.agent.definition.max_seconds)
             self._leave("max_duration", call.agent.definition.max_seconds_says, now)

@@ -17,7 +17,8 @@ from gateway.bridge.passing import Passing
 from gateway.bridge.playout import Playout
 from gateway.bridge.recorder import Recorder
 from gateway.bridge.uplink import Uplink
-from gateway.codecs import CODECS, Codec, Coder, Law, Sound
+from gateway.bridge.upstream import PROVIDER_HZ
+from gateway.codecs import CODECS, Codec, Coder, Law, Resampler, Sound
 from gateway.realtime import Heard
 from gateway.rtp import Gap, MediaClock, MediaSettings, PortPool, RtpSession, Srtp, Stream, open_session
 from gateway.sip import (
@@ -237,10 +238,16 @@ class SipLeg:
                 self._act(lambda session, now, digit=digit: session.send_digit(digit, now))  # type: ignore[misc]
 
     def play(self, item_id: str, content_index: int, audio: bytes) -> None:
+        self._queue(item_id, content_index, self._plain.linear(audio).tobytes() if self._plain else audio)
+
+    def announce(self, audio: bytes) -> None:
+        if self._plain:
+            audio = Resampler(PROVIDER_HZ, self.playout.hz).push(np.frombuffer(audio, "<i2")).tobytes()
+        self._queue("announcement", 0, audio)
+
+    def _queue(self, item_id: str, content_index: int, audio: bytes) -> None:
         if self.clock and not self._talking and self.playout.empty:
             self.clock.hurry(self)
-        if self._plain:
-            audio = self._plain.linear(audio).tobytes()
         self.playout.put(item_id, content_index, audio)
 
     def flush(self) -> list[Heard]:

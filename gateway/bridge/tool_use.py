@@ -21,7 +21,7 @@ ANNOUNCEMENT_SECONDS = 60.0
 
 
 MAX_AT_ONCE, MAX_CALLS = 16, 50
-"""Functions that may run at the same time, and that may be called while the caller says nothing."""
+"""Functions of the agent's that may run at the same time, and that may be called while the caller says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +71,6 @@ class ToolUse:
             if asked.name not in definition.tools:
                 known = ", ".join(definition.tools)
                 raise ToolError(asked.name, f"there is no such tool; these are: {known}")
-            self._flood += 1
-            if self._flood > MAX_CALLS or len(self._running) >= MAX_AT_ONCE:
-                raise ToolError(
-                    asked.name, "too many functions were called since the caller last spoke; talk with them"
-                )
             if tool := call.agent.tools.get(asked.name):
                 self._run(tool, asked, now)
             else:
@@ -108,6 +103,13 @@ class ToolUse:
     # what runs elsewhere
 
     def _run(self, tool: AnyTool, asked: ToolCall, now: float) -> None:
+        """Raises ToolError."""
+        self._flood += 1
+        if self._flood > MAX_CALLS:  # and no more answers: a model that goes round in circles waits for the caller
+            self.answer(asked, failure("too many functions since the caller last spoke"), now, respond=False)
+            return
+        if len(self._running) >= MAX_AT_ONCE:
+            raise ToolError(asked.name, f"{MAX_AT_ONCE} functions are running already")
         self._running.add(asked.call_id)
         rules = self._call.agent.definition.slow_tools
         if rules.says or rules.music:

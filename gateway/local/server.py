@@ -188,7 +188,7 @@ async def _speak(
     loop = asyncio.get_running_loop()
     began, stall, slow = loop.time(), faults.get("stall"), faults.get("slow")
     thinking: set[asyncio.Task[None]] = set()
-    with contextlib.suppress(ConnectionClosed):
+    try:
         while True:
             wake.clear()
             session.expire(loop.time())
@@ -207,6 +207,11 @@ async def _speak(
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(deadline):
                     await wake.wait()
+    except ConnectionClosed:
+        pass
+    finally:
+        for task in thinking:  # nobody is there to hear it
+            task.cancel()
 
 
 def _subprotocol(offered: list[Subprotocol]) -> Subprotocol | None:

@@ -18,9 +18,10 @@ import numpy as np
 import orjson
 
 from gateway.codecs import Resampler
-from gateway.local.audio import FORMATS, Samples, format_of
+from gateway.local.audio import Samples, format_of
 from gateway.local.brain import Brain, Reply, verbatim
 from gateway.local.chat import request
+from gateway.local.checks import EventError, decode, invalid_format, merge, need, validate
 from gateway.local.detector import PATIENCE_MS, WINDOW, Detector, Pause, Started, Stopped, Turns, TurnSettings
 from gateway.local.response import WAIT, Response, shortened
 from gateway.local.script import Script
@@ -28,14 +29,6 @@ from gateway.local.script import Script
 MAX_UTTERANCE_SECONDS = 60
 EARS_HZ = 16000
 MIN_COMMIT_MS = 100
-
-
-class EventError(Exception):
-    """A client event that is answered by an `error` event; nothing of it was applied."""
-
-    def __init__(self, code: str, message: str, param: str | None = None) -> None:
-        super().__init__(code, message)
-        self.code, self.message, self.param = code, message, param
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +133,7 @@ class Session:
     def receive(self, text: str | bytes, now: float) -> None:
         event_id: Any = None
         try:
-            event = _decode(text)
+            event = decode(text)
             event_id = event.get("event_id")
             handler = _HANDLERS.get(event.get("type", ""))
             if handler is None:
@@ -156,7 +149,7 @@ class Session:
         self._send({"type": "error", "error": details})
 
     def _update(self, event: dict[str, Any], now: float) -> None:
-        change = _need(event, "session", dict)
+        change = need(event, "session", dict)
         if "type" not in change:
             raise EventError(
                 "missing_required_parameter", "Missing required parameter: 'session.type'.", "session.type"
@@ -166,8 +159,8 @@ class Session:
                 "invalid_value", f"Invalid value: {change['type']!r}. Supported value: 'realtime'.", "session.type"
             )
         merged = deepcopy(self._config)
-        _merge(merged, {key: value for key, value in change.items() if key in merged and key not in _FIXED})
-        _validate(merged)
+        merge(merged, {key: value for key, value in change.items() if key in merged and key not in _FIXED})
+        validate(merged)
         voice = merged["audio"]["output"].get("voice")
         if self._voice_used and voice != self._config["audio"]["output"]["voice"]:
             raise EventError(
@@ -206,7 +199,7 @@ class Session:
 
     def _append(self, event: dict[str, Any], now: float) -> None:
         try:
-            data = a2b_base64(_need(event, "audio", str).encode("ascii"))
+            data = a2b_base64(need(event, "audio", str).encode("ascii"))
             samples = self._input.decode(data)
         except (Base64Error, ValueError) as error:
             raise EventError("invalid_value", f"Invalid audio: {error}.", "audio") from error
@@ -312,18 +305,18 @@ class Session:
         self._send({"type": "conversation.item.done", "previous_item_id": previous, "item": item})
 
     def _create_item(self, event: dict[str, Any], now: float) -> None:
-        given = _need(event, "item", dict)
-        kind = _need(given, "type", str, "item.type")
+        given = need(event, "item", dict)
+        kind = need(given, "type", str, "item.type")
         if kind not in ("message", "function_call", "function_call_output"):
             raise EventError("invalid_value", f"Invalid value: {kind!r}.", "item.type")
         if kind == "message":
-            _need(given, "content", list, "item.content")
+            need(given, "content", list, "item.content")
             if given.get("role") not in ("user", "assistant", "system"):
                 raise EventError("invalid_value", f"Invalid value: {given.get('role')!r}.", "item.role")
         else:
-            _need(given, "call_id", str, "item.call_id")
+            need(given, "call_id", str, "item.call_id")
         if kind == "function_call_output":
-            _need(given, "output", str, "item.output")
+            need(given, "output", str, "item.output")
         identity = given.get("id") or _identity("item")
         if any(one["id"] == identity for one in self._items):
             raise EventError("item_create_duplicate_item_id", f"Item with id {identity!r} already exists.", "item.id")
@@ -342,17 +335,17 @@ class Session:
         raise EventError(code, f"Item with id {identity!r} not found.", param)
 
     def _retrieve(self, event: dict[str, Any], now: float) -> None:
-        item = self._find(_need(event, "item_id", str), "item_retrieve_invalid_item_id")
+        item = self._find(need(event, "item_id", str), "item_retrieve_invalid_item_id")
         self._send({"type": "conversation.item.retrieved", "item": item})
 
     def _delete(self, event: dict[str, Any], now: float) -> None:
-        item = self._find(_need(event, "item_id", str), "item_delete_invalid_item_id")
+        item = self._find(need(event, "item_id", str), "item_delete_invalid_item_id")
         self._items.remove(item)
         self._send({"type": "conversation.item.deleted", "item_id": item["id"]})
 
     def _truncate(self, event: dict[str, Any], now: float) -> None:
-        item = self._find(_need(event, "item_id", str), "item_truncate_invalid_item_id")
-        index, end_ms = _need(event, "content_index", int), _need(event, "audio_end_ms", int)
+        item = self._find(need(event, "item_id", str), "item_truncate_invalid_item_id")
+        index, end_ms = need(event, "content_index", int), need(event, "audio_end_ms", int)
         response = self._audio_ms.get(item["id"])
         if response is None or item.get("role") != "assistant":
             raise EventError("unsupported_content_type", "Only model output audio messages can be truncated", "item_id")
@@ -386,10 +379,10 @@ class Session:
 
     def _respond(self, wanted: dict[str, Any], now: float) -> None:
         audio = deepcopy(self._config["audio"]["output"])
-        _merge(audio, (wanted.get("audio") or {}).get("output") or {})
+        merge(audio, (wanted.get("audio") or {}).get("output") or {})
         output = format_of(audio["format"])
         if output is None:
-            raise _invalid_format("response.audio.output.format")
+            raise invalid_format("response.audio.output.format")
         tools = wanted.get("tools", self._config["tools"])
         choice = wanted.get("tool_choice", self._config["tool_choice"])
         modalities = wanted.get("output_modalities") or self._config["output_modalities"]
@@ -517,16 +510,6 @@ _HANDLERS: dict[str, Callable[[Session, dict[str, Any], float], None]] = {
 }
 
 
-def _decode(text: str | bytes) -> dict[str, Any]:
-    try:
-        event = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise EventError("invalid_json", f"The event is not valid JSON: {error}.") from error
-    if not isinstance(event, dict):
-        raise EventError("invalid_type", "The event is not a JSON object.")
-    return event
-
-
 def _unknown_type(kind: object) -> EventError:
     supported = ", ".join(repr(one) for one in _HANDLERS)
     if kind is None:
@@ -534,64 +517,5 @@ def _unknown_type(kind: object) -> EventError:
     return EventError("invalid_value", f"Invalid value: {kind!r}. Supported values are: {supported}.", "type")
 
 
-def _need(fields: dict[str, Any], name: str, kind: type, param: str = "") -> Any:
-    value = fields.get(name)
-    param = param or name
-    if value is None:
-        raise EventError("missing_required_parameter", f"Missing required parameter: {param!r}.", param)
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise EventError("invalid_type", f"Invalid type for {param!r}: expected {kind.__name__}.", param)
-    return value
-
-
 def _item(identity: str, kind: str, **fields: Any) -> dict[str, Any]:
     return {"id": identity, "object": "realtime.item", "type": kind, "status": "completed", **fields}
-
-
-def _merge(into: dict[str, Any], change: dict[str, Any]) -> None:
-    """Only what is named changes; objects of the session's own shape are merged, others replaced."""
-    for key, value in change.items():
-        if key in ("audio", "input", "output") and isinstance(value, dict) and isinstance(into.get(key), dict):
-            _merge(into[key], value)
-        else:
-            into[key] = value
-
-
-def _invalid_format(param: str) -> EventError:
-    supported = ", ".join(repr(name) for name in FORMATS)
-    return EventError("invalid_value", f"Invalid format. Supported: {supported}; audio/pcm at 24000 Hz.", param)
-
-
-def _validate(config: dict[str, Any]) -> None:
-    for side in ("input", "output"):
-        if format_of(config["audio"][side].get("format")) is None:
-            raise _invalid_format(f"session.audio.{side}.format")
-    detection = config["audio"]["input"]["turn_detection"]
-    where = "session.audio.input.turn_detection"
-    if detection is not None:
-        if not isinstance(detection, dict) or detection.get("type") not in ("server_vad", "semantic_vad"):
-            raise EventError(
-                "invalid_value", "Supported values are: 'server_vad', 'semantic_vad' and null.", f"{where}.type"
-            )
-        for name, lowest, highest in (
-            ("threshold", 0.0, 1.0), ("prefix_padding_ms", 0, 5000), ("silence_duration_ms", 0, 10000),
-            ("idle_timeout_ms", 5000, 30000),
-        ):  # fmt: skip
-            value = detection.get(name)
-            if value is not None and not (isinstance(value, int | float) and lowest <= value <= highest):
-                raise EventError("invalid_value", f"Expected a number from {lowest} to {highest}.", f"{where}.{name}")
-        if detection.get("eagerness", "auto") not in PATIENCE_MS:
-            raise EventError("invalid_value", f"Supported values are: {', '.join(PATIENCE_MS)}.", f"{where}.eagerness")
-    if not isinstance(config["instructions"], str):
-        raise EventError("invalid_type", "Invalid type: expected a string.", "session.instructions")
-    if config["output_modalities"] not in (["audio"], ["text"]):
-        raise EventError("invalid_value", "Supported values are: ['audio'], ['text'].", "session.output_modalities")
-    speed = config["audio"]["output"].get("speed", 1.0)
-    if not isinstance(speed, int | float) or not 0.25 <= speed <= 1.5:
-        raise EventError("invalid_value", "Expected a number from 0.25 to 1.5.", "session.audio.output.speed")
-    tools = config["tools"]
-    if not isinstance(tools, list):
-        raise EventError("invalid_type", "Invalid type: expected a list.", "session.tools")
-    for number, tool in enumerate(tools):
-        if not isinstance(tool, dict) or not isinstance(tool.get("name"), str) or tool.get("type") != "function":
-            raise EventError("invalid_value", "Expected a function with a name.", f"session.tools[{number}]")

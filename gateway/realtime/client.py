@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
-from gateway.errors import ProviderError, ProviderRefused
+from gateway.errors import ProviderError, ProviderRefused, ProviderUnreachable
 from gateway.realtime.events import Broken, Event, Lost, ProviderFault, Renewed, Restored, Severity, Unreached
 from gateway.realtime.health import Health, wait
 from gateway.realtime.history import History
@@ -121,10 +121,10 @@ class Client:
         ranked = sorted(self.choices, key=lambda choice: names.index(choice.provider.name))
         for choice in ranked:
             provider = choice.provider
-            link = Link(choice, self.history, self._receive, self._ended, self._pool)
-            link.log = self.log
             try:
-                await link.open(provider.connect_seconds if choice is ranked[-1] else provider.failover_seconds)
+                link = await self._begin(
+                    choice, provider.connect_seconds if choice is ranked[-1] else provider.failover_seconds
+                )
             except ProviderError as error:
                 if not isinstance(error, ProviderRefused):
                     self._health.failed(provider.name)
@@ -136,6 +136,19 @@ class Client:
                 self._health.succeeded(provider.name)
                 return link
         raise next((error for error in errors if not isinstance(error, ProviderRefused)), errors[-1])
+
+    async def _begin(self, choice: Choice, seconds: float) -> Link:
+        """A session with one provider; where a connection that has waited turns out dead, by a new one."""
+        for pool in (self._pool, None):
+            link = Link(choice, self.history, self._receive, self._ended, pool)
+            link.log = self.log
+            try:
+                await link.open(seconds)
+                break
+            except ProviderUnreachable:
+                if not link.was_warm:
+                    raise
+        return link
 
     # verbs
 
@@ -223,6 +236,8 @@ class Client:
                 self._health.failed(self.provider, refused=True)
             if event.about == "session.update":
                 self.choices = self._before  # the whole update was refused
+                if self._link:
+                    self._link.update_refused()
         self._on_event(event)
 
     def _ended(self, link: Link, why: str) -> None:
@@ -255,6 +270,12 @@ class Client:
         if not old.hearing and (owed := old.owed) is not None:
             link.session.respond(owed)
         link.flush()
+        if not any(choice.config is link.config for choice in self.choices):  # they changed while it was opened
+            self._loop.call_soon(self._catch_up)
+
+    def _catch_up(self) -> None:
+        if self._link:
+            self.update(self.choices)
 
     def _watch(self) -> None:
         """Once a second: whether the provider reads, answers, and how long the session may still last."""

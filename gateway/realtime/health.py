@@ -37,8 +37,9 @@ class Health:
         self._states: dict[str, _State] = {}
 
     def is_down(self, name: str) -> bool:
+        """It is left alone for now."""
         state = self._states.get(name)
-        return state is not None and state.until > 0
+        return state is not None and state.until > self._now()
 
     def order(self, names: Sequence[str]) -> list[str]:
         """In which to try them: as given, those that are down last. Whoever asks becomes the one who tries."""

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
 
 import orjson
 import structlog
@@ -56,6 +57,14 @@ class Choice:
     config: SessionConfig
 
 
+async def connect(
+    provider: Provider, model: str, on_text: Callable[[bytes], None], on_close: Callable[[int, str], None]
+) -> WebSocket:
+    """Open a connection and shake hands. Raises what `open_socket` does."""
+    url = provider.dialect.url(provider.url, model, f"call-{secrets.token_hex(8)}")
+    return await open_socket(url, provider.dialect.headers(provider.key), on_text, on_close, MAX_FRAME)
+
+
 class Link:
     """`on_event` hears what the session means, in the loop turn of its frame; `on_end` once why it ended afterwards."""
 
@@ -73,6 +82,9 @@ class Link:
         self.session = Session(self._dialect, choice.config, history)
         self._on_event, self._on_end = on_event, on_end
         self._socket: WebSocket | None = None
+        self.was_warm = False  # its connection waited before it was needed
+        self._closed = False
+        self._before = self.config
         loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[None] = loop.create_future()
         self._now = loop.time
@@ -92,7 +104,7 @@ class Link:
                     for text in warm.frames:
                         self._text(text)
                 else:
-                    self._socket = await self._connect(self._text, self._lost)
+                    self._socket = await connect(self.provider, self.config.model, self._text, self._lost)
                 self.flush()  # what the server's first event asked for, which may come with the handshake
                 await self._ready
         except InvalidStatus as error:
@@ -122,15 +134,14 @@ class Link:
             self.close()
             raise
 
-    async def _connect(self, on_text: Callable[[bytes], None], on_close: Callable[[int, str], None]) -> WebSocket:
-        url = self._dialect.url(self.provider.url, self.config.model, f"call-{secrets.token_hex(8)}")
-        return await open_socket(url, self._dialect.headers(self.provider.key), on_text, on_close, MAX_FRAME)
-
     def _warm(self) -> Warm | None:
         """A connection that was opened before it was needed."""
         if self._pool is None or not self.provider.warm:
             return None
-        return self._pool.take(f"{self.provider.name} {self.config.model}", self.provider.warm, self._connect)
+        open_one = partial(connect, self.provider, self.config.model)
+        warm = self._pool.take(f"{self.provider.name} {self.config.model}", self.provider.warm, open_one)
+        self.was_warm = warm is not None
+        return warm
 
     def _error(self, kind: type[ProviderError], problem: str, fix: str = "") -> ProviderError:
         self.close()
@@ -155,9 +166,13 @@ class Link:
 
     def update(self, config: SessionConfig, changed: set[str]) -> None:
         if changed:
-            self.config = config
+            self._before, self.config = self.config, config
             self.session.update(config, changed)
             self.flush()
+
+    def update_refused(self) -> None:
+        """The settings before it stand."""
+        self.config = self._before
 
     @property
     def stalled(self) -> bool:
@@ -173,6 +188,7 @@ class Link:
             self._socket.send(text)
 
     def close(self) -> None:
+        self._closed = True
         if self._ready.done() and not self._ready.cancelled():
             self._ready.exception()  # known to whoever closes it
         if self._socket:
@@ -188,6 +204,8 @@ class Link:
     # from the socket
 
     def _text(self, data: bytes) -> None:
+        if self._closed:  # what came in one piece with the reason for it
+            return
         try:
             event = orjson.loads(data)
             if not isinstance(event, dict):

@@ -47,6 +47,9 @@ class Leg:
     def play(self, item_id, index, audio):
         self.queued += len(audio)
 
+    def announce(self, audio):
+        self.queued += len(audio)
+
     def flush(self):
         self.log.append(("flush",))
         heard, self.queued = ([Heard("item_1", 0, 120)] if self.queued else []), 0

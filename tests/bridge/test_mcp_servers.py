@@ -11,6 +11,7 @@ from gateway.bridge import McpSettings, mcp_servers
 from gateway.bridge.mcp_servers import McpServer
 from gateway.errors import ConfigError, ToolError
 from tests.bridge.test_call import FACTS
+from tests.gatewayd import free_port
 
 CLOCK = McpSettings("clock", (sys.executable, "-m", "mcp_server_time"), {"TZ": "UTC"})
 
@@ -74,3 +75,38 @@ async def test_what_is_not_there_is_told_at_the_start(monkeypatch, settings, say
     with pytest.raises(ConfigError, match=says):
         async with McpServer(settings):
             pass
+
+
+SERVER = """
+import sys
+from mcp.server import MCPServer
+server = MCPServer("adder")
+
+@server.tool()
+def add(a: int, b: int) -> int:
+    \"\"\"Add two numbers.\"\"\"
+    return a + b
+
+server.run(transport="streamable-http", host="127.0.0.1", port=int(sys.argv[1]))
+"""
+
+
+async def test_one_that_is_reached_by_http():
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SERVER, str(port), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    async with McpServer(McpSettings("far", url=f"http://127.0.0.1:{port}/mcp")) as server:
+                        assert await ask(server, "far_add", '{"a": 40, "b": 2}') == "42"
+                        with pytest.raises(ToolError, match="is not of type 'integer'"):
+                            await ask(server, "far_add", '{"a": "x", "b": 2}')
+                        break
+                except ConfigError:  # it does not listen yet
+                    await asyncio.sleep(0.2)
+    finally:
+        process.terminate()
+        await process.wait()

@@ -1,3 +1,4 @@
+from gateway.bridge.reasons import OURS
 from gateway.realtime import AudioDelta
 from gateway.records import CallState
 from tests.bridge.test_call import AGENT, Stage
@@ -47,3 +48,12 @@ def test_after_an_early_answer_nobody_may_come():
     assert stage.finished
     assert stage.call.record()["outcome"] == "provider_unreachable"
     assert AGENT.definition.when_down.play == ""
+
+
+def test_a_bug_after_an_early_answer_does_not_leave_the_caller_alone():
+    stage = ringing()
+    stage.do(stage.call.opening.answer_early)
+    stage.do(lambda now: stage.call.refuse(RuntimeError("oops"), OURS, now))
+    assert stage.finished
+    assert stage.call.record()["outcome"] == "internal_error"
+    assert "hang_up" in stage.verbs()

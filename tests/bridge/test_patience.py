@@ -3,6 +3,7 @@ import pytest
 from gateway.agents import Agent
 from gateway.bridge.patience import GOODBYE_SECONDS
 from gateway.realtime import SpeechStarted, SpeechStopped
+from gateway.records import CallState
 from tests.bridge.test_call import AGENT, Stage
 
 
@@ -93,3 +94,10 @@ def test_without_such_rules_a_call_may_be_silent_for_ever():
     stage.run(86400)
     assert not stage.finished
     assert asked(stage) == []
+
+
+def test_who_talks_with_somebody_else_by_then_is_not_cut_off():
+    stage = stage_with(max_seconds=60)
+    stage.call.state = CallState.BRIDGED
+    stage.run(120)
+    assert not stage.finished

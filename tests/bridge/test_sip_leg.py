@@ -343,3 +343,18 @@ def test_a_call_may_change_to_a_wide_band():
     render([leg])
     assert len(leg.rtp.frames[-1][0]) == 160
     assert {len(chunk) for chunk in leg.chunks} == {960}
+
+
+@pytest.mark.parametrize("law", [None, g711.ULAW, g711.ALAW])
+def test_words_of_our_own_sound_alike_whatever_the_agent_speaks(law):
+    leg = leg_for()
+    leg.answer()
+    if law:
+        leg.pass_on(law)
+    leg.announce((8000 * np.sin(2 * np.pi * 1000 * np.arange(24000) / 24000)).astype("<i2").tobytes())
+    for _ in range(50):
+        render([leg])
+    heard = np.concatenate([g711.ULAW.linear(payload) for payload, _ in leg.rtp.frames])[-4000:]
+    power = np.abs(np.fft.rfft(heard * np.hanning(len(heard)))) ** 2
+    assert power.argmax() * 2 == 1000
+    assert power[497:504].sum() / power.sum() > 0.99

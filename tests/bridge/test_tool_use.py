@@ -5,7 +5,7 @@ import pytest
 from gateway.agents import Agent
 from gateway.bridge.tool_use import ANNOUNCEMENT_SECONDS, MAX_AT_ONCE, MAX_CALLS, Become
 from gateway.bridge.transfer import LAST_WORD_SECONDS
-from gateway.realtime import ResponseDone, SpeechStarted, ToolCall
+from gateway.realtime import ProviderFault, ResponseDone, Severity, SpeechStarted, ToolCall
 from tests.bridge.test_call import AGENT, Stage
 
 
@@ -216,17 +216,38 @@ def test_of_two_at_once_the_quick_one_does_not_hide_the_slow_one():
 
 
 def test_a_flood_of_functions_is_answered_and_not_run():
-    stage = stage_with("opening_hours")
+    stage = stage_with("opening_hours", "hang_up")
     calls = tuple(ToolCall(f"c{number}", "opening_hours", "{}") for number in range(20))
     stage.hears(ResponseDone("r1", "completed", calls))
     assert len(stage.tools) == MAX_AT_ONCE
-    assert "too many functions" in outputs(stage)[0]
+    assert "running already" in outputs(stage)[0]
     for number in range(MAX_AT_ONCE):
         stage.do(stage.call.tools.done, f"c{number}", "opening_hours", "{}")
     for number in range(20, 200):  # one after the other, for ever
         stage.calls("opening_hours", call_id=f"c{number}")
         stage.do(stage.call.tools.done, f"c{number}", "opening_hours", "{}")
     assert len(stage.tools) <= MAX_CALLS
+    refused = next(entry for entry in stage.log if entry[0] == "tool_output" and "too many" in entry[2])
+    assert refused[3] is False  # the model is not asked to go on
     stage.hears(SpeechStarted(0))
     stage.calls("opening_hours", call_id="late")
     assert stage.tools[-1].call_id == "late"
+
+
+def test_a_model_that_went_round_in_circles_may_still_hang_up():
+    stage = stage_with("opening_hours", "hang_up")
+    for number in range(MAX_CALLS + 5):
+        stage.calls("opening_hours", call_id=f"c{number}")
+        stage.do(stage.call.tools.done, f"c{number}", "opening_hours", "{}")
+    stage.calls("hang_up", call_id="end")
+    stage.run(1)
+    assert stage.finished
+
+
+def test_an_update_that_the_provider_refuses_leaves_the_call_with_whom_it_was():
+    stage = stage_with("hang_up")
+    before = stage.call.agent
+    stage.do(lambda now: stage.call.become(Agent("sales", "", AGENT.definition, {}), now))
+    stage.hears(ProviderFault(Severity.TURN, "invalid_value", "no", "session.update"))
+    assert stage.call.agent is before
+    assert stage.call.variables["agent"] == before.name

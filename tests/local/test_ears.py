@@ -4,7 +4,9 @@ import pytest
 from gateway.agents import BUNDLED, load_agents
 from gateway.errors import ConfigError
 from gateway.local import Rule, Script
+from gateway.local.chat import Chat
 from gateway.local.ears import Ears
+from tests.speech import telephone
 
 pytest.importorskip("pocketsphinx", reason="no recogniser for this Python: the embedded server has no ears")
 
@@ -46,3 +48,9 @@ def test_a_word_that_cannot_be_recognised_is_named():
 
 def test_without_phrases_there_are_no_ears():
     assert Ears("agent", Script()).understand(np.ones(16000, np.int16)) == ""
+
+
+def test_with_a_model_behind_it_any_words_may_be_heard():
+    ears = Ears("eve", Script(chat=Chat("http://127.0.0.1:9/v1", "m")))
+    heard = ears.understand(telephone("one two three four five", 300, 500))
+    assert sum(word in heard.split() for word in ("one", "two", "three", "four", "five")) >= 3

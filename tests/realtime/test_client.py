@@ -426,6 +426,11 @@ async def test_an_update_that_is_refused_leaves_all_as_it_was():
         await provider.say(error)
         await until(lambda: of(events, ProviderFault))
         assert one.choices == before
+        one.update(
+            [replace(before[0], config=replace(before[0].config, tools=[{"name": "bad"}]))]
+        )  # asked again, sent again
+        await until(lambda: len(provider.sessions[-1]) == 3)
+        one.choices = before
         provider.sockets[-1].transport.abort()
         await until(lambda: of(events, Restored))
         await until(lambda: provider.kinds() == ["session.update"])
@@ -507,4 +512,61 @@ async def test_events_out_of_their_order_are_survived():
         )
         await until(lambda: of(events, Transcript))
         assert not of(events, Broken)
+        one.close()
+
+
+async def test_a_provider_that_does_not_read_any_more_costs_the_session(monkeypatch):
+    monkeypatch.setattr("gateway.realtime.client.STALLED_SECONDS", 0.5)
+    provider, events = Scripted(), []
+    async with Server(provider) as url:
+        one = patient(url, events)
+        await one.open()
+        provider.sockets[-1].transport.pause_reading()
+        async with asyncio.timeout(20):
+            while not of(events, Restored):
+                for _ in range(200):
+                    one.append(SPEECH)
+                await asyncio.sleep(0.01)
+        assert "has not read" in of(events, Broken)[0].problem
+        assert one.dropped > 0
+        one.close()
+
+
+async def test_a_warm_connection_that_is_dead_is_followed_by_a_new_one():
+    connections = []
+
+    async def provider(websocket):
+        connections.append(websocket)
+        if len(connections) == 2:  # the one that waits, and never has a session
+            await websocket.wait_closed()
+        else:
+            await talk(websocket)
+
+    pool, health = Pool(), Health(asyncio.get_running_loop().time)
+    async with Server(provider) as url:
+        choices = [Choice(Provider("acme", url, warm=1, connect_seconds=0.5), SessionConfig(model="m"))]
+        first = Client(choices, [].append, health, pool=pool)
+        await first.open()
+        await until(lambda: pool.waiting("acme m") == 1)
+        second = Client(choices, [].append, health, pool=pool)
+        await second.open()
+        assert not health.is_down("acme")
+        assert len(connections) >= 3
+        for one in (first, second):
+            one.close()
+        pool.close()
+
+
+async def test_settings_that_change_while_a_session_is_opened_are_in_the_end_those_of_it():
+    provider, events = Scripted(), []
+    async with Server(provider) as url:
+        one = patient(url, events)
+        await one.open()
+        (choice,) = one.choices
+        one.update([replace(choice, config=replace(choice.config, voice="ash"))])  # another session
+        await until(lambda: len(provider.sessions) == 2)
+        one.update([replace(choice, config=replace(choice.config, voice="ash", instructions="late"))])
+        await until(lambda: of(events, Renewed))
+        await until(lambda: provider.kinds().count("session.update") == 2)
+        assert provider.sessions[-1][-1]["session"]["instructions"] == "late"
         one.close()

@@ -34,6 +34,7 @@ def test_who_fails_is_asked_last_and_one_call_tries_it_again():
     assert node.health.is_down("first")
     assert node.order() == ["second", "third", "first"]
     node.now += SHORTEST
+    assert not node.health.is_down("first")
     assert node.order() == NAMES  # this call tries
     assert node.order() == ["second", "third", "first"]  # the others wait for what comes of it
     node.health.succeeded("first")

@@ -1,6 +1,7 @@
 """The client's side of a conversation, event by event. All that is sent has to be what OpenAI's own models take."""
 
 from base64 import b64encode
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -29,8 +30,8 @@ VAD = {"type": "server_vad", "create_response": True, "interrupt_response": True
 class Talk:
     """A session and what it sent."""
 
-    def __init__(self, turn_detection=VAD, ready=True):
-        self.session = Session(DIALECTS["openai"], SessionConfig(turn_detection=turn_detection))
+    def __init__(self, turn_detection=VAD, ready=True, dialect=DIALECTS["openai"]):
+        self.session = Session(dialect, SessionConfig(turn_detection=turn_detection))
         if ready:
             self.hears("session.created", session={"id": "sess_1"})
             self.hears("session.updated", session={})
@@ -305,3 +306,38 @@ def test_a_request_of_ours_is_owed_with_its_words_until_all_of_it_has_come():
     assert talk.session.owed == {"instructions": "Say hello."}  # cut in the middle
     talk.session.receive({"type": "response.output_audio.done", "item_id": "i1", "content_index": 0})
     assert talk.session.owed is None
+
+
+@pytest.mark.parametrize(
+    ("dialect", "sent"),
+    [
+        (DIALECTS["openai"], ["conversation.item.truncate"]),
+        (DIALECTS["inworld"], ["output_audio_buffer.clear", "conversation.item.truncate"]),
+        (DIALECTS["xai"], ["response.cancel", "conversation.item.truncate"]),
+        (replace(DIALECTS["openai"], truncates=False), []),
+    ],
+)
+def test_who_is_told_what_when_the_caller_interrupts(dialect, sent):
+    talk = Talk(dialect=dialect)
+    talk.hears("response.created", response={"id": "resp_1"})
+    talk.audio(500)
+    talk.session.interrupt([Heard("item_1", 0, 200)])
+    assert talk.types() == sent
+
+
+def test_what_a_provider_knows_of_the_voice_stays_with_the_words():
+    talk = Talk()
+    profile = {"voiceProfile": {"emotion": [{"label": "calm", "confidence": 0.9}]}}
+    kind = "conversation.item.input_audio_transcription.completed"
+    (heard,) = talk.hears(kind, item_id="u", transcript="hello", providerData=profile)
+    assert heard == Transcript("user", "u", "hello", profile)
+
+
+def test_the_words_that_were_heard_of_a_sentence():
+    talk = Talk()
+    talk.hears("response.created", response={"id": "resp_1"})
+    talk.audio(1000)
+    talk.hears("response.output_audio_transcript.delta", item_id="item_1", delta="one two three four")
+    talk.session.interrupt([Heard("item_1", 0, 500)])
+    assert talk.session.heard_of("item_1") == "one two"
+    assert talk.session.heard_of("nothing") == ""
