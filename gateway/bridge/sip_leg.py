@@ -319,7 +319,7 @@ class SipLeg:
         if self._other:
             self._uplink.quiet_ms += 20
         else:
-            self._uplink.tick()
+            self._uplink.tick(self.rtp.receiver.reorder.waiting)
         if 0 < self._timeout_ms < self._uplink.quiet_ms:
             self._check_silence()
         if self._talking and not talking:

@@ -109,10 +109,10 @@ class Uplink:
         else:
             self._put(self._silence(missing))
 
-    def tick(self) -> None:
-        """Once in 20 ms."""
+    def tick(self, waiting: bool = False) -> None:
+        """Once in 20 ms. `waiting`: packets have come, and wait behind a hole that will be concealed."""
         self.quiet_ms += FRAME_MS
-        if self.quiet_ms > QUIET_MS:
+        if self.quiet_ms > QUIET_MS and not waiting:
             ticks = FRAME_MS * CLOCK_HZ // 1000
             self._filled += ticks
             self._put(self._silence(ticks))

@@ -56,6 +56,11 @@ class Reorder:
         """What a hole has kept waiting too long; call it once a frame."""
         return self._release(now) if self._held else []
 
+    @property
+    def waiting(self) -> bool:
+        """Packets wait behind a hole: the sender has not paused."""
+        return bool(self._held)
+
     def restart(self) -> None:
         """The next packet begins a new stream (another SSRC, or a jump)."""
         self._next = None

@@ -37,7 +37,7 @@ class Line:
                 now, data = heapq.heappop(arrivals)
                 self._deliver(self.receiver.push(data, PEER, now))
             self._deliver(self.receiver.reorder.expire(tick))
-            self.uplink.tick()
+            self.uplink.tick(self.receiver.reorder.waiting)
             tick += 0.02
 
     def _deliver(self, items):
@@ -90,3 +90,19 @@ def test_two_streams_after_each_other_and_loss_in_both_keep_their_length():
     line.run(arrivals)
     assert line.seconds == pytest.approx(60.0, abs=0.2)
     assert line.receiver.reorder.lost == pytest.approx(150, abs=40)
+
+
+@pytest.mark.parametrize("burst", [1, 2, 3])
+@pytest.mark.parametrize("late_ms", [0, 39])
+def test_a_burst_is_concealed_and_not_taken_for_a_pause(burst, late_ms):
+    """What waits behind the hole says that the sender went on; until it has waited long enough nothing is made up."""
+    arrivals = [
+        (number * 0.02 + (late_ms / 1000 if number == 20 + burst else 0.0), packet(number, b"\x10" * 160))
+        for number in range(60)
+        if not 20 <= number < 20 + burst
+    ]
+    line = Line()
+    line.run(arrivals)
+    heard = np.frombuffer(b"".join(line.chunks), np.int16).reshape(-1, 480)
+    assert len(heard) == 60
+    assert np.abs(heard[20 : 20 + burst].astype(int)).max(axis=1).min() > 1000
