@@ -20,6 +20,10 @@
     │   ├── ProviderUnreachable  no socket, or a socket that closed
     │   └── ProviderRefused      a key, model or session that it does not take
     ├── StoreUnavailable       Redis is away
+    ├── NodeSilent             a node that does not answer another
+    ├── NoSuchCall             a command names a call that is not in progress
+    ├── WrongState             a command that a call cannot carry out as it stands
+    ├── BadCommand             a command that says something that cannot be
     └── ToolError              a tool call that the model has to hear about
 
 `gateway.bridge.reasons` says which SIP response and which outcome each of them becomes.
@@ -219,6 +223,51 @@ class StoreUnavailable(GatewayError):
 
     def __str__(self) -> str:
         return f"Redis at {self.url} is not available: {self.problem}"
+
+
+class NodeSilent(GatewayError):
+    """A node that was asked for something and did not answer within `seconds`; 0 where it is known to be gone."""
+
+    def __init__(self, node: str, seconds: float) -> None:
+        super().__init__(node, seconds)
+        self.node, self.seconds = node, seconds
+
+    def __str__(self) -> str:
+        how = f"did not answer within {self.seconds:g} s" if self.seconds else "is gone"
+        return f"the node {self.node} {how}; its calls are closed by the others within seconds"
+
+
+class NoSuchCall(GatewayError):
+    """A call that is not there, or not any more."""
+
+    def __init__(self, call_id: str) -> None:
+        super().__init__(call_id)
+        self.call_id = call_id
+
+    def __str__(self) -> str:
+        return f"there is no call {self.call_id} in progress"
+
+
+class WrongState(GatewayError):
+    """What a call is doing, and what it therefore cannot do."""
+
+    def __init__(self, call_id: str, state: str, problem: str) -> None:
+        super().__init__(call_id, state, problem)
+        self.call_id, self.state, self.problem = call_id, state, problem
+
+    def __str__(self) -> str:
+        return f"the call {self.call_id} is {self.state}: {self.problem}"
+
+
+class BadCommand(GatewayError):
+    """`field` of a command, and what is wrong with it."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(field, problem)
+        self.field, self.problem = field, problem
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.problem}"
 
 
 class ToolError(GatewayError):

@@ -54,3 +54,6 @@ RETRY_AFTER = {
     "provider_refused": 0,
 }
 """Seconds after which whoever was refused for one of these may come again (Retry-After); 0: no word about it."""
+
+ROLES = ("read", "operate", "admin")
+"""What a key may: look on; act on calls; and all else. Each may what those before it may."""

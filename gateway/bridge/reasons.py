@@ -43,6 +43,10 @@ REASONS: dict[type[errors.GatewayError], Reason] = {
     errors.ProviderUnreachable: Reason(503, "provider_unreachable"),
     errors.ProviderRefused: Reason(503, "provider_refused"),
     errors.StoreUnavailable: Reason(500, "store_unavailable"),
+    errors.NodeSilent: Reason(504, "node_silent"),
+    errors.NoSuchCall: Reason(481, "no_such_call"),
+    errors.WrongState: Reason(491, "wrong_state"),
+    errors.BadCommand: Reason(400, "bad_command"),
     errors.ToolError: Reason(500, "tool_failed"),
 }
 """One row for each kind of error."""

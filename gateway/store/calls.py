@@ -2,47 +2,82 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+from collections.abc import Callable
 from typing import Any
 
 import orjson
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from gateway.errors import StoreUnavailable
 from gateway.records import CallEvent
-from gateway.store import keys
+from gateway.store import keys, outbox
+from gateway.store.client import AWAY
 from gateway.store.writer import Command, Writer
+
+LIGHT = frozenset({"speech_started", "speech_stopped", "speech_heard"})
+"""What may be lost when Redis is away for too long."""
+
+LOOKED_AT = 5000
+"""Records that one page of a list may be sought in."""
+
+Where = Callable[[dict[str, Any]], bool]
 
 
 class Calls:
-    """Writing goes through the queue and never fails; reading raises StoreUnavailable."""
+    """Writing goes through the queue and never fails; reading raises StoreUnavailable.
 
-    def __init__(self, redis: Redis, url: str, writer: Writer, keep_seconds: int) -> None:
+    `entries` says what the outbox has to hold of an event.
+    """
+
+    def __init__(self, redis: Any, url: str, writer: Writer, keep_seconds: int) -> None:
         self._redis, self._url, self._writer, self._keep = redis, url, writer, keep_seconds
         self._last_id: dict[str, tuple[int, int]] = {}
+        self.entries: Callable[[CallEvent, dict[str, Any]], list[dict[str, str]]] = lambda event, record: []
 
     def write(self, event: CallEvent, record: dict[str, Any]) -> None:
         """An event of a call, with the call's record as it is after it."""
         call_id, ended = event.call_id, record.get("ended_at")
-        key, stream = keys.call(call_id), keys.events(call_id)
-        fields = [part for name, value in record.items() for part in (name, orjson.dumps(value))]
+        key, stream, light = keys.call(call_id), keys.events(call_id), event.type in LIGHT
+        told = {"call_id": call_id, "type": event.type, "at": event.at, "data": event.data}
         commands: list[Command] = [
-            ("HSET", key, *fields),
             ("XADD", stream, "MAXLEN", "~", keys.MAX_EVENTS, self._entry_id(event),
              "type", event.type, "at", repr(event.at), "data", orjson.dumps(event.data)),
+            ("XADD", keys.EVENTS, "MAXLEN", "~", keys.MAX_WATCHED, "*",
+             "event", orjson.dumps(told if light else told | {"record": record})),
         ]  # fmt: skip
         if ended:
             del self._last_id[call_id]
             commands += [
+                ("HSET", key, *_fields(record)),
                 ("ZREM", keys.LIVE, call_id),
                 ("ZADD", keys.ENDED, ended, call_id),
                 ("ZREMRANGEBYSCORE", keys.ENDED, "-inf", ended - self._keep),
                 ("EXPIRE", key, self._keep),
                 ("EXPIRE", stream, self._keep),
             ]
-        else:
-            commands.append(("ZADD", keys.LIVE, record["started_at"], call_id))
-        self._writer.put(*commands)
+        elif not light:
+            commands += [("HSET", key, *_fields(record)), ("ZADD", keys.LIVE, record["started_at"], call_id)]
+        commands += [outbox.entry(one) for one in self.entries(event, record)]
+        self._writer.put(*commands, light=light)
+
+    def again(self, record: dict[str, Any]) -> None:
+        """A call in progress that others may have given up, or that Redis forgot."""
+        call_id = record["call_id"]
+        self._writer.put(
+            ("HSET", keys.call(call_id), *_fields(record)),
+            ("PERSIST", keys.call(call_id)),
+            ("PERSIST", keys.events(call_id)),
+            ("ZREM", keys.ENDED, call_id),
+            ("ZADD", keys.LIVE, record["started_at"], call_id),
+        )
+
+    def keep_levels(self, call_id: str, levels: bytes) -> None:
+        self._writer.put(("SET", keys.levels(call_id), levels, "EX", self._keep), light=True)
+
+    def forget_live(self, call_id: str) -> None:
+        """One that stands in the index of live calls and is not."""
+        self._writer.put(("ZREM", keys.LIVE, call_id))
 
     def _entry_id(self, event: CallEvent) -> str:
         """Given by us, so that the same entry is never added twice; rises even when the clock is set back."""
@@ -58,36 +93,117 @@ class Calls:
                 pipeline.hgetall(keys.call(call_id))
                 pipeline.xrange(keys.events(call_id))
                 fields, entries = await pipeline.execute()
-        except (RedisError, OSError) as error:
+        except AWAY as error:
             raise StoreUnavailable(self._url, str(error)) from error
         if not fields:
             return None
-        record = _record(fields)
-        record["events"] = [
-            {
-                "type": entry[b"type"].decode(),
-                "at": float(entry[b"at"]),
-                "data": orjson.loads(entry[b"data"]),
-            }
-            for _, entry in entries
-        ]
-        return record
+        return _record(fields) | {"events": [_event(entry_id, entry) for entry_id, entry in entries]}
+
+    async def record(self, call_id: str) -> dict[str, Any] | None:
+        """The record alone."""
+        try:
+            fields = await self._redis.hgetall(keys.call(call_id))
+        except AWAY as error:
+            raise StoreUnavailable(self._url, str(error)) from error
+        return _record(fields) if fields else None
+
+    async def events(self, call_id: str, after: str, limit: int) -> list[dict[str, Any]]:
+        """Events after the one whose `id` is `after`, in order. Raises ValueError where that is no id."""
+        _check_id(after)
+        try:
+            entries = await self._redis.xrange(keys.events(call_id), f"({after}" if after else "-", count=limit)
+        except AWAY as error:
+            raise StoreUnavailable(self._url, str(error)) from error
+        return [_event(entry_id, entry) for entry_id, entry in entries]
+
+    async def levels(self, call_id: str) -> bytes:
+        try:
+            return await self._redis.get(keys.levels(call_id)) or b""
+        except AWAY as error:
+            raise StoreUnavailable(self._url, str(error)) from error
+
+    async def page(self, where: Where, cursor: str, limit: int) -> tuple[list[dict[str, Any]], str]:
+        """Records that `where` likes, and the cursor of those that follow (empty: none do).
+
+        Calls in progress first, the latest before the others; then ended ones, by their end. Raises ValueError for a
+        cursor that is none of ours.
+        """
+        index, score, last = _decode(cursor)
+        found: list[dict[str, Any]] = []
+        looked = 0
+        try:
+            for at in (0, 1)[index:]:
+                while True:
+                    ids = await self._ids((keys.LIVE, keys.ENDED)[at], score, last, max(limit, 100))
+                    for (call_id, its_score), record in zip(ids, await self._records(ids), strict=True):
+                        looked, score, last = looked + 1, its_score, call_id
+                        if record and where(record):
+                            found.append(record)
+                        if len(found) == limit or looked >= LOOKED_AT:
+                            return found, _encode(at, score, last)
+                    if not ids:
+                        break
+                score, last = float("inf"), ""
+        except AWAY as error:
+            raise StoreUnavailable(self._url, str(error)) from error
+        return found, ""
+
+    async def _ids(self, key: str, score: float, last: str, count: int) -> list[tuple[str, float]]:
+        """Those that come after the one of that score and name."""
+        highest: Any = "+inf" if score == float("inf") else score
+        start = 0
+        while True:
+            raw = await self._redis.zrevrangebyscore(key, highest, "-inf", start=start, num=count, withscores=True)
+            named = [(call_id.decode(), its) for call_id, its in raw]
+            after = [(call_id, its) for call_id, its in named if not last or (its, call_id) < (score, last)]
+            if after or len(named) < count:
+                return after
+            start += count
+
+    async def _records(self, ids: list[tuple[str, float]]) -> list[dict[str, Any] | None]:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for call_id, _ in ids:
+                pipeline.hgetall(keys.call(call_id))
+            return [_record(fields) if fields else None for fields in await pipeline.execute()]
 
     async def recent(self, limit: int) -> list[dict[str, Any]]:
         """Records of the calls in progress and of the latest ended ones, newest first."""
-        try:
-            async with self._redis.pipeline(transaction=True) as pipeline:
-                pipeline.zrevrange(keys.LIVE, 0, limit - 1)
-                pipeline.zrevrange(keys.ENDED, 0, limit - 1)
-                live, ended = await pipeline.execute()
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                for call_id in [*live, *ended][:limit]:
-                    pipeline.hgetall(keys.call(call_id.decode()))
-                found = await pipeline.execute()
-        except (RedisError, OSError) as error:
-            raise StoreUnavailable(self._url, str(error)) from error
-        return [_record(fields) for fields in found if fields]
+        return (await self.page(lambda record: True, "", limit))[0]
+
+
+def _fields(record: dict[str, Any]) -> list[Any]:
+    return [part for name, value in record.items() for part in (name, orjson.dumps(value))]
 
 
 def _record(fields: dict[bytes, bytes]) -> dict[str, Any]:
     return {name.decode(): orjson.loads(value) for name, value in fields.items()}
+
+
+def _event(entry_id: bytes, entry: dict[bytes, bytes]) -> dict[str, Any]:
+    return {
+        "id": entry_id.decode(),
+        "type": entry[b"type"].decode(),
+        "at": float(entry[b"at"]),
+        "data": orjson.loads(entry[b"data"]),
+    }
+
+
+def _check_id(event_id: str) -> None:
+    if event_id and not all(part.isdecimal() and len(part) <= 20 for part in event_id.split("-", 1)):
+        raise ValueError(f"{event_id!r} is not the id of an event")
+
+
+def _encode(index: int, score: float, last: str) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps([index, score, last])).decode().rstrip("=")
+
+
+def _decode(cursor: str) -> tuple[int, float, str]:
+    if not cursor:
+        return 0, float("inf"), ""
+    try:
+        index, score, last = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if index in (0, 1) and isinstance(score, int | float) and isinstance(last, str):
+            return index, float(score), last
+    except (ValueError, TypeError, binascii.Error):
+        pass
+    raise ValueError("this cursor is none of ours")

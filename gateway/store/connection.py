@@ -4,44 +4,61 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import shutil
+import socket
 import tempfile
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import structlog
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from gateway.errors import ConfigError
+from gateway.store.access import Access
 from gateway.store.calls import Calls
+from gateway.store.client import client_of, without_password
+from gateway.store.commands import Commands
+from gateway.store.nodes import Nodes
+from gateway.store.outbox import Outbox
+from gateway.store.watch import Watch
 from gateway.store.writer import Writer
 
 log = structlog.get_logger("gateway.store")
 
+PATIENT_SECONDS = 30.0
+"""Longest wait for something to come: an answer of another node, a command, an event."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoreSettings:
-    """`url` of Redis, empty for an embedded one; ended calls stay for `keep_seconds`."""
+    """`url` of Redis, empty for an embedded one; ended calls stay for `keep_seconds`. `node` is this node's name."""
 
     url: str = ""
     keep_seconds: int = 86400
+    node: str = field(default_factory=socket.gethostname)
 
 
 class Store:
-    """What the gateway remembers. `async with open_store(settings) as store`."""
+    """What the gateway remembers, and shares with other nodes. `async with open_store(settings) as store`.
 
-    def __init__(self, redis: Redis, url: str, keep_seconds: int) -> None:
+    `me` is this node for this run of it: its name, and something that no other run has.
+    """
+
+    def __init__(self, redis: Any, patient: Any, url: str, settings: StoreSettings) -> None:
         self._redis = redis
         self.url = url
+        self.me = f"{settings.node}-{secrets.token_hex(2)}"
         self.writer = Writer(redis, url)
-        self.calls = Calls(redis, url, self.writer, keep_seconds)
+        self.calls = Calls(redis, url, self.writer, settings.keep_seconds)
+        self.nodes = Nodes(redis, url, self.me, settings.keep_seconds)
+        self.commands = Commands(redis, patient, url)
+        self.outbox = Outbox(redis, url, self.me)
+        self.access = Access(redis, url, self.writer)
+        self.watch = Watch(redis, patient)
 
     @property
     def available(self) -> bool:
@@ -54,13 +71,8 @@ async def open_store(settings: StoreSettings) -> AsyncIterator[Store]:
     """A Redis that is away is no error: what is written waits for it. Raises ConfigError for an impossible URL."""
     async with contextlib.AsyncExitStack() as stack:
         url = settings.url or await stack.enter_async_context(_embedded())
-        try:
-            redis: Redis = Redis.from_url(
-                url, socket_timeout=2.0, socket_connect_timeout=2.0, retry=Retry(NoBackoff(), 0)
-            )
-        except ValueError as error:
-            raise ConfigError("redis.url", str(error)) from error
-        store = Store(redis, _without_password(url), settings.keep_seconds)
+        redis, patient = client_of(url, 2.0), client_of(url, PATIENT_SECONDS)
+        store = Store(redis, patient, without_password(url), settings)
         task = asyncio.get_running_loop().create_task(store.writer.run())
         try:
             yield store
@@ -68,15 +80,9 @@ async def open_store(settings: StoreSettings) -> AsyncIterator[Store]:
         finally:
             store.writer.stop()
             await task
+            await store.watch.close()
             await redis.aclose()
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{host}"))
+            await patient.aclose()
 
 
 def server_executable() -> str | None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
+from dataclasses import dataclass
+from typing import Any
 
 import structlog
-from redis.asyncio import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError
+
+from gateway.store.client import AWAY
 
 Command = tuple[str | bytes | int | float, ...]
 
@@ -25,12 +26,25 @@ _SEEN = "equal or smaller than the target stream top item"  # this XADD is writt
 _PASSING = ("LOADING", "BUSY", "MASTERDOWN", "READONLY", "TRYAGAIN", "CLUSTERDOWN")
 
 
-class Writer:
-    """`put` never blocks. When more than `limit` commands wait the oldest are dropped and counted."""
+@dataclass(slots=True)
+class _Entry:
+    """What is written in one transaction; `light` is what may be dropped first."""
 
-    def __init__(self, redis: Redis, url: str, limit: int = 100_000) -> None:
+    commands: tuple[Command, ...]
+    light: bool
+
+
+class Writer:
+    """`put` never blocks. When more than `limit` commands wait the oldest light ones are dropped and counted.
+
+    What is not light waits however long Redis is away: the state of calls, what was said, what others have to be told.
+    """
+
+    def __init__(self, redis: Any, url: str, limit: int = 100_000) -> None:
         self._redis, self._url, self._limit = redis, url, limit
-        self._queue: deque[Command] = deque()
+        self._queue: deque[_Entry] = deque()
+        self._light: deque[_Entry] = deque()  # those of them, in the same order
+        self._waiting = 0  # commands
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -39,17 +53,24 @@ class Writer:
         self._said_down = False
         self._stopped = False
 
-    def put(self, *commands: Command) -> None:
-        self._queue.extend(commands)
-        while len(self._queue) > self._limit:
-            self._queue.popleft()
-            self.dropped += 1
+    def put(self, *commands: Command, light: bool = False) -> None:
+        """These belong together: all of them are written, or none."""
+        entry = _Entry(commands, light)
+        self._queue.append(entry)
+        self._waiting += len(commands)
+        if light:
+            self._light.append(entry)
+        while self._waiting > self._limit and self._light:
+            oldest = self._light.popleft()
+            self.dropped += len(oldest.commands)
+            self._waiting -= len(oldest.commands)
+            oldest.commands = ()
         self._wake.set()
         self._idle.clear()
 
     def __len__(self) -> int:
         """Commands that wait."""
-        return len(self._queue)
+        return self._waiting
 
     async def run(self) -> None:
         """Writes until `stop`; looks after Redis once a second when there is nothing to write."""
@@ -62,7 +83,7 @@ class Writer:
             try:
                 await self._write()
                 failures = 0
-            except (RedisConnectionError, RedisTimeoutError, ResponseError, OSError) as error:
+            except AWAY as error:
                 self._note(False, str(error))
                 if not self._stopped:
                     await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
@@ -75,24 +96,39 @@ class Writer:
         self._wake.set()
 
     async def _write(self) -> None:
-        if not self._queue:
+        if not self._queue or not self.available:  # a Cluster's client learns by that where its slots are
             await self._redis.ping()
         while self._queue:
-            batch = [self._queue[i] for i in range(min(BATCH, len(self._queue)))]
-            dropped = self.dropped
+            batch = self._batch()
+            commands = [command for entry in batch for command in entry.commands]
             pipeline = self._redis.pipeline(transaction=True)
-            for command in batch:
+            for command in commands:
                 pipeline.execute_command(*command)
-            for command, answer in zip(batch, await pipeline.execute(raise_on_error=False), strict=True):
+            answers = await pipeline.execute(raise_on_error=False) if commands else []
+            for command, answer in zip(commands, answers, strict=True):
                 if isinstance(answer, RedisError) and _SEEN not in str(answer):
                     if str(answer).startswith(_PASSING):
                         raise answer
                     log.error("store.command_refused", command=str(command[0]), problem=str(answer))
-            for _ in range(len(batch) - (self.dropped - dropped)):  # what was dropped meanwhile is gone already
+            for entry in batch:
                 self._queue.popleft()
+                self._waiting -= len(entry.commands)
+                if self._light and self._light[0] is entry:
+                    self._light.popleft()
             self._note(True)
         self._note(True)
         self._idle.set()
+
+    def _batch(self) -> list[_Entry]:
+        """The oldest, whole, up to some BATCH commands."""
+        taken: list[_Entry] = []
+        count = 0
+        for entry in self._queue:
+            if taken and count + len(entry.commands) > BATCH:
+                break
+            taken.append(entry)
+            count += len(entry.commands)
+        return taken
 
     def _note(self, available: bool, problem: str = "") -> None:
         if available and not self.available:

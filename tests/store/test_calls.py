@@ -47,7 +47,7 @@ async def test_events_keep_their_order_when_the_clock_is_set_back(store):
 
 async def test_what_is_written_twice_stands_there_once(store):
     put, batches = store.writer.put, []
-    store.writer.put = lambda *commands: batches.append(commands)
+    store.writer.put = lambda *commands, light: batches.append(commands)
     store.calls.write(CallEvent("a", 1.0, "incoming"), record("a"))
     for _ in range(2):
         put(*batches[0])
@@ -68,3 +68,34 @@ async def test_ended_calls_leave_the_index_with_their_records(store):
     store.calls.write(CallEvent("new", 1.0, "ended"), record("new", ended_at=1200.0))
     await store.writer.flush(5)
     assert await store._redis.zrange(keys.ENDED, 0, -1) == [b"new"]
+
+
+async def test_pages_go_from_the_newest_to_the_oldest_and_filter(store):
+    for number in range(250):
+        ended = {"ended_at": 1000.0 + number // 3} if number < 240 else {}
+        event = CallEvent(f"c{number:03}", 1.0, "ended" if ended else "answered")
+        store.calls.write(event, record(f"c{number:03}", agent="eve" if number % 2 else "bob", **ended))
+    await store.writer.flush(10)
+    seen, cursor = [], ""
+    while True:
+        page, cursor = await store.calls.page(lambda one: one["agent"] == "eve", cursor, 40)
+        seen += [one["call_id"] for one in page]
+        if not cursor:
+            break
+    live, ended = [f"c{n}" for n in range(249, 239, -2)], [f"c{n:03}" for n in range(239, 0, -2)]
+    assert seen == live + ended
+    for wrong in ("x", "bnVsbA", "WzUsMCwiYSJd"):
+        with pytest.raises(ValueError, match="none of ours"):
+            await store.calls.page(lambda one: True, wrong, 5)
+
+
+async def test_events_from_one_on(store):
+    for number in range(5):
+        store.calls.write(CallEvent("a", 1.0 + number, f"n{number}"), record("a"))
+    await store.writer.flush(5)
+    first = await store.calls.events("a", "", 2)
+    assert [one["type"] for one in first] == ["n0", "n1"]
+    assert [one["type"] for one in await store.calls.events("a", first[-1]["id"], 9)] == ["n2", "n3", "n4"]
+    assert await store.calls.events("b", "", 9) == []
+    with pytest.raises(ValueError, match="is not the id of an event"):
+        await store.calls.events("a", "(1", 9)

@@ -1,9 +1,13 @@
+import re
+
 from gateway.store import keys
 
 
-def test_every_key_has_its_prefix():
-    named = {keys.LIVE, keys.ENDED, keys.call("x"), keys.events("x")}
-    assert len(named) == 4
-    assert all(key.startswith("gateway:") for key in named)
-    for key in (keys.LIVE, keys.ENDED, keys.call("ID"), keys.events("ID")):
-        assert f"`{key}`" in (keys.__doc__ or "")
+def test_every_key_has_the_hash_tag_and_its_row():
+    functions = (keys.call, keys.events, keys.levels, keys.node, keys.commands, keys.reply)
+    named = [one("ID") for one in functions] + [keys.idempotency("KEY")]
+    named += [keys.LIVE, keys.ENDED, keys.EVENTS, keys.NODES, keys.OUTBOX, keys.DEAD, keys.COURIER, keys.KEYS]
+    named += [keys.AUDIT]
+    assert all(key.startswith("{gateway}:") for key in named)
+    rows = re.findall(r"^\| `(.+?)` \|", keys.__doc__ or "", re.MULTILINE)
+    assert sorted(rows) == sorted(named)

@@ -8,12 +8,16 @@ from gateway.store.connection import server_executable
 from gateway.store.writer import BATCH, Writer
 
 
-def test_the_queue_is_bounded_and_the_oldest_go():
+def test_the_queue_is_bounded_and_the_oldest_light_ones_go():
     async def go():
-        writer = Writer(Redis(), "redis://h", limit=3)
-        writer.put(*[("SET", "k", number) for number in range(5)])
-        assert (len(writer), writer.dropped) == (3, 2)
-        assert [command[2] for command in writer._queue] == [2, 3, 4]
+        writer = Writer(Redis(), "redis://h", limit=4)
+        for number in range(4):
+            writer.put(("SET", "k", number), light=number % 2 == 1)
+        writer.put(("SET", "state", 1), ("SET", "state", 2))
+        assert (len(writer), writer.dropped) == (4, 2)
+        writer.put(("SET", "state", 3))
+        assert (len(writer), writer.dropped) == (5, 2)  # what is not light stays, however much it is
+        assert [command[2] for entry in writer._queue for command in entry.commands] == [0, 2, 1, 2, 3]
 
     asyncio.run(go())
 

@@ -1,0 +1,91 @@
+"""A client of Redis by its URL: a server, one behind Sentinel, or a Cluster.
+
+redis://user:password@host:6379/0    rediss:// with TLS    unix:///path
+redis+sentinel://host:26379,host2:26379/NAME/0    rediss+sentinel://
+redis+cluster://host:7000,host2:7001    rediss+cluster://
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from redis.asyncio import Redis, RedisCluster, Sentinel
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisClusterException, RedisError
+
+from gateway.errors import ConfigError
+
+CONNECT_SECONDS = 2.0
+
+AWAY = (RedisError, RedisClusterException, OSError)
+"""What a client raises when Redis does not do what it is asked."""
+
+
+def client_of(url: str, seconds: float) -> Any:
+    """That gives up on an answer after `seconds`; it connects when it is first used. Raises ConfigError."""
+    common: dict[str, Any] = {"socket_timeout": seconds, "socket_connect_timeout": CONNECT_SECONDS}
+    parts = urlsplit(url)
+    try:
+        match parts.scheme.partition("+"):
+            case ("redis" | "rediss" as scheme, _, "sentinel"):
+                return _behind_sentinel(url, common | {"ssl": True} if scheme == "rediss" else common)
+            case ("redis" | "rediss" as scheme, _, "cluster"):
+                nodes = [ClusterNode(host, port) for host, port in _hosts(parts.netloc, 6379)]
+                tls: dict[str, Any] = {"ssl": True} if scheme == "rediss" else {}
+                return RedisCluster(startup_nodes=nodes, retry=Retry(NoBackoff(), 1), **_login(url), **common, **tls)
+            case _:
+                return Redis.from_url(url, retry=Retry(NoBackoff(), 0), **common)
+    except ValueError as error:
+        raise ConfigError("redis.url", str(error)) from error
+
+
+def _behind_sentinel(url: str, options: dict[str, Any]) -> Redis:
+    parts = urlsplit(url)
+    name, _, database = parts.path.strip("/").partition("/")
+    if not name:
+        raise ValueError("redis+sentinel://HOST:PORT,HOST:PORT/NAME: the name of the master is missing")
+    sentinel: Any = Sentinel(  # type: ignore[no-untyped-call]
+        _hosts(parts.netloc, 26379), sentinel_kwargs={"socket_timeout": 2.0, "socket_connect_timeout": CONNECT_SECONDS}
+    )
+    master: Redis = sentinel.master_for(
+        name, db=int(database or 0), retry=Retry(NoBackoff(), 0), **_login(url), **options
+    )
+    return master
+
+
+def _hosts(netloc: str, port: int) -> list[tuple[str, int]]:
+    found = []
+    for one in netloc.rpartition("@")[2].split(","):
+        host, colon, given = one.rpartition(":")
+        found.append((host, int(given)) if colon else (given, port))
+    if not all(host for host, _ in found):
+        raise ValueError("no host in it: redis+sentinel://HOST:PORT,HOST:PORT/NAME, redis+cluster://HOST:PORT")
+    return found
+
+
+def _login(url: str) -> dict[str, Any]:
+    user, _, password = urlsplit(url).netloc.rpartition("@")[0].partition(":")
+    return {key: unquote(value) for key, value in (("username", user), ("password", password)) if value}
+
+
+def without_password(url: str) -> str:
+    """As it may be logged."""
+    parts = urlsplit(url)
+    login, at, hosts = parts.netloc.rpartition("@")
+    user, colon, _ = login.partition(":")
+    return urlunsplit(parts._replace(netloc=f"{user}:***@{hosts}")) if at and colon else url
+
+
+def entries_of(found: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
+    """What XREAD found in one stream, as either version of the protocol gives it."""
+    if isinstance(found, dict):
+        return [entry for batches in found.values() for batch in batches for entry in batch]
+    return [entry for _, batch in found or () for entry in batch]
+
+
+def pairs_of(fields: Any) -> Any:
+    """What HGETALL found, likewise."""
+    return fields.items() if isinstance(fields, dict) else zip(fields[::2], fields[1::2], strict=True)

@@ -1,0 +1,100 @@
+"""What has to reach somebody outside, kept until it has: a stream that all nodes write and one of them empties.
+
+An entry is `for` whom it is, the call it is about, and a JSON body. Writes may be repeated when an answer of Redis was
+lost, so an entry can come twice: its body bears an id by which receivers know it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.errors import StoreUnavailable
+from gateway.store import keys
+from gateway.store.client import AWAY
+from gateway.store.writer import Command
+
+_LEAD = """
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+
+_BURY = """
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], '*', unpack(ARGV, 3))
+return redis.call('XDEL', KEYS[1], ARGV[2])
+"""
+
+_RESIGN = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+_DIG_UP = """
+local entries, count = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', ARGV[1]), 0
+for _, entry in ipairs(entries) do
+  local kept = {}
+  for i = 1, #entry[2], 2 do
+    if entry[2][i] ~= 'problem' then kept[#kept + 1] = entry[2][i]; kept[#kept + 1] = entry[2][i + 1] end
+  end
+  redis.call('XADD', KEYS[1], '*', unpack(kept))
+  redis.call('XDEL', KEYS[2], entry[1])
+  count = count + 1
+end
+return count
+"""
+
+
+def entry(one: dict[str, str]) -> Command:
+    """What puts it there."""
+    fields = [part for pair in one.items() for part in pair]
+    return ("XADD", keys.OUTBOX, "MAXLEN", "~", keys.MAX_OUTBOX, "*", *fields)
+
+
+class Outbox:
+    """`me` is this node's id. Raises StoreUnavailable."""
+
+    def __init__(self, redis: Any, url: str, me: str) -> None:
+        self._redis, self._url, self._me = redis, url, me
+
+    async def lead(self) -> bool:
+        """Whether it is for us to deliver, for `LEASE_SECONDS` from now."""
+        return bool(await self._ask("EVAL", _LEAD, 1, keys.COURIER, self._me, int(keys.LEASE_SECONDS * 1000)))
+
+    async def resign(self) -> None:
+        await self._ask("EVAL", _RESIGN, 1, keys.COURIER, self._me)
+
+    async def read(self, after: str, count: int) -> list[tuple[str, dict[str, str]]]:
+        """Entries behind that one, in order."""
+        return await self._range(keys.OUTBOX, after, count)
+
+    async def done(self, entry_id: str) -> None:
+        await self._ask("XDEL", keys.OUTBOX, entry_id)
+
+    async def bury(self, entry_id: str, one: dict[str, str], problem: str) -> None:
+        """Give it up: it goes to the dead letters."""
+        fields = [part for pair in one.items() for part in pair]
+        arguments = (keys.MAX_DEAD, entry_id, *fields, "problem", problem)
+        await self._ask("EVAL", _BURY, 2, keys.OUTBOX, keys.DEAD, *arguments)
+
+    async def dead(self, after: str, count: int) -> list[tuple[str, dict[str, str]]]:
+        """Dead letters, oldest first, with their `problem`."""
+        return await self._range(keys.DEAD, after, count)
+
+    async def dig_up(self, count: int) -> int:
+        """Try so many dead letters again, oldest first; how many there were."""
+        return int(await self._ask("EVAL", _DIG_UP, 2, keys.OUTBOX, keys.DEAD, count))
+
+    async def lengths(self) -> tuple[int, int]:
+        """What waits, and what was given up."""
+        return int(await self._ask("XLEN", keys.OUTBOX)), int(await self._ask("XLEN", keys.DEAD))
+
+    async def _range(self, stream: str, after: str, count: int) -> list[tuple[str, dict[str, str]]]:
+        try:
+            entries = await self._redis.xrange(stream, f"({after}" if after else "-", count=count)
+        except AWAY as error:
+            raise StoreUnavailable(self._url, str(error)) from error
+        return [(one.decode(), {key.decode(): value.decode() for key, value in of.items()}) for one, of in entries]
+
+    async def _ask(self, *command: Any) -> Any:
+        try:
+            return await self._redis.execute_command(*command)
+        except AWAY as error:
+            raise StoreUnavailable(self._url, str(error)) from error
