@@ -42,6 +42,16 @@ def client_of(url: str, seconds: float) -> Any:
         raise ConfigError("redis.url", str(error)) from error
 
 
+async def close(client: Any) -> None:
+    """With the connections to the sentinels, which it leaves open."""
+    await client.aclose()
+    pool = getattr(client, "connection_pool", None)
+    if manager := getattr(pool, "sentinel_manager", None):
+        await pool.disconnect()  # type: ignore[union-attr]
+        for one in manager.sentinels:
+            await one.aclose()
+
+
 def _behind_sentinel(url: str, options: dict[str, Any]) -> Redis:
     parts = urlsplit(url)
     name, _, database = parts.path.strip("/").partition("/")

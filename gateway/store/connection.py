@@ -20,7 +20,7 @@ import structlog
 from gateway.errors import ConfigError
 from gateway.store.access import Access
 from gateway.store.calls import Calls
-from gateway.store.client import client_of, without_password
+from gateway.store.client import client_of, close, without_password
 from gateway.store.commands import Commands
 from gateway.store.nodes import Nodes
 from gateway.store.outbox import Outbox
@@ -81,8 +81,8 @@ async def open_store(settings: StoreSettings) -> AsyncIterator[Store]:
             store.writer.stop()
             await task
             await store.watch.close()
-            await redis.aclose()
-            await patient.aclose()
+            await close(redis)
+            await close(patient)
 
 
 def server_executable() -> str | None:
