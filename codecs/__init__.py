@@ -11,6 +11,7 @@ from .g711 import Law
 from .g722 import G722
 from .goertzel import KeyDetector, tone
 from .level import SpeechDetector
+from .level import level as dbm0
 from .plc import Concealer
 from .resample import DOWN, UP, Resampler, kernel
 from .sound import WIDE, Sound, Transcoder
@@ -31,6 +32,7 @@ __all__ = [
     "SpeechDetector",
     "Transcoder",
     "comfort_noise",
+    "dbm0",
     "g711",
     "hold_tune",
     "kernel",

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import structlog
 
+from gateway import __version__
 from gateway.agents import Agents, AnyTool
 from gateway.bridge import Switchboard, with_tools
 from gateway.config import EMBEDDED, Settings
+from gateway.control import Control
 from gateway.errors import ConfigError
 from gateway.local import LocalProcess, LocalSettings, Script
 from gateway.provider_rows import wanted
@@ -44,6 +48,7 @@ class Gateway:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.started_at = time.time()
+        self.http_url = ""  # where other nodes reach this one, once it listens
         self.sinks: list[Callable[[CallEvent, dict[str, Any]], None]] = [self._log]
         self._stack = AsyncExitStack()
 
@@ -58,15 +63,44 @@ class Gateway:
             self.store: Store = await stack.enter_async_context(open_store(settings.store))
             self.sinks.append(self.store.calls.write)
             agents = await self._equipped(stack)
-            self.switchboard = Switchboard(settings.bridge, settings.sip, settings.media, agents, providers, self._tell)
-            stack.push_async_callback(self.switchboard.close)
+            bridge = replace(settings.bridge, node=self.store.me)
+            self.switchboard = Switchboard(bridge, settings.sip, settings.media, agents, providers, self._tell)
+            self.control = Control(self.switchboard, self.store, self.describe)
+            self.sinks.append(self.control.tell)
+            stack.push_async_callback(self._close)
             await self.switchboard.user_agent.listen()
+            await self.control.start()
             self._stack = stack.pop_all()
         log.info("gateway.listening", sip=f"{settings.sip.host}:{self.sip_port}", agents=list(settings.agents))
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
+
+    async def _close(self) -> None:
+        """The last calls are told of before we leave the others."""
+        await self.switchboard.close()
+        await self.store.writer.flush(2.0)
+        await self.control.close()
+
+    def describe(self) -> dict[str, Any]:
+        """What this node says of itself to the others."""
+        board, agents, trunks = self.switchboard, Counter[str](), self.switchboard.user_agent.core.trunks
+        for call in board.calls:
+            agents[call.agent.name] += 1
+        return {
+            "name": self.settings.store.node,
+            "version": __version__,
+            "started_at": self.started_at,
+            "sip": f"{self.settings.sip.host}:{self.sip_port}",
+            "http": self.http_url,
+            "calls": len(board),
+            "draining": board.draining,
+            "problems": self.problems,
+            "agents": dict(agents),
+            "trunks": {trunk.name: trunks.calls(trunk) for trunk in trunks.trunks},
+            "registrations": {name: one.problem for name, one in board.user_agent.registrations.items()},
+        }
 
     @property
     def sip_port(self) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from socket import gethostname
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -32,6 +33,7 @@ from gateway.bridge import BridgeSettings, McpSettings, Route
 from gateway.codecs import CODECS, hold_tune, read_wav
 from gateway.document import load, read
 from gateway.errors import ConfigError
+from gateway.http_rows import Http, HttpSettings, http_of
 from gateway.provider_rows import RealtimeProvider, provider_of, wanted
 from gateway.realtime import Provider
 from gateway.records import RETRY_AFTER
@@ -97,11 +99,6 @@ class Sip(_Section):
         if wrong := [one for one in names if not re.fullmatch(r"[0-9a-fA-F.:]+:\d{1,5}", one)]:
             raise ValueError(f"not an address with a port, such as 192.0.2.53:53: {wrong[0]!r}")
         return names
-
-
-class Http(_Section):
-    host: str = "127.0.0.1"
-    port: Port = 8080
 
 
 class Media(_Section):
@@ -183,6 +180,7 @@ class _File(BaseSettings):
     recordings: Path | None = None
     log: Log = Log()
     drain_seconds: float = Field(default=60.0, ge=0)
+    node: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,64}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +188,7 @@ class Settings:
     """What the rooms are built with."""
 
     sip: SipSettings
-    http: Http
+    http: HttpSettings
     media: MediaSettings
     store: StoreSettings
     bridge: BridgeSettings
@@ -305,11 +303,11 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
             trunks=trunks,
             nameservers=file.sip.nameservers,
         ),
-        http=file.http,
+        http=http_of(file.http, source, folder, secret("http")),
         media=MediaSettings(
             media.host or file.sip.host, media.first_port, media.last_port, media.reorder_ms, media.timeout_seconds
         ),
-        store=StoreSettings(file.redis.url, file.redis.keep_seconds),
+        store=StoreSettings(file.redis.url, file.redis.keep_seconds, file.node or gethostname()),
         bridge=BridgeSettings(
             tuple(Route(row.called, row.agent, row.trunk, row.attestation) for row in file.routes),
             media.codecs,

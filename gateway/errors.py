@@ -144,7 +144,7 @@ class NoSuchAgent(CallRefused):
     """An order to call names an agent that is not there."""
 
     def __init__(self, name: str, known: list[str]) -> None:
-        super().__init__(name)
+        super().__init__(name, known)
         self.name, self.known = name, known
 
     def __str__(self) -> str:

@@ -26,6 +26,7 @@ LEVEL = {
     "agents": 3,
     "bridge": 4,
     "agent_checks": 6, "provider_rows": 6, "trunk_rows": 6, "config": 6, "app": 6, "logs": 6,
+    "control": 6, "http_rows": 6,
     "api": 7, "phone": 7, "remote": 7,
     "cli": 8,
 }  # fmt: skip
@@ -36,7 +37,8 @@ NO_CODECS = {"sip", "realtime", "store"}
 LOOP = {
     "machine.py", "sip/transport.py", "sip/user_agent.py", "rtp/session.py", "rtp/clock.py", "realtime/client.py",
     "realtime/socket.py", "realtime/link.py", "realtime/pool.py", "local/server.py", "local/process.py",
-    "local/__main__.py", "store/writer.py", "store/connection.py", "bridge/tools.py", "bridge/switchboard.py",
+    "local/__main__.py", "store/writer.py", "store/connection.py", "store/commands.py", "store/watch.py",
+    "bridge/tools.py", "bridge/switchboard.py",
     "bridge/line.py", "bridge/behind.py", "bridge/sip_leg.py", "bridge/webhook.py", "bridge/mcp_servers.py", "app.py",
     "bridge/recorder.py", "api/app.py", "cli.py", "phone.py", "remote.py", "sip/lookup.py",
 }  # fmt: skip

@@ -18,6 +18,7 @@ from gateway.bridge.following import Following
 from gateway.bridge.keys import Keys
 from gateway.bridge.leg import AgentSession, Leg
 from gateway.bridge.opening import Opening
+from gateway.bridge.orders import Orders
 from gateway.bridge.patience import TIMERS as WAITS
 from gateway.bridge.patience import Patience
 from gateway.bridge.reasons import Reason
@@ -76,7 +77,7 @@ class Call:
         self._actions: list[Action] = []
         self.transfer: Transfer | None = None
         self.following: Following | None = None
-        self.keys = Keys(self)
+        self.keys, self.orders = Keys(self), Orders(self)
         self.variables = facts.variables(agent.name)
         self._agent_before = agent
         self.tally = Tally(now + epoch)
@@ -216,7 +217,7 @@ class Call:
                 if not self.opening.heard:
                     self.opening.first_audio(now)
                 listener = self.leg if self.state is CallState.ANSWERED else self.transfer and self.transfer.listener
-                if listener:
+                if listener and not self.orders.agent_muted:
                     listener.play(event.item_id, event.content_index, event.audio)
             case SpeechStarted():
                 self.emit("speech_started", now, audio_start_ms=event.at_ms)
@@ -300,12 +301,17 @@ class Call:
         transfer, self.transfer = self.transfer, None
         self.state = CallState.ANSWERED
         self._timers.cancel("told")
-        self.leg.deafen(False)
+        self.orders.settle()
         self.emit("transfer_failed", now, target=transfer.name, status=status, problem=problem)
         if self.fallback.active:
             self.fallback.end(now)
             return
-        self.tools.answer(transfer.asked_by, failure(f"the transfer to {transfer.name} failed: {problem}"), now)
+        failed = f"the transfer to {transfer.name} failed: {problem}"
+        if transfer.asked_by:
+            self.tools.answer(transfer.asked_by, failure(failed), now)
+        else:  # the model did not ask for it, and has to know what the caller has heard of it
+            self.session.add_text(f"[TRANSFER] {failed}", "system")
+            self.session.create_response()
 
     def bridged(self, now: float) -> None:
         """The caller and the target of the transfer talk with each other: the agent has done its work."""

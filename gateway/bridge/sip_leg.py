@@ -18,7 +18,7 @@ from gateway.bridge.playout import Playout
 from gateway.bridge.recorder import Recorder
 from gateway.bridge.uplink import Uplink
 from gateway.bridge.upstream import PROVIDER_HZ
-from gateway.codecs import CODECS, Codec, Coder, Law, Resampler, Sound
+from gateway.codecs import CODECS, Codec, Coder, Law, Resampler, Sound, dbm0
 from gateway.realtime import Heard
 from gateway.rtp import Gap, MediaClock, MediaSettings, PortPool, RtpSession, Srtp, Stream, open_session
 from gateway.sip import (
@@ -56,6 +56,7 @@ class SipLeg:
         uplink.fault = self.fault
         if trunk and trunk.dtmf == "inband":
             uplink.find_keys(self.digit)
+        self._sent = b""  # the latest frame
         self.holding = self._told = False  # what is wanted, and what the peer was told
         self._entertained = False
         self._other: SipLeg | None = None
@@ -313,13 +314,14 @@ class SipLeg:
         if self.rtp is None:
             return
         self.rtp.send(self._coder.encode(heard) if self._coder else heard, talking)
+        self._sent = heard
         if self._uplink.recorder:
             self._uplink.recorder.agent(heard)
         self.rtp.expire()
         if self._other:
             self._uplink.quiet_ms += 20
         else:
-            self._uplink.tick(self.rtp.receiver.reorder.waiting)
+            self._uplink.tick(self.rtp.waiting)
         if 0 < self._timeout_ms < self._uplink.quiet_ms:
             self._check_silence()
         if self._talking and not talking:
@@ -328,6 +330,11 @@ class SipLeg:
             if self.events and self.playout.empty:
                 self.events.drained()
         self._talking = talking
+
+    def levels(self) -> tuple[int, int]:
+        """How loud this party is now, and what it hears, in dBm0."""
+        said, heard = (round(dbm0(self.sound.linear(one))) if one else -90 for one in (self._uplink.latest, self._sent))
+        return said, heard
 
     def fault(self, error: Exception) -> None:
         """A bug of ours in its media ends this call, and no other."""

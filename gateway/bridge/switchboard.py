@@ -27,7 +27,17 @@ from gateway.bridge.router import Route, Router
 from gateway.bridge.sip_leg import SipLeg
 from gateway.bridge.upstream import Upstream
 from gateway.codecs import hold_tune
-from gateway.errors import AgentBusy, Draining, NoSuchAgent, NoSuchTrunk, SipParseError
+from gateway.errors import (
+    AgentBusy,
+    BadCommand,
+    ConfigError,
+    Draining,
+    NoSuchAgent,
+    NoSuchCall,
+    NoSuchTrunk,
+    SipParseError,
+    WrongState,
+)
 from gateway.realtime import Health, Pool, Provider
 from gateway.records import RETRY_AFTER, CallEvent, Party
 from gateway.rtp import Gather, MediaClock, MediaSettings, PortPool
@@ -91,7 +101,12 @@ class Switchboard:
 
     @property
     def draining(self) -> bool:
+        """No new calls are taken."""
         return self.user_agent.core.draining
+
+    @draining.setter
+    def draining(self, on: bool) -> None:
+        self.user_agent.core.draining = on
 
     @property
     def calls(self) -> list[Call]:
@@ -100,6 +115,11 @@ class Switchboard:
 
     def __len__(self) -> int:
         return len(self._lines)
+
+    def levels(self) -> dict[str, tuple[int, int]]:
+        """How loud the caller and the agent are now, in dBm0, of each call that is answered."""
+        answered = [line for line in self._lines.values() if line.call and line.call.tally.answered_at and line.leg]
+        return {line.facts.call_id: line.leg.levels() for line in answered if line.leg}
 
     def find(self, call_id: str) -> Call | None:
         line = self._lines.get(call_id)
@@ -151,36 +171,36 @@ class Switchboard:
             raise NoSuchTrunk(name, [trunk.name for trunk in trunks])
         return found
 
-    def hang_up(self, call_id: str) -> bool:
-        """End a call from outside; False where there is none."""
-        line = self._lines.get(call_id)
-        if line:
-            line.hang_up("hung_up_by_request")
-        return line is not None
+    def command(self, verb: str, call_id: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What somebody outside asks of a call: see `Orders`, and `update`. Its record after it.
 
-    def tape(self, call_id: str, what: str) -> str | None:
-        """start, pause, resume or stop a recording: what keeps it from that, or empty; None where there is no call."""
-        line, told = self._lines.get(call_id), list[str]()
-        if line is None or line.call is None:
-            return None
-        line.feed(lambda call, now: told.append(call.recording.ask(what, now)))
-        return told[0]
-
-    def update(self, call_id: str, agent: str, changes: Mapping[str, Any]) -> bool:
-        """Another agent for a call, or other settings of its agent; False where there is no such call.
-
-        Raises NoSuchAgent, and ConfigError for a setting that cannot be.
+        Raises NoSuchCall, WrongState, BadCommand, NoSuchAgent.
         """
         line = self._lines.get(call_id)
-        if line is None or line.call is None:
-            return False
+        if line is None:
+            raise NoSuchCall(call_id)
+        if verb == "update":
+            self._update(line, str(given.get("agent") or ""), given.get("settings") or {})
+        elif line.call is None and verb == "hangup":
+            line.hang_up("hung_up_by_request")
+        elif line.call is None:
+            raise WrongState(call_id, str(line.record()["state"]), "it is only being made ready")
+        else:
+            line.feed(lambda call, now: call.orders.do(verb, given, now))
+        return line.record()
+
+    def _update(self, line: Line, agent: str, changes: Mapping[str, Any]) -> None:
+        if line.call is None:
+            raise WrongState(line.facts.call_id, str(line.record()["state"]), "it has no agent yet")
         new = self.agent(agent) if agent else line.call.agent
-        line.brief(with_changes(new, changes) if changes else new)
-        return True
+        try:
+            line.brief(with_changes(new, changes) if changes else new)
+        except ConfigError as error:
+            raise BadCommand("settings", str(error)) from error
 
     async def drain(self, seconds: float) -> None:
         """Take no new calls, let those in progress end, and hang up on the rest after `seconds`."""
-        self.user_agent.core.draining = True
+        self.draining = True
         try:
             async with asyncio.timeout(seconds):
                 await self._empty.wait()

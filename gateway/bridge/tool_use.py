@@ -186,9 +186,7 @@ class ToolUse:
         self.answer(asked, failure(problem) if problem else "done", now, respond=not recording.announcing)
 
     def _hold(self, asked: ToolCall, on: bool, now: float) -> None:
-        self._call.leg.hold(on)
-        self._call.leg.deafen(on)
-        self._call.emit("hold", now, on=on)
+        self._call.orders.hold(on, now)
         self.answer(asked, "on hold" if on else "back", now, respond=not on)
 
     def _collect(self, asked: ToolCall, given: dict[str, Any], now: float) -> None:

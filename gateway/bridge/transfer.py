@@ -85,9 +85,14 @@ class Swap:
 
 
 class Transfer:
-    """`name` is the target's name for the agent, `target` its URI, `summary` what to tell whoever picks up there."""
+    """`name` is the target's name for the agent, `target` its URI, `summary` what to tell whoever picks up there.
 
-    def __init__(self, call: Call, asked_by: ToolCall, name: str, target: str, attended: bool, summary: str) -> None:
+    `asked_by` is None where it was not the model who asked.
+    """
+
+    def __init__(
+        self, call: Call, asked_by: ToolCall | None, name: str, target: str, attended: bool, summary: str
+    ) -> None:
         self._call, self.asked_by, self.name, self.target = call, asked_by, name, target
         self._attended, self._summary = attended, summary
         self.stage = Stage.REFERRING

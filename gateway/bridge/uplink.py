@@ -109,6 +109,11 @@ class Uplink:
         else:
             self._put(self._silence(missing))
 
+    @property
+    def latest(self) -> bytes:
+        """What this party said last; nothing where that was some time ago."""
+        return self._recent[-1] if self._recent and self.quiet_ms <= QUIET_MS else b""
+
     def tick(self, waiting: bool = False) -> None:
         """Once in 20 ms. `waiting`: packets have come, and wait behind a hole that will be concealed."""
         self.quiet_ms += FRAME_MS

@@ -176,8 +176,8 @@ class Client:
     def create_response(self, instructions: str = "") -> None:
         self._do(lambda session: session.create_response(instructions))
 
-    def add_text(self, text: str) -> None:
-        self._do(lambda session: session.add_text(text))
+    def add_text(self, text: str, role: str = "user") -> None:
+        self._do(lambda session: session.add_text(text, role))
 
     def interrupt(self, heard: list[Heard], by_speech: bool = True) -> list[Heard]:
         truncated: list[Heard] = []

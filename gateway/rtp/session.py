@@ -119,6 +119,11 @@ class RtpSession(asyncio.DatagramProtocol):
         if self._remote and (report := self.rtcp.due(now, time.time())):
             self._send_report(report)
 
+    @property
+    def waiting(self) -> bool:
+        """Packets have come, and wait behind a hole."""
+        return self.receiver.reorder.waiting
+
     def _send_report(self, report: bytes) -> None:
         data = self.srtp.protect_rtcp(report) if self.srtp else report
         if self._mux and self._transport and self._remote:

@@ -2,5 +2,6 @@
 
 from gateway.store.calls import Calls
 from gateway.store.connection import Store, StoreSettings, open_store
+from gateway.store.keys import LEASE_SECONDS
 
-__all__ = ["Calls", "Store", "StoreSettings", "open_store"]
+__all__ = ["LEASE_SECONDS", "Calls", "Store", "StoreSettings", "open_store"]

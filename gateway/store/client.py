@@ -89,11 +89,11 @@ def without_password(url: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{user}:***@{hosts}")) if at and colon else url
 
 
-def entries_of(found: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
-    """What XREAD found in one stream, as either version of the protocol gives it."""
+def entries_of(found: Any) -> list[tuple[str, bytes, dict[bytes, bytes]]]:
+    """What XREAD found, as either version of the protocol gives it: stream, id and fields of each."""
     if isinstance(found, dict):
-        return [entry for batches in found.values() for batch in batches for entry in batch]
-    return [entry for _, batch in found or () for entry in batch]
+        return [(name.decode(), *one) for name, batches in found.items() for batch in batches for one in batch]
+    return [(name.decode(), *one) for name, batch in found or () for one in batch]
 
 
 def pairs_of(fields: Any) -> Any:

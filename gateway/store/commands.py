@@ -31,6 +31,7 @@ class Commands:
     def __init__(self, redis: Any, patient: Any, url: str) -> None:
         self._redis, self._patient, self._url = redis, patient, url
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stopped = False
 
     async def ask(self, node: str, command: dict[str, Any], seconds: float) -> dict[str, Any]:
         """Have `node` do it; its answer. Raises NodeSilent, StoreUnavailable."""
@@ -49,10 +50,14 @@ class Commands:
         told: dict[str, Any] = orjson.loads(answer[1])
         return told
 
+    def stop(self) -> None:
+        """Let `serve` end within BLOCK_MS; a client that swallows cancellation cannot be relied on to pass it on."""
+        self._stopped = True
+
     async def serve(self, node: str, handle: Handle) -> None:
-        """Do what others ask of this run of the node, each in a task of its own, until cancelled."""
+        """Do what others ask of this run of the node, each in a task of its own, until `stop`."""
         last, stream = "0-0", keys.commands(node)
-        while True:
+        while not self._stopped:
             try:
                 found = await self._patient.xread({stream: last}, count=100, block=BLOCK_MS)
                 time = await self._redis.execute_command("TIME")
@@ -60,7 +65,7 @@ class Commands:
                 await asyncio.sleep(0.5)
                 continue
             now_ms = _milliseconds(time)
-            for entry_id, fields in entries_of(found):
+            for _, entry_id, fields in entries_of(found):
                 last = entry_id.decode()
                 command = orjson.loads(fields[b"command"])
                 if now_ms - int(last.partition("-")[0]) > command["seconds"] * 1000:

@@ -4,10 +4,12 @@
 | --- | --- | --- | --- | --- |
 | `{gateway}:call:ID` | hash | the call's record, values as JSON | until `keep_seconds` after its end | 1 to 3 KB |
 | `{gateway}:call:ID:events` | stream | its events in order: type, at, data | as long as the record | 2,000 entries, 0.2 KB each |
-| `{gateway}:call:ID:levels` | string | loudness of both voices, see `bridge/levels.py` | as long as the record | 10 bytes/s |
+| `{gateway}:call:ID:levels` | string | loudness of caller and agent in turn, 5 a second, a byte each: dBm0 + 90 | as long as the record | 10 bytes/s |
 | `{gateway}:calls:live` | sorted set | ids of calls in progress by start (epoch s) | for ever | one entry a live call |
 | `{gateway}:calls:ended` | sorted set | ids of ended calls by end (epoch s) | trimmed with the records | one entry a kept call |
 | `{gateway}:events` | stream | what happens in all calls, for who watches | trimmed | 5,000 entries |
+| `{gateway}:levels` | stream | how loud all calls are, while somebody watches | trimmed | 100 entries |
+| `{gateway}:watched` | string | somebody watches | 6 s after the last look | one byte |
 | `{gateway}:nodes` | sorted set | ids of nodes by the ms until which they are believed alive | until their calls are closed | one entry a node |
 | `{gateway}:node:ID` | hash | what a node says of itself, values as JSON | `LEASE_SECONDS` after its last word | 1 KB |
 | `{gateway}:node:ID:commands` | stream | what others want done on its calls | as long as the node | 1,000 entries |
@@ -30,6 +32,8 @@ PREFIX = "{gateway}"
 LIVE = f"{PREFIX}:calls:live"
 ENDED = f"{PREFIX}:calls:ended"
 EVENTS = f"{PREFIX}:events"
+LEVELS = f"{PREFIX}:levels"
+WATCHED = f"{PREFIX}:watched"
 NODES = f"{PREFIX}:nodes"
 OUTBOX = f"{PREFIX}:outbox"
 DEAD = f"{PREFIX}:outbox:dead"
@@ -41,6 +45,8 @@ MAX_EVENTS = 2000
 """Length of one call's stream; the oldest go first."""
 
 MAX_WATCHED = 5000
+MAX_LEVELS = 100
+WATCHED_SECONDS = 6
 MAX_COMMANDS = 1000
 MAX_OUTBOX = 1_000_000
 MAX_DEAD = 10_000

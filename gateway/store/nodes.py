@@ -26,9 +26,9 @@ redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
 redis.call('HSET', KEYS[2], unpack(ARGV, 3))
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
 redis.call('PEXPIRE', KEYS[3], ARGV[2])
-return {before > now and 1 or 0, now}
+return {before > now and 1 or 0, redis.call('EXISTS', KEYS[4])}
 """
-"""Whether the node was still believed alive, and what time it is."""
+"""Whether the node was still believed alive, and whether somebody watches."""
 
 _SWEEP = """
 local time = redis.call('TIME')
@@ -62,12 +62,12 @@ class Nodes:
     def __init__(self, redis: Any, url: str, me: str, keep_seconds: int) -> None:
         self._redis, self._url, self.me, self._keep = redis, url, me, keep_seconds
 
-    async def beat(self, words: dict[str, Any]) -> tuple[bool, float]:
-        """Say that we are alive; whether we were still believed to be, and the time at Redis (epoch s)."""
+    async def beat(self, words: dict[str, Any]) -> tuple[bool, bool]:
+        """Say that we are alive; whether we were still believed to be, and whether somebody watches all calls."""
         flat = [part for name, value in words.items() for part in (name, orjson.dumps(value))]
-        there = keys.NODES, keys.node(self.me), keys.commands(self.me)
-        alive, now = await self._run(_BEAT, there, self.me, int(keys.LEASE_SECONDS * 1000), *flat)
-        return bool(alive), now / 1000
+        there = keys.NODES, keys.node(self.me), keys.commands(self.me), keys.WATCHED
+        alive, watched = await self._run(_BEAT, there, self.me, int(keys.LEASE_SECONDS * 1000), *flat)
+        return bool(alive), bool(watched)
 
     async def leave(self) -> None:
         """We end, and have no calls left."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 import orjson
 
 from gateway.store import keys
 from gateway.store.client import AWAY, entries_of
+from gateway.store.writer import Writer
 
 BLOCK_MS = 1000
 BACKLOG = 1000
@@ -27,8 +28,11 @@ class Watch:
     def __len__(self) -> int:
         return len(self._queues)
 
-    async def events(self) -> AsyncIterator[dict[str, Any]]:
-        """From now on: call_id, type, at, data, and the `record` for what changes it. `id` is the stream's."""
+    async def events(self) -> AsyncGenerator[dict[str, Any], None]:
+        """From now on: `id` (of the stream), call_id, type, at, data, and the `record` where it has changed.
+
+        Also `levels` by call, several times a second: those of caller and agent in dBm0.
+        """
         queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(BACKLOG)
         self._queues.add(queue)
         if self._reader is None or self._reader.done():
@@ -46,21 +50,33 @@ class Watch:
                 queue.get_nowait()
             queue.put_nowait(event)
 
+    def publish_levels(self, writer: Writer, found: Mapping[str, tuple[int, int]]) -> None:
+        """How loud these calls of ours are."""
+        body = orjson.dumps(found)
+        writer.put(("XADD", keys.LEVELS, "MAXLEN", "~", keys.MAX_LEVELS, "*", "levels", body), light=True)
+
     async def _read(self) -> None:
         """Ends when nobody watches."""
-        last = ""
+        last: dict[str, str] = {}
         while self._queues:
             try:
+                await self._redis.execute_command("SET", keys.WATCHED, 1, "EX", keys.WATCHED_SECONDS)
                 if not last:
-                    newest = await self._redis.execute_command("XREVRANGE", keys.EVENTS, "+", "-", "COUNT", 1)
-                    last = newest[0][0].decode() if newest else "0-0"
-                found = await self._patient.xread({keys.EVENTS: last}, count=500, block=BLOCK_MS)
+                    last = {stream: await self._newest(stream) for stream in (keys.EVENTS, keys.LEVELS)}
+                found = await self._patient.xread(last, count=500, block=BLOCK_MS)
             except AWAY:
                 await asyncio.sleep(0.5)
                 continue
-            for entry_id, fields in entries_of(found):
-                last = entry_id.decode()
-                self.tell({"id": last, **orjson.loads(fields[b"event"])})
+            for stream, entry_id, fields in entries_of(found):
+                last[stream] = entry_id.decode()
+                if stream == keys.LEVELS:
+                    self.tell({"type": "levels", "levels": orjson.loads(fields[b"levels"])})
+                else:
+                    self.tell({"id": last[stream], **orjson.loads(fields[b"event"])})
+
+    async def _newest(self, stream: str) -> str:
+        newest = await self._redis.execute_command("XREVRANGE", stream, "+", "-", "COUNT", 1)
+        return newest[0][0].decode() if newest else "0-0"
 
     async def close(self) -> None:
         self._queues.clear()

@@ -82,8 +82,8 @@ class Session:
     def create_response(self, instructions=""):
         self.log.append(("create_response", instructions))
 
-    def add_text(self, text):
-        self.log.append(("add_text", text))
+    def add_text(self, text, role="user"):
+        self.log.append(("add_text", text) if role == "user" else ("add_text", text, role))
 
     def tool_output(self, call_id, output, respond=True):
         self.log.append(("tool_output", call_id, output, respond))

@@ -32,6 +32,8 @@ class Rtp:
     def send(self, payload, talking):
         self.frames.append((payload, talking))
 
+    waiting = False
+
     def expire(self):
         pass
 

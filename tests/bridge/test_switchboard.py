@@ -93,7 +93,7 @@ async def test_a_call_is_there_from_the_order_on(tmp_path):
         call_id = gateway.switchboard.dial(DialOrder("bob", order))
         record = gateway.switchboard.record(call_id)
         assert (record["state"], record["direction"], record["called"]) == ("dialing", "outbound", "sip:a@127.0.0.1:9")
-        assert gateway.switchboard.hang_up(call_id)
+        gateway.switchboard.command("hangup", call_id, {})
         assert len(gateway.switchboard) == 0
         await asyncio.sleep(0.2)
         assert [(kind, data["outcome"]) for kind, data in events] == [("ended", "hung_up_by_request")]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from gateway.codecs import KeyDetector, g711, tone
+from gateway.errors import NoSuchCall, WrongState
 from tests.caller import SDP, Caller, heard_ms
 from tests.e2e.far import Far
 from tests.e2e.tones import strongest, tone_agent
@@ -105,15 +106,17 @@ async def test_a_call_is_announced_and_recorded_in_stereo(tmp_path):
         begun = len(call.packets)
         await call.silence(1)
         await call.talk(tone("5", 8000))
-        assert gateway.switchboard.tape(call_id, "pause") == ""
+        gateway.switchboard.command("recording", call_id, {"action": "pause"})
         await call.talk(np.tile(tone("0", 8000), 5))
-        assert gateway.switchboard.tape(call_id, "pause")  # it is paused already
-        assert gateway.switchboard.tape(call_id, "resume") == ""
+        with pytest.raises(WrongState, match="it cannot be told to pause"):  # it is paused already
+            gateway.switchboard.command("recording", call_id, {"action": "pause"})
+        gateway.switchboard.command("recording", call_id, {"action": "resume"})
         await call.talk(tone("6", 8000))
         await call.silence(0.5)
         call.bye()
         await asyncio.sleep(0.3)
-        assert gateway.switchboard.tape(call_id, "stop") is None
+        with pytest.raises(NoSuchCall):
+            gateway.switchboard.command("recording", call_id, {"action": "stop"})
     assert said(events, "assistant") == ["This call is recorded.", "Hello, this is the clerk."]
     kinds = [kind for kind, _ in events if kind.startswith("recording")]
     assert kinds == ["recording_started", "recording_paused", "recording_resumed", "recording_stopped"]
