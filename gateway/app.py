@@ -17,6 +17,8 @@ from gateway.agents import Agents, AnyTool
 from gateway.bridge import Switchboard, with_tools
 from gateway.config import EMBEDDED, Settings
 from gateway.control import Control
+from gateway.delivery import Courier, Receiver, RecordFile, WebhookReceiver, entries_for
+from gateway.delivery.jsonl import full_record
 from gateway.errors import ConfigError
 from gateway.local import LocalProcess, LocalSettings, Script
 from gateway.provider_rows import wanted
@@ -25,6 +27,9 @@ from gateway.records import CallEvent
 from gateway.store import Store, open_store
 
 log = structlog.get_logger("gateway")
+
+RECORDS = "records"
+"""Whom entries of the outbox are for that go to PostgreSQL."""
 
 
 def scripts_of(agents: Agents, keys: Mapping[str, str]) -> dict[str, Script]:
@@ -50,6 +55,8 @@ class Gateway:
         self.started_at = time.time()
         self.http_url = ""  # where other nodes reach this one, once it listens
         self.sinks: list[Callable[[CallEvent, dict[str, Any]], None]] = [self._log]
+        self.courier: Courier | None = None
+        self._file: RecordFile | None = None
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Gateway:
@@ -61,15 +68,18 @@ class Gateway:
                 )
                 providers[EMBEDDED] = Provider(EMBEDDED, url)
             self.store: Store = await stack.enter_async_context(open_store(settings.store))
-            self.sinks.append(self.store.calls.write)
+            self.store.calls.entries = self._entries
             agents = await self._equipped(stack)
             bridge = replace(settings.bridge, node=self.store.me)
             self.switchboard = Switchboard(bridge, settings.sip, settings.media, agents, providers, self._tell)
-            self.control = Control(self.switchboard, self.store, self.describe)
+            self.control = Control(self.switchboard, self.store, self.describe, self._closed_for_other)
+            self.courier = await self._courier(stack)
             self.sinks.append(self.control.tell)
             stack.push_async_callback(self._close)
             await self.switchboard.user_agent.listen()
             await self.control.start()
+            if self.courier:
+                self.courier.start()
             self._stack = stack.pop_all()
         log.info("gateway.listening", sip=f"{settings.sip.host}:{self.sip_port}", agents=list(settings.agents))
         return self
@@ -156,9 +166,52 @@ class Gateway:
         client = await stack.enter_async_context(httpx.AsyncClient())
         return with_tools(self.settings.agents, self.settings.webhook_secrets, client, servers)
 
+    async def _courier(self, stack: AsyncExitStack) -> Courier | None:
+        """Who delivers; None where nobody wants anything. Raises ConfigError."""
+        wanted, receivers = self.settings.delivery, dict[str, Receiver]()
+        if wanted.webhooks:
+            client = await stack.enter_async_context(httpx.AsyncClient())
+            receivers |= {f"webhook:{hook.name}": WebhookReceiver(hook, client) for hook in wanted.webhooks}
+        if wanted.postgres:
+            try:
+                from gateway.delivery.postgres import PostgresReceiver
+            except ImportError as error:
+                problem = "needs the extra postgres: pip install 'voice-agent-gateway[postgres]'"
+                raise ConfigError("records.postgres_env", problem) from error
+            receivers[RECORDS] = database = PostgresReceiver(wanted.postgres, self.store.calls.get)
+            stack.push_async_callback(database.close)
+        if wanted.file:
+            self._file = RecordFile(wanted.file)
+            stack.callback(self._file.close)
+        if not receivers:
+            return None
+        courier = Courier(self.store.outbox, receivers, wanted.expire_seconds)
+        stack.push_async_callback(courier.close)
+        return courier
+
+    def _entries(self, event: CallEvent, record: dict[str, Any]) -> list[dict[str, str]]:
+        """What others have to be told of an event."""
+        wanted = self.settings.delivery
+        found = entries_for(wanted.webhooks, event, record)
+        if wanted.postgres and event.type == "ended":
+            found.append({"for": RECORDS, "call_id": event.call_id, "body": repr(event.at)})
+        return found
+
     def _tell(self, event: CallEvent, record: dict[str, Any]) -> None:
+        self.store.calls.write(event, record)
+        if self._file:
+            self._file.tell(event, record)
         for sink in self.sinks:
             sink(event, record)
+
+    def _closed_for_other(self, record: dict[str, Any]) -> None:
+        """A call of a node that died, as this one has closed it."""
+        events = record.pop("events")
+        if self._file:
+            self._file.write(full_record(record, events))
+        last = events[-1]
+        for sink in self.sinks:
+            sink(CallEvent(record["call_id"], last["at"], last["type"], last["data"]), record)
 
     def _log(self, event: CallEvent, record: dict[str, Any]) -> None:
         if event.type == "transcript" and not self.settings.log.transcripts:

@@ -31,6 +31,7 @@ from gateway.agent_checks import check_agents
 from gateway.agents import BUNDLED, Agents, load_agents
 from gateway.bridge import BridgeSettings, McpSettings, Route
 from gateway.codecs import CODECS, hold_tune, read_wav
+from gateway.delivery_rows import DeliverySettings, Hours, Records, WebhookRow, delivery_of
 from gateway.document import load, read
 from gateway.errors import ConfigError
 from gateway.http_rows import Http, HttpSettings, http_of
@@ -178,6 +179,9 @@ class _File(BaseSettings):
     trunks: tuple[TrunkRow, ...] = ()
     routes: tuple[RouteRow, ...] = ()
     recordings: Path | None = None
+    webhooks: tuple[WebhookRow, ...] = ()
+    records: Records = Records()
+    delivery_hours: Hours = 24.0  # after which what nobody takes is given up
     log: Log = Log()
     drain_seconds: float = Field(default=60.0, ge=0)
     node: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,64}$")
@@ -197,6 +201,7 @@ class Settings:
     mcp: tuple[McpSettings, ...]
     webhook_secrets: dict[tuple[str, str], str] = field(repr=False)
     chat_keys: dict[str, str] = field(repr=False)
+    delivery: DeliverySettings
     log: Log
     drain_seconds: float
 
@@ -330,6 +335,9 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
             for name, row in agent.definition.webhooks.items()
             if row.secret_env
         },
+        delivery=delivery_of(
+            file.webhooks, file.records, file.delivery_hours, folder, partial(_from_environment, source)
+        ),
         log=file.log,
         drain_seconds=file.drain_seconds,
     )

@@ -34,10 +34,17 @@ CARRIED = frozenset({"NoSuchCall", "WrongState", "BadCommand", "NoSuchAgent", "D
 
 
 class Control:
-    """`describe` is what this node says of itself. Runs from `start` to `close`."""
+    """`describe` is what this node says of itself; `on_closed` gets the record, with events, of a call that a dead node
+    left. Runs from `start` to `close`."""
 
-    def __init__(self, switchboard: Switchboard, store: Store, describe: Callable[[], dict[str, Any]]) -> None:
-        self.switchboard, self.store, self._describe = switchboard, store, describe
+    def __init__(
+        self,
+        switchboard: Switchboard,
+        store: Store,
+        describe: Callable[[], dict[str, Any]],
+        on_closed: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self.switchboard, self.store, self._describe, self._on_closed = switchboard, store, describe, on_closed
         self.levels = Levels()
         self.closed_for_others = self.stale = 0
         self.watched = False  # somebody looks at the levels of all calls
@@ -154,6 +161,9 @@ class Control:
         if closed:
             self.closed_for_others += len(closed)
             log.warning("gateway.calls_of_dead_node_closed", calls=closed)
+            for call_id in closed:
+                if record := await self.store.calls.get(call_id):
+                    self._on_closed(record)
         if beats % 15 == 0:
             stale = await self.store.nodes.stale(STALE_SECONDS, time.time())
             for call_id in stale:

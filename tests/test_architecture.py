@@ -27,6 +27,7 @@ LEVEL = {
     "bridge": 4,
     "agent_checks": 6, "provider_rows": 6, "trunk_rows": 6, "config": 6, "app": 6, "logs": 6,
     "control": 6, "http_rows": 6,
+    "delivery": 5, "delivery_rows": 6,
     "api": 7, "phone": 7, "remote": 7,
     "cli": 8,
 }  # fmt: skip

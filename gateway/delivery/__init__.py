@@ -1,0 +1,7 @@
+"""What is told to others: webhooks, and the records of calls. This is the room's door."""
+
+from gateway.delivery.courier import Courier, Receiver
+from gateway.delivery.jsonl import RecordFile
+from gateway.delivery.webhooks import WebhookReceiver, WebhookSettings, entries_for
+
+__all__ = ["Courier", "Receiver", "RecordFile", "WebhookReceiver", "WebhookSettings", "entries_for"]

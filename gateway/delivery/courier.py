@@ -1,0 +1,171 @@
+"""Empties the outbox: one node of all does it at a time, in order for each receiver and call, again and again.
+
+An entry stays in Redis until its receiver has taken it, or is buried after `expire_seconds`: a courier that dies loses
+nothing, for the next one begins with the oldest. A receiver that is away holds up nobody else's entries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Protocol
+
+import structlog
+
+from gateway.errors import StoreUnavailable
+from gateway.store import LEASE_SECONDS
+from gateway.store.outbox import Outbox
+
+log = structlog.get_logger("gateway.delivery")
+
+LOOK_SECONDS = 0.5
+WINDOW = 2000
+"""Entries that are in hand at the same time."""
+
+FIRST_WAIT, LONGEST_WAIT = 1.0, 300.0  # s; twice as long with every try
+REMEMBERED = 10_000
+
+
+class Receiver(Protocol):
+    """Somebody outside."""
+
+    async def deliver(self, call_id: str, body: str) -> str:
+        """What went wrong; empty where it was taken. Raises Never where another try would be no better."""
+
+
+class Never(Exception):
+    """It will not be taken, ever: why."""
+
+
+class Courier:
+    """`receivers` by the name that entries are `for`. Runs from `start` to `close`."""
+
+    def __init__(self, outbox: Outbox, receivers: Mapping[str, Receiver], expire_seconds: float) -> None:
+        self._outbox, self._receivers, self._expire = outbox, receivers, expire_seconds
+        self._after = ""
+        self._lines: dict[tuple[str, str], deque[tuple[str, dict[str, str]]]] = {}  # by receiver and call
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._stopped = self.leading = False
+        self._in_hand = 0
+        self._taken: dict[int, None] = {}  # what was delivered lately: an entry may have been written twice
+        self.delivered = self.failed = self.buried = 0
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def close(self) -> None:
+        self._stopped = True
+        for task in (self._task, *self._tasks):
+            if task:
+                task.cancel()
+        await asyncio.gather(*(task for task in (self._task, *self._tasks) if task), return_exceptions=True)
+        if self.leading:
+            with suppress(StoreUnavailable):
+                await self._outbox.resign()
+
+    async def _run(self) -> None:
+        led_at = float("-inf")
+        while not self._stopped:
+            try:
+                if time.monotonic() - led_at > LEASE_SECONDS / 4:
+                    leads = await self._outbox.lead()
+                    led_at = time.monotonic()
+                    if leads != self.leading:
+                        self._take_over(leads)
+                if self.leading and self._in_hand < WINDOW:
+                    found = await self._outbox.read(self._after, WINDOW - self._in_hand)
+                    for entry_id, entry in found:
+                        self._after = entry_id
+                        self._put(entry_id, entry)
+                    if found:
+                        continue
+            except StoreUnavailable:
+                if time.monotonic() - led_at > LEASE_SECONDS:  # another may lead by now
+                    self._take_over(False)
+            except Exception:  # the door: what is wrong with one round is not wrong with the next
+                log.exception("delivery.bug")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _take_over(self, leads: bool) -> None:
+        """From the oldest on, or no more."""
+        self.leading, self._after, self._in_hand = leads, "", 0
+        for task in self._tasks:
+            task.cancel()
+        self._lines.clear()
+
+    def _put(self, entry_id: str, entry: dict[str, str]) -> None:
+        place = entry.get("for", ""), entry.get("call_id", "")
+        self._in_hand += 1
+        line = self._lines.get(place)
+        if line is not None:
+            line.append((entry_id, entry))
+            return
+        self._lines[place] = deque([(entry_id, entry)])
+        task = asyncio.get_running_loop().create_task(self._work(place))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _work(self, place: tuple[str, str]) -> None:
+        """One call's entries for one receiver, one after the other."""
+        line = self._lines[place]
+        while line:
+            entry_id, entry = line[0]
+            await self._deliver(entry_id, entry)
+            line.popleft()
+            self._in_hand -= 1
+        del self._lines[place]
+
+    async def _deliver(self, entry_id: str, entry: dict[str, str]) -> None:
+        receiver, attempt = self._receivers.get(entry.get("for", "")), 0
+        same = hash(tuple(entry.values()))
+        written = int(entry_id.partition("-")[0]) / 1000
+        while True:
+            attempt += 1
+            if same in self._taken:
+                await self._patiently(lambda: self._outbox.done(entry_id))
+                return
+            if receiver is None:
+                await self._bury(entry_id, entry, f"nobody is called {entry.get('for')!r} any more")
+                return
+            try:
+                problem = await receiver.deliver(entry.get("call_id", ""), entry.get("body", ""))
+            except Never as never:
+                await self._bury(entry_id, entry, str(never))
+                return
+            except Exception as error:  # the door: a fault of one receiver's holds up no other
+                log.exception("delivery.bug", receiver=entry.get("for"))
+                problem = f"{type(error).__name__}: {error}"
+            if not problem:
+                self.delivered += 1
+                self._taken[same] = None
+                if len(self._taken) > REMEMBERED:
+                    self._taken.pop(next(iter(self._taken)))
+                await self._patiently(lambda: self._outbox.done(entry_id))
+                return
+            self.failed += 1
+            if time.time() - written > self._expire:
+                await self._bury(entry_id, entry, f"{problem}, after {attempt} tries")
+                return
+            if attempt == 1:
+                log.warning("delivery.failed", receiver=entry.get("for"), call_id=entry.get("call_id"), problem=problem)
+            pause = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1))
+            await asyncio.sleep(pause * random.uniform(0.75, 1.25))
+
+    async def _bury(self, entry_id: str, entry: dict[str, str], problem: str) -> None:
+        log.error("delivery.given_up", receiver=entry.get("for"), call_id=entry.get("call_id"), problem=problem)
+        self.buried += 1
+        await self._patiently(lambda: self._outbox.bury(entry_id, entry, problem))
+
+    async def _patiently(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Until Redis is there for it."""
+        while True:
+            try:
+                await write()
+                return
+            except StoreUnavailable:
+                await asyncio.sleep(LOOK_SECONDS)

@@ -1,0 +1,73 @@
+"""Call records in a file, a line of JSON each, of the calls that ended on this node."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import orjson
+import structlog
+
+from gateway.records import CallEvent
+
+log = structlog.get_logger("gateway.delivery")
+
+MOST_EVENTS = 2000
+
+
+class RecordFile:
+    """`tell` gets every event; the file is opened anew for each record, so that it may be moved away at any time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._events: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self._thread = ThreadPoolExecutor(1, "records")
+
+    def tell(self, event: CallEvent, record: dict[str, Any]) -> None:
+        events = self._events[event.call_id]
+        if len(events) < MOST_EVENTS or event.type == "ended":
+            events.append({"type": event.type, "at": event.at, "data": event.data})
+        if event.type == "ended":
+            del self._events[event.call_id]
+            self.write(full_record(record, events))
+
+    def write(self, record: dict[str, Any]) -> None:
+        self._thread.submit(self._append, orjson.dumps(record) + b"\n")
+
+    def _append(self, line: bytes) -> None:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("ab") as file:
+                file.write(line)
+        except OSError as error:
+            log.error("records.not_written", path=str(self._path), problem=str(error), record=line.decode()[:200])
+
+    def close(self) -> None:
+        self._thread.shutdown()
+
+
+def full_record(record: dict[str, Any], events: list[dict[str, Any]]) -> dict[str, Any]:
+    """All that is known of a call that has ended: its record, its events, and in order what was said, and done."""
+    return {
+        **record,
+        "transcript": [
+            {"at": one["at"], "role": one["data"]["role"], "text": one["data"]["text"]}
+            for one in events
+            if one["type"] == "transcript"
+        ],
+        "tools": [one["data"] | {"at": one["at"]} for one in events if one["type"] in ("tool_call", "tool_output")],
+        "transfers": [
+            one["data"] | {"at": one["at"], "event": one["type"]}
+            for one in events
+            if one["type"].startswith("transfer") or one["type"] == "bridged"
+        ],
+        "recordings": [one["data"]["file"] for one in events if one["type"] == "recording_started"],
+        "providers_over_time": [
+            one["data"] | {"at": one["at"], "event": one["type"]}
+            for one in events
+            if one["type"].startswith("provider_")
+        ],
+        "events": events,
+    }

@@ -1,0 +1,115 @@
+"""Webhooks: what happens in calls, told to somebody's HTTP server, signed after Standard Webhooks.
+
+The body is `{"id", "type", "created_at", "data"}`; `data` has the call_id, what the event says, and the call's record
+at that time as `call`. Events of one call come in order. What is not answered by a 2xx is tried again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import orjson
+from standardwebhooks import Webhook
+
+from gateway.delivery.courier import Never
+from gateway.records import CallEvent
+
+KINDS = (
+    "call.ringing",
+    "call.answered",
+    "call.transferred",
+    "call.transcript",
+    "call.tool",
+    "call.recording.ready",
+    "call.ended",
+)
+
+_OF_EVENTS = {
+    "incoming": "call.ringing",
+    "ringing": "call.ringing",
+    "answered": "call.answered",
+    "bridged": "call.transferred",
+    "transcript": "call.transcript",
+    "tool_output": "call.tool",
+    "recording_stopped": "call.recording.ready",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSettings:
+    """`secret` (base64, may begin with whsec_) signs; empty: nothing is signed. `events` are of KINDS."""
+
+    name: str
+    url: str
+    secret: str = field(default="", repr=False)
+    events: tuple[str, ...] = KINDS
+    timeout_seconds: float = 10.0
+
+
+def kinds_of(event: CallEvent) -> list[str]:
+    """What an event of a call is to others."""
+    if event.type == "ended":
+        transferred = event.data.get("outcome") == "transferred" and not event.data.get("bridged")
+        return ["call.transferred", "call.ended"] if transferred else ["call.ended"]
+    kind = _OF_EVENTS.get(event.type)
+    return [kind] if kind else []
+
+
+def entries_for(hooks: tuple[WebhookSettings, ...], event: CallEvent, record: dict[str, Any]) -> list[dict[str, str]]:
+    """What the outbox has to hold of it, for each who wants it."""
+    found = []
+    for kind in kinds_of(event):
+        wanted = [hook for hook in hooks if kind in hook.events]
+        if not wanted:
+            continue
+        what = f"{event.call_id} {kind} {event.at!r}"
+        body = orjson.dumps(
+            {
+                "id": f"evt_{hashlib.sha256(what.encode()).hexdigest()[:24]}",
+                "type": kind,
+                "created_at": event.at,
+                "data": {"call_id": event.call_id, **event.data, "call": record},
+            }
+        ).decode()
+        found += [{"for": f"webhook:{hook.name}", "call_id": event.call_id, "body": body} for hook in wanted]
+    return found
+
+
+class WebhookReceiver:
+    """One of them. Raises ValueError where its secret is not base64."""
+
+    def __init__(self, settings: WebhookSettings, client: httpx.AsyncClient) -> None:
+        self._settings, self._client = settings, client
+        self._signer = Webhook(settings.secret) if settings.secret else None
+
+    async def deliver(self, call_id: str, body: str) -> str:
+        settings = self._settings
+        event_id = orjson.loads(body)["id"]
+        try:
+            answer = await self._client.post(
+                settings.url,
+                content=body,
+                headers=signed(self._signer, event_id, body),
+                timeout=settings.timeout_seconds,
+            )
+        except httpx.HTTPError as error:
+            return f"{settings.url}: {type(error).__name__}: {error}".rstrip(": ")
+        if answer.is_success:
+            return ""
+        if answer.status_code == 410:  # as Standard Webhooks says: do not come again
+            raise Never(f"{settings.url} answered with 410")
+        return f"{settings.url} answered with {answer.status_code}"
+
+
+def signed(signer: Webhook | None, event_id: str, body: str) -> dict[str, str]:
+    """The headers of one request."""
+    headers = {"Content-Type": "application/json"}
+    if signer:
+        now = datetime.now(UTC)
+        headers["webhook-id"], headers["webhook-timestamp"] = event_id, str(int(now.timestamp()))
+        headers["webhook-signature"] = signer.sign(event_id, now, body)
+    return headers

@@ -1,0 +1,69 @@
+"""The sections webhooks and records of the gateway's file: who is told of calls, and where their records go."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.delivery.webhooks import KINDS, WebhookSettings
+from gateway.errors import ConfigError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WebhookRow(_Section):
+    """`secret_env` names the variable that holds what signs: base64, as `openssl rand -base64 32` prints it."""
+
+    name: str = Field(default="default", pattern=r"^[A-Za-z0-9._-]{1,64}$")
+    url: str = Field(pattern=r"^https?://[^\s]+$")
+    secret_env: str = ""
+    events: tuple[Literal[KINDS], ...] = KINDS  # type: ignore[valid-type]
+    timeout_seconds: float = Field(default=10.0, gt=0, le=60)
+
+
+class Records(_Section):
+    """`file` is for the calls of this node, a line of JSON each; `postgres_env` names the variable that holds a URL."""
+
+    file: Path | None = None
+    postgres_env: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySettings:
+    """What has to reach others, and after how long it is given up."""
+
+    webhooks: tuple[WebhookSettings, ...] = ()
+    file: Path | None = None
+    postgres: str = field(default="", repr=False)
+    expire_seconds: float = 86400.0
+
+
+Hours = Annotated[float, Field(gt=0, le=168)]
+
+
+def delivery_of(
+    rows: tuple[WebhookRow, ...], records: Records, hours: float, folder: Path, secret: Callable[[str, str, str], str]
+) -> DeliverySettings:
+    """`secret` looks up what a variable holds: the row, its name, the key that names it. Raises ConfigError."""
+    names = [row.name for row in rows]
+    if len(set(names)) < len(names):
+        raise ConfigError("webhooks", "two have the same name: give each its own", key="name")
+    hooks = []
+    for number, row in enumerate(rows):
+        key = secret(f"webhooks.{number}", row.secret_env, "secret_env") if row.secret_env else ""
+        try:
+            b64decode(key.removeprefix("whsec_"), validate=True)
+        except Base64Error as error:
+            problem = f"{row.secret_env} does not hold base64, as openssl rand -base64 32 prints it"
+            raise ConfigError("webhooks", problem, key=f"{number}.secret_env") from error
+        hooks.append(WebhookSettings(row.name, row.url, key, row.events, row.timeout_seconds))
+    postgres = secret("records", records.postgres_env, "postgres_env") if records.postgres_env else ""
+    return DeliverySettings(tuple(hooks), records.file and folder / records.file, postgres, hours * 3600)
