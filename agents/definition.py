@@ -123,6 +123,14 @@ class WebhookRow(_Strict):
     retries: int = Field(default=2, ge=0, le=5)
 
 
+class ApplicationRow(_Strict):
+    """Asked before the call is answered: a program that accepts or rejects it, within `seconds`."""
+
+    url: str = Field(pattern=r"^https?://[^\s]+$")
+    secret_env: str = ""
+    seconds: float = Field(default=20.0, gt=0, le=120)
+
+
 class SlowTools(_Strict):
     """What the caller hears when a function takes longer than `after_seconds`: `says`, or `music` until it is done."""
 
@@ -238,6 +246,7 @@ class AgentDefinition(_Strict):
     provider_data: dict[str, Any] | None = None
     variants: dict[str, Variant] = {}
     max_calls: int = Field(default=0, ge=0)
+    application: ApplicationRow | None = None
     keys: Literal["text", "event"] = "text"
     answer_within_seconds: float | None = Field(default=None, ge=0, le=60)
     no_input: NoInput = NoInput()

@@ -71,6 +71,7 @@ def load_agents(folder: Path) -> Agents:
 
 CHANGES = frozenset(AgentDefinition.model_fields) - {
     "answer_within_seconds",
+    "application",
     "audio",
     "failover",
     "local",

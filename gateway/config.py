@@ -320,6 +320,11 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
             media.srtp,
             media.ptime_ms,
             retry_after=retry_after,
+            application_secrets={
+                name: _from_environment(agent.source, "application", asked.secret_env, "secret_env")
+                for name, agent in agents.items()
+                if (asked := agent.definition.application) and asked.secret_env
+            },
             comfort_noise_dbm0=media.comfort_noise_dbm0,
             recordings=folder / file.recordings if file.recordings else None,
             prompts=_prompts(agents),

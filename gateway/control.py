@@ -57,9 +57,13 @@ class Control:
         }
         self.call_verbs: dict[str, Callable[[str, Mapping[str, Any]], dict[str, Any]]] = {"levels": self._levels}
 
-    async def start(self) -> None:
-        with suppress(StoreUnavailable):  # then with the next
+    async def announce(self) -> None:
+        """Tell the others of us now, and not with the next beat."""
+        with suppress(StoreUnavailable):
             await self._beat()
+
+    async def start(self) -> None:
+        await self.announce()
         loop = asyncio.get_running_loop()
         work = self._live(), self._sample(), self.store.commands.serve(self.store.me, self._asked)
         self._tasks = [loop.create_task(one) for one in work]

@@ -15,6 +15,7 @@
     │   ├── NoSuchTrunk        an order names a trunk that is not there
     │   ├── NotLoggedIn        a user without a telephone
     │   ├── TrunkBusy          a trunk has as many calls as it may
+    │   ├── ApplicationSilent  a program that was to accept the call did not
     │   └── Draining           the node is going away
     ├── ProviderError          the Realtime provider
     │   ├── ProviderUnreachable  no socket, or a socket that closed
@@ -183,6 +184,17 @@ class TrunkBusy(CallRefused):
 
     def __str__(self) -> str:
         return f"the trunk {self.trunk} is at its limit: raise its max_calls or calls_per_second"
+
+
+class ApplicationSilent(CallRefused):
+    """A program that was asked whether it takes a call, by the webhook at `url`."""
+
+    def __init__(self, url: str, problem: str) -> None:
+        super().__init__(url, problem)
+        self.url, self.problem = url, problem
+
+    def __str__(self) -> str:
+        return f"the application at {self.url} {self.problem}"
 
 
 class Draining(CallRefused):

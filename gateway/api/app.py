@@ -15,7 +15,7 @@ from fastapi import FastAPI, Response
 from starlette.middleware.cors import CORSMiddleware
 
 from gateway import __version__
-from gateway.api import calls, fleet, problems
+from gateway.api import calls, fleet, openai_sip, problems
 from gateway.api.auth import Allowance, Keys
 from gateway.api.guard import Guard
 from gateway.api.metrics import Metrics
@@ -49,6 +49,7 @@ def build(gateway: Gateway) -> FastAPI:
     keys = Keys(gateway.store, http.admin_key)
     api.include_router(calls.router(gateway))
     api.include_router(fleet.router(gateway, keys))
+    api.include_router(openai_sip.router(gateway))
     problems.install(api)
     trust_local = http.auth == "auto"
     api.add_middleware(Guard, gateway.store, keys, Allowance(http.rate_limit), trust_local)
@@ -92,12 +93,14 @@ async def serve(gateway: Gateway) -> AsyncIterator[int]:
             forwarded_allow_ips=proxies or None,
             timeout_graceful_shutdown=2,  # for whoever watches without an end
             server_header=False,
+            ws="websockets-sansio",
             **options,
         )
     )
     task = asyncio.get_running_loop().create_task(server.serve([listener]))
     given = listener.getsockname()[1]
     gateway.http_url = gateway.settings.http.url or f"http{'s' if tls else ''}://{host}:{given}"
+    await gateway.control.announce()
     try:
         yield given
     finally:

@@ -37,6 +37,9 @@ class Principal:
         return ROLES.index(self.role) >= ROLES.index(role)
 
 
+OURS = "gw_"
+"""What our keys begin with."""
+
 LOCAL = Principal("", "this machine", "admin")
 
 

@@ -6,10 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from gateway.agents import Agent
+from gateway.bridge.application import Application, Turned
 from gateway.bridge.briefing import choices
 from gateway.bridge.call import Call
+from gateway.bridge.reasons import Reason
 from gateway.codecs import Law
-from gateway.errors import ProviderError
+from gateway.errors import GatewayError, ProviderError
 from gateway.realtime import Client, Event
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ class Behind:
         self._line, self._house = line, house
         self._client: Client | None = None
         self.law: Law | None = None
+        self.application: Application | None = None
 
     def client(self, agent: Agent, leg: SipLeg) -> Client:
         """Made once; no session is begun by that."""
@@ -52,6 +55,20 @@ class Behind:
         """The conversation goes on with this agent's settings."""
         client = self.client(agent, leg)
         client.update(choices(agent, self._line.facts, client.choices[0].config.audio, self._house.providers))
+
+    async def accepted(self, agent: Agent, leg: SipLeg) -> Agent | None:
+        """What the application makes of the agent; None where it does not want the call. Raises ApplicationSilent."""
+        line, house = self._line, self._house
+        secret = house.settings.application_secrets.get(agent.name, "")
+        self.application = Application(agent, house.web, secret)
+        security = "sdes" if leg.encrypted else "none"
+        answer = await self.application.ask(line.facts.call_id, line.facts.headers, security)
+        if isinstance(answer, Turned):
+            error, reason = GatewayError("the application rejected the call"), Reason(answer.status, "rejected")
+            line.feed(lambda call, now: call.refuse(error, reason, now))
+            return None
+        line.brief(answer)
+        return answer
 
     async def find(self, agent: Agent, leg: SipLeg) -> None:
         """Raises ProviderError where there is none, and nothing that the caller could be offered instead."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from gateway.realtime import Heard
 
@@ -78,9 +78,19 @@ class Leg(Protocol):
 class AgentSession(Protocol):
     """The agent's end: `gateway.realtime.Client`."""
 
+    taps: list[Callable[[dict[str, Any]], None]]
+    """Who sees what the provider says, but for audio."""
+
+    @property
+    def begun(self) -> bool:
+        """There has been a session."""
+
     @property
     def busy(self) -> bool:
         """A response is in progress, or asked for."""
+
+    def described(self) -> dict[str, Any]:
+        """The session as OpenAI's protocol describes it to a client."""
 
     @property
     def prices(self) -> Mapping[str, float]:
@@ -95,6 +105,7 @@ class AgentSession(Protocol):
 
     def create_response(self, instructions: str = "") -> None: ...
     def add_text(self, text: str, role: str = "user") -> None: ...
+    def steer(self, event: dict[str, Any]) -> None: ...
     def interrupt(self, heard: list[Heard], by_speech: bool = True) -> list[Heard]: ...
     def tool_output(self, call_id: str, output: str, respond: bool = True) -> None: ...
     def close(self) -> None: ...

@@ -73,7 +73,7 @@ class Line:
         self.leg: SipLeg | None = None
         self._second: SecondLeg | None = None
         self._tape = Tape(self, house.settings.recordings, house.threads)
-        self._behind = Behind(self, house)
+        self.behind = Behind(self, house)
         self._driver: Driver[Action] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.sessions: list[Session] = []
@@ -103,7 +103,12 @@ class Line:
             await self._open(leg)
             leg.take(session)
             self._begin(agent, leg, Call.start)
-            await self._behind.find(agent, leg)
+            if agent.definition.application:
+                accepted = await self.behind.accepted(agent, leg)
+                if accepted is None:
+                    return
+                agent = accepted
+            await self.behind.find(agent, leg)
             self.talk(leg)
         except Exception as error:  # the door: whatever goes wrong here refuses this call and no other
             self._refuse(error, session)
@@ -116,7 +121,7 @@ class Line:
             self.leg = leg = self._make_leg(agent)
             await self._open(leg)
             self._begin(agent, leg, Call.dial)
-            await self._behind.find(agent, leg)
+            await self.behind.find(agent, leg)
             session = leg.call(order.order)
             self._house.listen_to(session, self)
             self.facts = replace(self.facts, sip_call_id=session.dialog.call_id)
@@ -147,14 +152,14 @@ class Line:
     def _succeed(self, old: SipLeg, leg: SipLeg, why: str) -> None:
         assert self.call is not None
         self.leg = self.call.leg = leg
-        leg.succeed(old, self._behind.hears)
+        leg.succeed(old, self.behind.hears)
         self._listen(leg)
         old.hang_up(why)
         self.leave(old)
 
     def _begin(self, agent: Agent, leg: SipLeg, first: Callable[[Call, float], None]) -> None:
         now = asyncio.get_running_loop().time()
-        client, prompt = self._behind.client(agent, leg), self._house.settings.prompts.get(agent.name)
+        client, prompt = self.behind.client(agent, leg), self._house.settings.prompts.get(agent.name)
         self.call = call = Call(self.facts, agent, leg, client, now, self._house.epoch, prompt)
         self._driver = Driver(call, self._perform)
         leg.events = LegEvents(
@@ -175,13 +180,13 @@ class Line:
         codecs = tuple(CODECS[name] for name in (trunk and trunk.codecs) or settings.codecs)
         if agent.definition.audio == "g711":
             codecs = tuple(one for one in codecs if isinstance(one.sound, Law)) or codecs
-        uplink = Uplink(codecs[0].sound, settings.chunk_ms, heard_by or self._behind.hears, self._house.upstream)
+        uplink = Uplink(codecs[0].sound, settings.chunk_ms, heard_by or self.behind.hears, self._house.upstream)
         srtp = (trunk and trunk.srtp) or settings.srtp
         ptime_ms = (trunk and trunk.ptime_ms) or settings.ptime_ms
         interludes = Interludes(settings.hold_audio, settings.comfort_noise_dbm0)
         leg = SipLeg(self._house.user_agent, codecs, uplink, trunk, srtp, ptime_ms, interludes)
-        if self._behind.law:
-            leg.pass_on(self._behind.law)
+        if self.behind.law:
+            leg.pass_on(self.behind.law)
         return leg
 
     async def _open(self, leg: SipLeg) -> None:
@@ -237,7 +242,7 @@ class Line:
         """From now on the call's agent is this one."""
         self.feed(lambda call, now: call.become(agent, now))
         if self.leg:
-            self._behind.brief(agent, self.leg)
+            self.behind.brief(agent, self.leg)
 
     def hang_up(self, outcome: str) -> None:
         """From outside, whatever it is doing."""

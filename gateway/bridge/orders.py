@@ -34,6 +34,7 @@ class Orders:
             "inject": self._inject,
             "dtmf": self._dtmf,
             "recording": self._record,
+            "steer": self._steer,
         }
 
     def do(self, verb: str, given: Mapping[str, Any], now: float) -> None:
@@ -119,6 +120,19 @@ class Orders:
         self._call.session.add_text(text, role)
         if given.get("respond"):
             self._call.session.create_response()
+
+    def _steer(self, given: Mapping[str, Any], now: float) -> None:
+        """A Realtime client event of whoever watches the session (OpenAI's SIP connector)."""
+        event = given.get("event")
+        kind = event.get("type") if isinstance(event, dict) else None
+        if not isinstance(kind, str) or not isinstance(event, dict):
+            raise BadCommand("type", "has to be that of a client event")
+        if kind.startswith("input_audio_buffer."):
+            raise BadCommand("type", f"{kind}: the audio of the session is the caller's")
+        if kind in ("response.cancel", "output_audio_buffer.clear"):
+            self._call.interrupt(now, by_speech=False)
+        else:
+            self._call.session.steer(event)
 
     def _dtmf(self, given: Mapping[str, Any], now: float) -> None:
         digits = given.get("digits")

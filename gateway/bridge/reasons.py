@@ -38,6 +38,7 @@ REASONS: dict[type[errors.GatewayError], Reason] = {
     errors.NoSuchTrunk: Reason(404, "no_such_trunk"),
     errors.NotLoggedIn: Reason(480, "not_logged_in"),
     errors.TrunkBusy: Reason(503, "trunk_busy"),
+    errors.ApplicationSilent: Reason(480, "application_silent"),
     errors.Draining: Reason(503, "draining"),
     errors.ProviderError: Reason(503, "provider_failed"),
     errors.ProviderUnreachable: Reason(503, "provider_unreachable"),

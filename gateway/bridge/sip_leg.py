@@ -331,6 +331,11 @@ class SipLeg:
                 self.events.drained()
         self._talking = talking
 
+    @property
+    def encrypted(self) -> bool:
+        """The media are, as agreed."""
+        return self.media.agreed is not None and self.media.agreed.crypto is not None
+
     def levels(self) -> tuple[int, int]:
         """How loud this party is now, and what it hears, in dBm0."""
         said, heard = (round(dbm0(self.sound.linear(one))) if one else -90 for one in (self._uplink.latest, self._sent))

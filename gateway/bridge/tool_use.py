@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gateway.agents import AnyTool, expand
+from gateway.bridge.application import ApplicationTool
 from gateway.bridge.tools import RunTool, arguments_of, digits_of, failure
 from gateway.bridge.transfer import LAST_WORD_SECONDS, transfer_asked
 from gateway.errors import ToolError
@@ -104,6 +105,8 @@ class ToolUse:
 
     def _run(self, tool: AnyTool, asked: ToolCall, now: float) -> None:
         """Raises ToolError."""
+        if isinstance(tool, ApplicationTool):
+            return  # who sees the session answers it there
         self._flood += 1
         if self._flood > MAX_CALLS:  # and no more answers: a model that goes round in circles waits for the caller
             self.answer(asked, failure("too many functions since the caller last spoke"), now, respond=False)

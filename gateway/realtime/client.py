@@ -6,10 +6,12 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import structlog
 
 from gateway.errors import ProviderError, ProviderRefused, ProviderUnreachable
+from gateway.realtime.dialects import OPENAI
 from gateway.realtime.events import Broken, Event, Lost, ProviderFault, Renewed, Restored, Severity, Unreached
 from gateway.realtime.health import Health, wait
 from gateway.realtime.history import History
@@ -65,6 +67,7 @@ class Client:
         self._task: asyncio.Task[None] | None = None
         self._watch_timer: asyncio.TimerHandle | None = None
         self._stalled_since: float | None = None
+        self.taps: list[Callable[[dict[str, Any]], None]] = []  # who sees what the server says, but for audio
         self._closed = False
         self._dropped = self._garbage = 0  # of links that have ended
         self.log = structlog.get_logger("gateway.realtime")
@@ -141,6 +144,7 @@ class Client:
         """A session with one provider; where a connection that has waited turns out dead, by a new one."""
         for pool in (self._pool, None):
             link = Link(choice, self.history, self._receive, self._ended, pool)
+            link.tap = self._tapped
             link.log = self.log
             try:
                 await link.open(seconds)
@@ -200,6 +204,25 @@ class Client:
             self._link.flush()
         else:
             self.session.outbox.clear()
+
+    @property
+    def begun(self) -> bool:
+        """There has been a session."""
+        return self.session is not None
+
+    def steer(self, event: dict[str, Any]) -> None:
+        """A client event that somebody else wants sent."""
+        self._do(lambda session: session.steer(event))
+
+    def described(self) -> dict[str, Any]:
+        """The session as OpenAI's protocol describes it to a client."""
+        session = self.session
+        row = OPENAI.session(self._link.config if self._link else self.choices[0].config)
+        return {**row, "object": "realtime.session", "id": session.session_id if session else ""}
+
+    def _tapped(self, event: dict[str, Any]) -> None:
+        for tap in self.taps:
+            tap(event)
 
     def update(self, choices: Sequence[Choice]) -> None:
         """Other settings from now on: by `session.update` where the provider can, else in another session."""

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
+from typing import Any
 
 import orjson
 import structlog
@@ -19,6 +20,8 @@ from gateway.realtime.history import History
 from gateway.realtime.pool import Pool, Warm
 from gateway.realtime.session import Session
 from gateway.realtime.socket import WebSocket, open_socket
+
+AUDIO = frozenset({"response.output_audio.delta", "response.audio.delta"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ class Link:
         self.session = Session(self._dialect, choice.config, history)
         self._on_event, self._on_end = on_event, on_end
         self._socket: WebSocket | None = None
+        self.tap: Callable[[dict[str, Any]], None] | None = None  # sees what the server says, but for audio
         self.was_warm = False  # its connection waited before it was needed
         self._closed = False
         self._before = self.config
@@ -216,6 +220,8 @@ class Link:
                 self.log.warning("realtime.garbage", provider=self.provider.name, frame=data[:80])
             return
         self.heard_at = self._now()
+        if self.tap and event.get("type") not in AUDIO:
+            self.tap(event)
         for meaning in self.session.receive(event):
             if not self._ready.done():
                 self._settle(meaning)

@@ -148,6 +148,20 @@ class Session:
         if respond and not self._open_calls and not (self._user_speaking and self._server_responds):
             self.create_response()
 
+    def steer(self, event: dict[str, Any]) -> None:
+        """A client event of somebody else's, who sees what the server says; what it means is kept account of."""
+        kind, item = event.get("type"), event.get("item") or {}
+        if kind == "response.create":
+            self.respond(event.get("response") or {})
+        elif kind == "conversation.item.create" and item.get("type") == "function_call_output":
+            self.tool_output(_str(item, "call_id"), _str(item, "output"), respond=False)
+        else:
+            if kind == "conversation.item.create" and item.get("type") == "message":
+                texts = [_str(part, "text") for part in item.get("content") or [] if isinstance(part, dict)]
+                self._history.text(_str(item, "role") or "user", " ".join(filter(None, texts)))
+            self._sent[_str(event, "event_id")] = str(kind)
+            self.outbox.append(orjson.dumps(event))
+
     @property
     def busy(self) -> bool:
         """A response is in progress, or asked for."""
