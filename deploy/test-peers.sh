@@ -7,8 +7,12 @@ missing=""
 command -v sipp >/dev/null || missing="$missing sip-tester"
 command -v baresip >/dev/null || missing="$missing baresip-core"
 command -v redis-server >/dev/null || missing="$missing redis-server"
-# Kamailio's package starts a proxy on port 5060 where there is an init to start it: there it is left to its owner.
-[ -d /run/systemd/system ] || command -v kamailio >/dev/null || missing="$missing kamailio kamailio-tls-modules"
+command -v chromium >/dev/null || missing="$missing chromium"
+# The packages of Kamailio and PostgreSQL start a server where there is an init to start it: there it is left to its owner.
+if [ ! -d /run/systemd/system ]; then
+    command -v kamailio >/dev/null || missing="$missing kamailio kamailio-tls-modules"
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
+fi
 [ -z "$missing" ] && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

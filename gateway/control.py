@@ -177,8 +177,11 @@ class Control:
 
     async def _sample(self) -> None:
         """How loud the calls are."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
         while not self._stopped:
-            await asyncio.sleep(1 / SAMPLES_A_SECOND)
+            due = max(due + 1 / SAMPLES_A_SECOND, loop.time() - 1.0)  # on time, so that a picture is not too short
+            await asyncio.sleep(due - loop.time())
             if found := self.switchboard.levels():
                 self.levels.sample(found)
                 if self.watched and self.store.available:

@@ -40,7 +40,8 @@ LOOP = {
     "realtime/socket.py", "realtime/link.py", "realtime/pool.py", "local/server.py", "local/process.py",
     "local/__main__.py", "store/writer.py", "store/connection.py", "store/commands.py", "store/watch.py",
     "bridge/tools.py", "bridge/switchboard.py",
-    "bridge/line.py", "bridge/behind.py", "bridge/sip_leg.py", "bridge/webhook.py", "bridge/application.py", "bridge/mcp_servers.py", "app.py",
+    "bridge/line.py", "bridge/behind.py", "bridge/sip_leg.py", "bridge/webhook.py",
+    "bridge/application.py", "bridge/mcp_servers.py", "app.py",
     "bridge/recorder.py", "api/app.py", "cli.py", "phone.py", "remote.py", "sip/lookup.py",
 }  # fmt: skip
 """Files that may name asyncio, a socket or the time of day."""

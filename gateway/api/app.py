@@ -15,7 +15,7 @@ from fastapi import FastAPI, Response
 from starlette.middleware.cors import CORSMiddleware
 
 from gateway import __version__
-from gateway.api import calls, fleet, openai_sip, problems
+from gateway.api import calls, fleet, openai_sip, pages, problems
 from gateway.api.auth import Allowance, Keys
 from gateway.api.guard import Guard
 from gateway.api.metrics import Metrics
@@ -50,6 +50,7 @@ def build(gateway: Gateway) -> FastAPI:
     api.include_router(calls.router(gateway))
     api.include_router(fleet.router(gateway, keys))
     api.include_router(openai_sip.router(gateway))
+    pages.install(api)
     problems.install(api)
     trust_local = http.auth == "auto"
     api.add_middleware(Guard, gateway.store, keys, Allowance(http.rate_limit), trust_local)
