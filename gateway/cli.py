@@ -1,4 +1,4 @@
-"""The command line: `gateway demo`, `serve`, `check`, `dial`, `phone`, `local`."""
+"""The command line: `gateway demo`, `serve`, `check`, `dial`, `phone`, `local`; `cli_desk.py` has the others."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ import typer
 import uvloop
 from rich.console import Console
 
-from gateway import __version__, api, config, logs
+from gateway import __version__, api, config, logs, remote
 from gateway.agents import BUNDLED, load_agents
 from gateway.app import Gateway, scripts_of
+from gateway.cli_desk import LOCAL, Key, Url, call, calls, drain, keys, nodes
 from gateway.config import Settings
 from gateway.errors import ConfigError, GatewayError
 from gateway.local import LocalServer, LocalSettings
@@ -30,6 +31,13 @@ HttpHost = Annotated[str | None, typer.Option("--http-host", help="Address for H
 HttpPort = Annotated[int | None, typer.Option("--http-port", help="Port for HTTP. [GATEWAY_HTTP_PORT]")]
 SipTrace = Annotated[bool, typer.Option("--sip-trace", help="Log every SIP message, without credentials.")]
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The gateway's file.")]
+
+
+cli.command()(calls)
+cli.command()(nodes)
+cli.command()(drain)
+cli.add_typer(call, name="call")
+cli.add_typer(keys, name="keys")
 
 
 def main() -> None:
@@ -85,11 +93,10 @@ def dial(
     header: Annotated[list[str] | None, typer.Option(help="NAME: VALUE for the INVITE. May be given again.")] = None,
     var: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, {{var.NAME}} in the agent's texts.")] = None,
     anonymous: Annotated[bool, typer.Option("--anonymous", help="Show the carrier alone who is calling.")] = False,
-    url: Annotated[str, typer.Option(help="The running gateway.")] = "http://127.0.0.1:8080",
+    url: Url = LOCAL,
+    key: Key = "",
 ) -> None:
     """Have a running gateway call somebody, and follow the call to its end. The exit code is 0 if they answered."""
-    from gateway.remote import dial
-
     order = {
         "to": target,
         "agent": agent,
@@ -100,7 +107,11 @@ def dial(
         "variables": _pairs(var, "=", "--var"),
         "anonymous": anonymous,
     }
-    sys.exit(0 if dial(url, order, lambda line: out.print(line, highlight=False, markup=False)) else 1)
+    sys.exit(
+        0
+        if remote.dial(remote.Remote(url, key), order, lambda line: out.print(line, highlight=False, markup=False))
+        else 1
+    )
 
 
 def _pairs(given: list[str] | None, separator: str, option: str) -> dict[str, str]:

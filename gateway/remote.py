@@ -3,58 +3,86 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.error
+import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from gateway.errors import ConfigError
 
-POLL_SECONDS = 0.25
+
+class Remote:
+    """A gateway by its `url`, with a `key` where it wants one. Raises ConfigError for what it does not take."""
+
+    def __init__(self, url: str, key: str = "") -> None:
+        self._url, self._key = url.rstrip("/"), key
+
+    def get(self, path: str, **query: Any) -> Any:
+        wanted = {name: value for name, value in query.items() if value not in ("", None, False)}
+        return self._ask("GET", path + (f"?{urllib.parse.urlencode(wanted)}" if wanted else ""))
+
+    def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        return self._ask("POST", path, body or {})
+
+    def delete(self, path: str) -> Any:
+        return self._ask("DELETE", path)
+
+    def follow(self, path: str) -> Iterator[dict[str, Any]]:
+        """Server-sent events, until their end."""
+        with self._open("GET", path, None, {"Accept": "text/event-stream"}, seconds=60) as answer:
+            for line in answer:
+                if line.startswith(b"data: "):
+                    yield json.loads(line[6:])
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        with self._open(method, path, body, {}, seconds=15) as answer:
+            text = answer.read()
+        return json.loads(text) if text else {}
+
+    def _open(
+        self, method: str, path: str, body: dict[str, Any] | None, headers: dict[str, str], seconds: float
+    ) -> Any:
+        url, data = self._url + path, json.dumps(body).encode() if body is not None else None
+        known = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {self._key}"} if self._key else {})
+        try:
+            request = urllib.request.Request(url, data, known | headers, method=method)
+            return urllib.request.urlopen(request, timeout=seconds)
+        except urllib.error.HTTPError as error:
+            text = error.read().decode("utf-8", "replace")
+            try:
+                detail = json.loads(text)["detail"]
+            except (ValueError, KeyError, TypeError):
+                detail = text[:200] or str(error)
+            raise ConfigError(url, str(detail)) from error
+        except (OSError, ValueError) as error:
+            problem = f"no gateway answers there ({error}): start one with gateway serve, or name it with --url"
+            raise ConfigError(url, problem) from error
 
 
-def dial(url: str, order: dict[str, Any], show: Callable[[str], None]) -> bool:
-    """Place a call and follow it; whether somebody answered. Raises ConfigError where the gateway does not take it."""
-    call_id = _ask(f"{url}/v1/calls", "POST", order)["call_id"]
+def dial(gateway: Remote, order: dict[str, Any], show: Callable[[str], None]) -> bool:
+    """Place a call and follow it; whether somebody answered."""
+    call_id = gateway.post("/v1/calls", order)["call_id"]
     show(call_id)
-    shown = 0
     try:
-        while True:
-            record = _ask(f"{url}/v1/calls/{call_id}", "GET")
-            for event in record["events"][shown:]:
-                show(_line(event, record["started_at"]))
-            shown = max(shown, len(record["events"]))
-            if record["state"] == "ended" and record["events"] and record["events"][-1]["type"] == "ended":
-                return bool(record.get("answered_at"))
-            time.sleep(POLL_SECONDS)
+        return tail(gateway, call_id, lambda event, line: show(line))
     except KeyboardInterrupt:
-        _ask(f"{url}/v1/calls/{call_id}", "DELETE")
+        gateway.delete(f"/v1/calls/{call_id}")
         raise
 
 
-def _line(event: dict[str, Any], began: float) -> str:
+def tail(gateway: Remote, call_id: str, show: Callable[[dict[str, Any], str], None]) -> bool:
+    """Every event of a call to its end, with a line that says it; whether it was answered."""
+    began, answered = 0.0, False
+    for event in gateway.follow(f"/v1/calls/{call_id}/events"):
+        began = began or event["at"]
+        answered = answered or event["type"] == "answered"
+        show(event, line_of(event, began))
+    return answered
+
+
+def line_of(event: dict[str, Any], began: float) -> str:
     data = event["data"]
     what = data["text"] if event["type"] == "transcript" else " ".join(f"{key}={value}" for key, value in data.items())
     who = f" {data['role']}" if event["type"] == "transcript" else ""
     return f"{event['at'] - began:7.2f} {event['type']}{who}: {what}".rstrip(": ")
-
-
-def _ask(url: str, method: str, body: dict[str, Any] | None = None) -> Any:
-    data = json.dumps(body).encode() if body is not None else None
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.loads(answer.read())
-    except urllib.error.HTTPError as error:
-        text = error.read().decode("utf-8", "replace")
-        try:
-            detail = json.loads(text)["detail"]
-        except (ValueError, KeyError, TypeError):
-            detail = text[:200]
-        if isinstance(detail, list):  # of the checks of fields
-            detail = "; ".join(f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in detail)
-        raise ConfigError(url, str(detail)) from error
-    except (OSError, ValueError) as error:
-        problem = f"no gateway answers there ({error}): start one with gateway serve, or name it with --url"
-        raise ConfigError(url, problem) from error

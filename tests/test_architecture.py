@@ -29,7 +29,7 @@ LEVEL = {
     "control": 6, "http_rows": 6,
     "delivery": 5, "delivery_rows": 6,
     "api": 7, "phone": 7, "remote": 7,
-    "cli": 8,
+    "cli_desk": 8, "cli": 8,
 }  # fmt: skip
 STRANGERS = [{"sip", "rtp", "realtime", "local", "store"}, {"api", "phone", "remote"}]
 FORBIDDEN = {"bridge": {"local", "config"}, "config": {"local", "api"}, "agents": {"bridge", "codecs"}}

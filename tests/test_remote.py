@@ -9,7 +9,7 @@ async def ask(url, order):
     import asyncio
 
     lines = []
-    return await asyncio.to_thread(remote.dial, url, order, lines.append), lines
+    return await asyncio.to_thread(remote.dial, remote.Remote(url), order, lines.append), lines
 
 
 async def test_a_call_that_nobody_takes_is_followed_to_its_end(tmp_path):

@@ -1,0 +1,95 @@
+"""The desk's commands as a person uses them: in processes of their own, against a gateway that runs."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway import api
+from gateway.store.connection import server_executable
+from tests.caller import Caller
+from tests.gatewayd import free_port, running, settings_for
+from tests.store.servers import start_server
+
+GATEWAY = Path(sys.executable).parent / "gateway"
+pytestmark = pytest.mark.skipif(server_executable() is None, reason="no redis-server here")
+
+
+async def gateway_(*arguments, code=0):
+    """What it prints."""
+    done = await asyncio.to_thread(
+        subprocess.run, [GATEWAY, *arguments], capture_output=True, text=True, timeout=60, env={"COLUMNS": "200"}
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout if code == 0 else done.stderr
+
+
+async def test_a_call_from_the_desk(tmp_path):
+    agents = {"eve": "greeting: Hello [there].\ntranscription: {model: local}\n", "bob": "greeting: Hi.\n"}
+    async with running(settings_for(tmp_path, agents)) as (gateway, events), api.serve(gateway) as port:
+        url = ("--url", f"http://127.0.0.1:{port}")
+        async with Caller(gateway.sip_port) as call:
+            assert await call.invite() == 200
+            await call.until_quiet()
+            (live,) = json.loads(await gateway_("calls", "--live", "--json", *url))["data"]
+            call_id = live["call_id"]
+            table = await gateway_("calls", *url)
+            assert call_id in table
+            assert "answered" in table
+            assert "reception" in table
+            shown = await gateway_("call", "show", call_id, *url)
+            assert "Hello [there]." in shown
+            assert json.loads(await gateway_("call", "show", call_id, "--json", *url))["state"] == "answered"
+            assert f"call_id={call_id} state=answered agent=eve" in await gateway_(
+                "call", "say", call_id, "One moment.", *url
+            )
+            await gateway_("call", "hold", call_id, *url)
+            await gateway_("call", "hold", call_id, "--off", *url)
+            await gateway_("call", "update", call_id, "bob", *url)
+            assert "agent" in await gateway_("call", "update", call_id, "nobody", *url, code=1)
+            assert "to: has to be a number" in await gateway_("call", "transfer", call_id, "the moon", *url, code=1)
+            tail = asyncio.create_task(gateway_("call", "tail", call_id, *url))
+            await gateway_("call", "hangup", call_id, *url)
+            lines = (await tail).splitlines()
+            assert "   0.00 incoming: agent=eve" in lines[0]
+            assert any("transcript assistant: Hello [there]." in line for line in lines)
+            assert "ended: outcome=hung_up_by_request" in lines[-1]
+            assert "there is no call" in await gateway_("call", "hangup", call_id, *url, code=1)
+        (node,) = json.loads(await gateway_("nodes", "--json", *url))["data"]
+        assert "draining=True" in await gateway_("drain", node["id"], *url)
+        assert "draining" in await gateway_("nodes", *url)
+        assert "draining=False" in await gateway_("drain", node["id"], "--off", *url)
+        await gateway_("calls", "--url", "http://127.0.0.1:9", code=1)
+        assert [kind for kind, _ in events].count("ended") == 1
+
+
+async def test_the_first_key_by_the_file_and_others_by_the_api(tmp_path):
+    redis = await start_server(tmp_path, port := free_port())
+    try:
+        (tmp_path / "agents").mkdir()
+        values = {"redis": {"url": f"redis://127.0.0.1:{port}"}, "http": {"port": 0, "auth": "always"}}
+        settings = settings_for(tmp_path / "agents", {"eve": "greeting: Hello.\n"}, **values)
+        file = tmp_path / "gateway.yaml"
+        file.write_text(f"agents: agents\nredis: {{url: redis://127.0.0.1:{port}}}\nroutes: [{{agent: eve}}]\n")
+        async with running(settings) as (gateway, _), api.serve(gateway) as http:
+            url = ("--url", f"http://127.0.0.1:{http}")
+            assert "a key is needed" in await gateway_("calls", *url, code=1)
+            first = (await gateway_("keys", "add", "desk", "--role", "admin", "-c", str(file))).strip()
+            assert first.startswith("gw_")
+            assert "there is no role" in await gateway_("keys", "add", "x", "--role", "king", "-c", str(file), code=1)
+            made = json.loads(await gateway_("keys", "add", "wall", "--json", *url, "--key", first))
+            assert "needs operate" in await gateway_("call", "hangup", "x", *url, "--key", made["key"], code=1)
+            listed = await gateway_("keys", "list", *url, "--key", first)
+            assert "desk" in listed
+            assert "wall" in listed
+            await gateway_("keys", "remove", made["id"], *url, "--key", first)
+            assert "not known" in await gateway_("calls", *url, "--key", made["key"], code=1)
+        file.write_text("agents: agents\nroutes: [{agent: eve}]\n")
+        assert "embedded Redis" in await gateway_("keys", "add", "x", "-c", str(file), code=1)
+    finally:
+        redis.terminate()
+        await redis.wait()
