@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -183,6 +184,15 @@ class Gateway:
         if wanted.file:
             self._file = RecordFile(wanted.file)
             stack.callback(self._file.close)
+        if wanted.otlp:
+            try:
+                from gateway.delivery.traces import Traces, exporter_of
+            except ImportError as error:
+                problem = "needs the extra otel: pip install 'voice-agent-gateway[otel]'"
+                raise ConfigError("records.otlp", problem) from error
+            traces = Traces(exporter_of(wanted.otlp), self.store.me)
+            self.sinks.append(traces.tell)
+            stack.push_async_callback(asyncio.to_thread, traces.close)
         if not receivers:
             return None
         courier = Courier(self.store.outbox, receivers, wanted.expire_seconds)

@@ -47,6 +47,7 @@ class Control:
         self.switchboard, self.store, self._describe, self._on_closed = switchboard, store, describe, on_closed
         self.levels = Levels()
         self.closed_for_others = self.stale = 0
+        self.waiting = self.dead = 0  # in the outbox, as seen some seconds ago
         self.watched = False  # somebody looks at the levels of all calls
         self._good_since: float | None = None
         self._stopped = False
@@ -168,6 +169,8 @@ class Control:
             for call_id in closed:
                 if record := await self.store.calls.get(call_id):
                     self._on_closed(record)
+        if beats % 5 == 0:
+            self.waiting, self.dead = await self.store.outbox.lengths()
         if beats % 15 == 0:
             stale = await self.store.nodes.stale(STALE_SECONDS, time.time())
             for call_id in stale:

@@ -30,10 +30,14 @@ class WebhookRow(_Section):
 
 
 class Records(_Section):
-    """`file` is for the calls of this node, a line of JSON each; `postgres_env` names the variable that holds a URL."""
+    """`file` is for the calls of this node, a line of JSON each; `postgres_env` names the variable that holds a URL.
+
+    `otlp` is where an OpenTelemetry collector takes traces by HTTP, such as http://collector:4318/v1/traces.
+    """
 
     file: Path | None = None
     postgres_env: str = ""
+    otlp: str = Field(default="", pattern=r"^(https?://[^\s]+)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ class DeliverySettings:
     file: Path | None = None
     postgres: str = field(default="", repr=False)
     expire_seconds: float = 86400.0
+    otlp: str = ""
 
 
 Hours = Annotated[float, Field(gt=0, le=168)]
@@ -66,4 +71,4 @@ def delivery_of(
             raise ConfigError("webhooks", problem, key=f"{number}.secret_env") from error
         hooks.append(WebhookSettings(row.name, row.url, key, row.events, row.timeout_seconds))
     postgres = secret("records", records.postgres_env, "postgres_env") if records.postgres_env else ""
-    return DeliverySettings(tuple(hooks), records.file and folder / records.file, postgres, hours * 3600)
+    return DeliverySettings(tuple(hooks), records.file and folder / records.file, postgres, hours * 3600, records.otlp)

@@ -34,6 +34,21 @@ class Metrics:
             buckets=(0.01, 0.05, 0.1, 0.2, 0.5, 1),
             **counted,
         )
+        self._answer = Histogram(
+            "gateway_answer_seconds",
+            "From the end of the caller's turn, as the provider tells it, to the first audio of the answer",
+            buckets=(0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5),
+            **counted,
+        )
+        self._loss = Histogram(
+            "gateway_call_loss_ratio",
+            "Packets of the caller that were lost",
+            buckets=(0.001, 0.01, 0.03, 0.1),
+            **counted,
+        )
+        self._jitter = Histogram(
+            "gateway_call_jitter_seconds", "Of the caller's packets", buckets=(0.002, 0.005, 0.01, 0.03, 0.1), **counted
+        )
         self._underruns = Counter("gateway_underruns", "Pauses that the provider made within what it said", **counted)
         self._duration = Histogram(
             "gateway_call_seconds", "From 200 to the end", buckets=(5, 15, 30, 60, 120, 300, 600, 1800, 3600), **counted
@@ -47,6 +62,11 @@ class Metrics:
             self._ended.labels(record["outcome"]).inc()
             self._underruns.inc(record.get("underruns", 0))
             media = record.get("media", {})
+            for ms in record.get("answer_ms", ()):
+                self._answer.observe(ms / 1000)
+            if received := media.get("received_packets"):
+                self._loss.observe(media.get("lost", 0) / (received + media.get("lost", 0)))
+                self._jitter.observe(media.get("jitter_ms", 0.0) / 1000)
             if "mos" in media:
                 self._mos.observe(media["mos"])
             if "round_trip_ms" in media:
@@ -67,6 +87,26 @@ class Metrics:
         yield CounterMetricFamily(
             "gateway_sip_refused_messages", "SIP that could not be read", value=switchboard.user_agent.refused
         )
+        control, courier = self._gateway.control, self._gateway.courier
+        closed = "Calls of nodes that died, closed by this one"
+        yield CounterMetricFamily("gateway_calls_closed_for_others", closed, value=control.closed_for_others)
+        yield CounterMetricFamily(
+            "gateway_calls_stale", "Calls that were listed as live five minutes after their end", value=control.stale
+        )
+        yield GaugeMetricFamily("gateway_watchers", "Who follows events live", value=len(self._gateway.store.watch))
+        yield GaugeMetricFamily("gateway_draining", "1 while no new calls are taken", value=switchboard.draining)
+        if courier:
+            yield GaugeMetricFamily("gateway_courier_leading", "1 where this node delivers", value=courier.leading)
+            told = CounterMetricFamily(
+                "gateway_deliveries", "Webhooks and records by what became of them", labels=["result"]
+            )
+            for result in ("delivered", "failed", "buried"):
+                told.add_metric([result], getattr(courier, result))
+            yield told
+            yield GaugeMetricFamily(
+                "gateway_outbox_waiting", "What waits to be delivered, of all nodes", value=control.waiting
+            )
+            yield GaugeMetricFamily("gateway_outbox_dead", "Given up, of all nodes", value=control.dead)
         trunks = switchboard.user_agent.core.trunks
         live = GaugeMetricFamily("gateway_trunk_calls_live", "Calls in progress by trunk", labels=["trunk"])
         for trunk in trunks.trunks:

@@ -80,6 +80,7 @@ class Call:
         self.keys, self.orders = Keys(self), Orders(self)
         self.variables = facts.variables(agent.name)
         self._agent_before = agent
+        self._turn_ended: float | None = None
         self.tally = Tally(now + epoch)
         self.barge_in, self.recording, self.tools = BargeIn(self), Recording(self), ToolUse(self)
         self.opening, self.rules = Opening(self, now), Rules(self)
@@ -216,15 +217,20 @@ class Call:
             case AudioDelta():
                 if not self.opening.heard:
                     self.opening.first_audio(now)
+                if self._turn_ended is not None:
+                    self.tally.answered(now - self._turn_ended)
+                    self._turn_ended = None
                 listener = self.leg if self.state is CallState.ANSWERED else self.transfer and self.transfer.listener
                 if listener and not self.orders.agent_muted:
                     listener.play(event.item_id, event.content_index, event.audio)
             case SpeechStarted():
+                self._turn_ended = None
                 self.emit("speech_started", now, audio_start_ms=event.at_ms)
                 self.patience.spoke()
                 self.barge_in.started(now)
             case SpeechStopped():
                 self.emit("speech_stopped", now, audio_end_ms=event.at_ms)
+                self._turn_ended = now
                 self.patience.stopped(now)
                 self.barge_in.stopped(now)
             case Transcript():

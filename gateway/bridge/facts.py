@@ -59,6 +59,9 @@ class CallFacts:
         }
 
 
+MOST_ANSWERS = 200
+
+
 @dataclass(slots=True)
 class Tally:
     """Counts and times for the record; times are wall clock, in s."""
@@ -68,6 +71,7 @@ class Tally:
     ended_at: float | None = None
     outcome: str = ""
     stages: dict[str, float] = field(default_factory=dict)  # session, answered, first_audio: ms from the beginning
+    answer_ms: list[int] = field(default_factory=list)  # from the end of each turn of the caller's to the first audio
     interruptions: int = 0
     underruns: int = 0  # times that the provider left the caller in the middle of a sentence
     tool_calls: int = 0
@@ -80,6 +84,11 @@ class Tally:
 
     def record(self) -> dict[str, Any]:
         return asdict(self)
+
+    def answered(self, seconds: float) -> None:
+        """The agent begins to answer a turn of the caller's."""
+        if len(self.answer_ms) < MOST_ANSWERS:
+            self.answer_ms.append(round(seconds * 1000))
 
     def provided_by(self, provider: str) -> None:
         if self.providers[-1:] != [provider]:
