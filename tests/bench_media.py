@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,6 @@ CONFIG = """
 sip: {{host: 127.0.0.1, port: {sip}, trace_calls: 0}}
 http: {{port: {http}}}
 media: {{first_port: 30000, last_port: 59999, chunk_ms: {chunk}}}
-log: {{level: warning}}
 agents: agents
 providers:
   stub: {{url: "ws://127.0.0.1:{stub}/v1/realtime", max_age_seconds: 0}}
@@ -75,13 +75,14 @@ class Bench:
         (folder / "agents").mkdir()
         for name in ("stub", "probe"):
             (folder / "agents" / f"{name}.yaml").write_text(f"provider: {name}\n{options.agent}")
-        config = CONFIG.format(sip=self.sip, http=self.http, stub=stub, probe=self.probe, chunk=options.chunk_ms)
+        more = getattr(options, "config", "log: {level: warning}\n")
+        config = more + CONFIG.format(sip=self.sip, http=self.http, stub=stub, probe=self.probe, chunk=options.chunk_ms)
         (folder / "gateway.yaml").write_text(config)
         self._log = (folder / "log").open("wb")
         self._faults = str(options.loss), str(options.jitter_ms)
         cores = sorted(os.sched_getaffinity(0))
         first, rest = cores[0], ",".join(map(str, cores[1:] or cores))
-        self._rest = ["taskset", "-c", rest]
+        self.rest = ["taskset", "-c", rest]
         serve = [*options.under, Path(sys.executable).parent / "gateway", "serve", "-c", folder / "gateway.yaml"]
         self.gateway = subprocess.Popen(["taskset", "-c", str(first), *serve], stdout=self._log, stderr=self._log)
         kind = ["g711"] if "g711" in options.agent else []
@@ -89,7 +90,7 @@ class Bench:
         until_ready(self.http)
 
     def _start(self, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([*self._rest, sys.executable, *arguments], cwd=ROOT, **options)
+        return subprocess.Popen([*self.rest, sys.executable, *arguments], cwd=ROOT, **options)
 
     def metrics(self) -> dict[str, float]:
         text = urllib.request.urlopen(f"http://127.0.0.1:{self.http}/metrics", timeout=30).read().decode()
@@ -106,14 +107,16 @@ class Bench:
             "-mp", str(media), "-nostdin",
         ]  # fmt: skip
         return subprocess.Popen(
-            [*self._rest, *command], cwd=ROOT / "sipp-scenarios", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*self.rest, *command], cwd=ROOT / "sipp-scenarios", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
 
-    def run(self, calls: int, seconds: int) -> Row:
+    def run(self, calls: int, seconds: int, at_start: Callable[[], None] = lambda: None) -> Row:
+        """`at_start` is done when all calls are up, before anything is measured."""
         empty = resident(self.gateway.pid)
         ramp = calls // 20 + 3
         load = self.sipp(calls, seconds + ramp + 12)
         time.sleep(ramp)
+        at_start()
         others = {"stub": self.stub.pid, "SIPp": load.pid}  # taskset becomes what it starts
         before, metrics, began = self._used(others), self.metrics(), time.monotonic()
         probe = self._start(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -94,6 +95,11 @@ class Filters(BaseModel):
     until: float = 0.0
     limit: int = Field(default=100, ge=1, le=1000)
     cursor: str = ""
+
+    @property
+    def where(self) -> Callable[[dict[str, Any]], bool] | None:
+        """None where every call is wanted."""
+        return self.likes if self.model_fields_set - {"limit", "cursor"} else None
 
     def likes(self, record: dict[str, Any]) -> bool:
         for name in ("state", "agent", "trunk", "node", "direction", "outcome"):

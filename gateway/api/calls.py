@@ -24,6 +24,11 @@ from gateway.errors import GatewayError, StoreUnavailable
 from gateway.sip import Order
 
 
+def answer(body: dict[str, Any]) -> Response:
+    """JSON at a tenth of the time that FastAPI's own way takes: the loop is the media's too."""
+    return Response(orjson.dumps(body), media_type="application/json")
+
+
 def router(gateway: Gateway) -> APIRouter:
     api = APIRouter(prefix="/v1", tags=["calls"])
     board, control, store = gateway.switchboard, gateway.control, gateway.store
@@ -43,41 +48,42 @@ def router(gateway: Gateway) -> APIRouter:
                     {"field": "Idempotency-Key", "problem": "was used for another request"}])  # fmt: skip
             if "answer" not in known:
                 return problem(409, "the first request with this Idempotency-Key has not ended yet")
-            answer = known["answer"]
-            return JSONResponse(answer["body"], answer["status"], {"Idempotent-Replayed": "true"})
+            first = known["answer"]
+            return JSONResponse(first["body"], first["status"], {"Idempotent-Replayed": "true"})
         try:
-            answer = {"status": 202, "body": await work()}
+            told: dict[str, Any] = {"status": 202, "body": await work()}
         except GatewayError as error:
             refused = about(error)
             if refused.status_code >= 500:
                 await store.access.finish(name, print_, None)
                 raise
-            answer = {"status": refused.status_code, "body": orjson.loads(refused.body)}
+            told = {"status": refused.status_code, "body": orjson.loads(refused.body)}
         except BaseException:
             await store.access.finish(name, print_, None)
             raise
-        await store.access.finish(name, print_, answer)
-        return JSONResponse(answer["body"], answer["status"])
+        await store.access.finish(name, print_, told)
+        return JSONResponse(told["body"], told["status"])
 
     @api.get("/calls")
-    async def calls(wanted: Annotated[Filters, Query()]) -> dict[str, Any]:
+    async def calls(wanted: Annotated[Filters, Query()]) -> Response:
         """Calls in progress, then the ended ones, each the latest first; `next` is the cursor of those that follow.
 
         While Redis is away: those in progress on this node.
         """
-        own = {call.facts.call_id: call.record() for call in board.calls}
+        live = {call.facts.call_id: call for call in board.calls}
         try:
-            found, cursor = await store.calls.page(wanted.likes, wanted.cursor, wanted.limit)
+            found, cursor = await store.calls.page(wanted.where, wanted.cursor, wanted.limit)
         except StoreUnavailable:
             found, cursor = [], ""
         except ValueError as error:
             raise HTTPException(422, f"cursor: {error}") from error
         seen = {record["call_id"] for record in found}
-        fresh = [own.get(record["call_id"], record) for record in found]
-        if not wanted.cursor:  # what has not reached Redis yet
-            fresh = [one for name, one in own.items() if name not in seen and wanted.likes(one)] + fresh
+        fresh = [live[one["call_id"]].record() if one["call_id"] in live else one for one in found]
+        if not wanted.cursor and len(found) < wanted.limit:  # what has not reached Redis yet
+            others = (call.record() for call_id, call in live.items() if call_id not in seen)
+            fresh = [one for one in others if wanted.likes(one)] + fresh
         fresh = sorted(fresh[: wanted.limit], key=lambda one: (one["state"] == "ended", -(one.get("started_at") or 0)))
-        return {"object": "list", "data": fresh, "next": cursor}
+        return answer({"object": "list", "data": fresh, "next": cursor})
 
     @api.post("/calls", status_code=202)
     async def dial(request: Request, body: NewCall) -> Response:
@@ -92,8 +98,11 @@ def router(gateway: Gateway) -> APIRouter:
         return await once(request, body, work)
 
     @api.get("/calls/{call_id}")
-    async def one(call_id: str) -> dict[str, Any]:
+    async def one(call_id: str) -> Response:
         """A call's record with its events and, in `transcript`, what was said."""
+        return answer(await whole(call_id))
+
+    async def whole(call_id: str) -> dict[str, Any]:
         live = board.record(call_id)
         try:
             record = await store.calls.get(call_id)
@@ -129,7 +138,7 @@ def router(gateway: Gateway) -> APIRouter:
             raise HTTPException(404, f"there is no call {call_id}")
         if "text/event-stream" in request.headers.get("accept", ""):
             return stream(follow(gateway, call_id, after))
-        return JSONResponse({"object": "list", "data": found, "next": found[-1]["id"] if found else after})
+        return answer({"object": "list", "data": found, "next": found[-1]["id"] if found else after})
 
     @api.get("/events")
     async def all_events() -> Response:
@@ -137,17 +146,17 @@ def router(gateway: Gateway) -> APIRouter:
         return stream(store.watch.events())
 
     @api.get("/calls/{call_id}/sip")
-    async def trace(call_id: str) -> dict[str, Any]:
+    async def trace(call_id: str) -> Response:
         """The SIP messages of a call and of its transfers, without credentials, as far as its node remembers them."""
-        record = await one(call_id)
+        record = await whole(call_id)
         ids = [record["sip_call_id"], *(event["data"].get("sip_call_id", "") for event in record["events"])]
         given = {"ids": [name for name in dict.fromkeys(ids) if name]}
         node = record.get("node", store.me)
         found = await control.order_node(node, "sip", given)
-        return {"object": "list", "data": found["messages"]}
+        return answer({"object": "list", "data": found["messages"]})
 
     @api.get("/calls/{call_id}/levels")
-    async def levels(call_id: str) -> dict[str, Any]:
+    async def levels(call_id: str) -> Response:
         """How loud caller and agent were from the answer on, in dBm0."""
         kept = control.levels.so_far(call_id)
         if not kept:
@@ -160,12 +169,12 @@ def router(gateway: Gateway) -> APIRouter:
                     kept = bytes.fromhex((await control.order("levels", call_id, {}))["levels"])
             kept = kept or await store.calls.levels(call_id)
         sides = [[byte - FLOOR for byte in kept[side::2]] for side in (0, 1)]
-        return {"samples_a_second": SAMPLES_A_SECOND, "floor": -FLOOR, "caller": sides[0], "agent": sides[1]}
+        return answer({"samples_a_second": SAMPLES_A_SECOND, "floor": -FLOOR, "caller": sides[0], "agent": sides[1]})
 
     @api.get("/calls/{call_id}/recording")
     async def recording(request: Request, call_id: str, file: str = "") -> Response:
         """The recording as WAV, from whichever node has it; `file` names one where there are several."""
-        record = await one(call_id)
+        record = await whole(call_id)
         names = [event["data"]["file"] for event in record["events"] if event["type"] == "recording_started"]
         if not names or (file and file not in names):
             raise HTTPException(404, f"the call {call_id} has no recording" + (f" {file}" if file else ""))
@@ -196,8 +205,8 @@ def command(api: APIRouter, gateway: Gateway, verb: str, body: type[BaseModel] |
         async def work() -> dict[str, Any]:
             return _answer(await gateway.control.order(verb, call_id, wanted.model_dump()))
 
-        answer: Response = await once(request, wanted, work)
-        return answer
+        done: Response = await once(request, wanted, work)
+        return done
 
     do.__annotations__["given"] = kind if body and body is not Switch and body is not Mute else kind | None
     do.__name__, do.__doc__ = verb, DOCS[verb]

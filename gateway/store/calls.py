@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -20,6 +20,16 @@ LIGHT = frozenset({"speech_started", "speech_stopped", "speech_heard"})
 
 LOOKED_AT = 5000
 """Records that one page of a list may be sought in."""
+
+_ROWS = """
+local rows = {}
+local found = redis.call('ZREVRANGEBYSCORE', KEYS[1], ARGV[1], '-inf', 'WITHSCORES', 'LIMIT', ARGV[2], ARGV[3])
+for i = 1, #found, 2 do
+  local of = redis.call('HMGET', ARGV[4] .. found[i], 'record', 'closed')
+  rows[#rows + 1] = {found[i], found[i + 1], of[1] or '', of[2] or ''}
+end
+return rows
+"""
 
 Where = Callable[[dict[str, Any]], bool]
 
@@ -49,7 +59,7 @@ class Calls:
         if ended:
             del self._last_id[call_id]
             commands += [
-                ("HSET", key, *_fields(record)),
+                *_kept(key, record),
                 ("ZREM", keys.LIVE, call_id),
                 ("ZADD", keys.ENDED, ended, call_id),
                 ("ZREMRANGEBYSCORE", keys.ENDED, "-inf", ended - self._keep),
@@ -57,7 +67,7 @@ class Calls:
                 ("EXPIRE", stream, self._keep),
             ]
         elif not light:
-            commands += [("HSET", key, *_fields(record)), ("ZADD", keys.LIVE, record["started_at"], call_id)]
+            commands += [*_kept(key, record), ("ZADD", keys.LIVE, record["started_at"], call_id)]
         commands += [outbox.entry(one) for one in self.entries(event, record)]
         self._writer.put(*commands, light=light)
 
@@ -65,7 +75,7 @@ class Calls:
         """A call in progress that others may have given up, or that Redis forgot."""
         call_id = record["call_id"]
         self._writer.put(
-            ("HSET", keys.call(call_id), *_fields(record)),
+            *_kept(keys.call(call_id), record),
             ("PERSIST", keys.call(call_id)),
             ("PERSIST", keys.events(call_id)),
             ("ZREM", keys.ENDED, call_id),
@@ -97,7 +107,7 @@ class Calls:
             raise StoreUnavailable(self._url, str(error)) from error
         if not fields:
             return None
-        return _record(fields) | {"events": [_event(entry_id, entry) for entry_id, entry in entries]}
+        return record_of(fields) | {"events": [_event(entry_id, entry) for entry_id, entry in entries]}
 
     async def record(self, call_id: str) -> dict[str, Any] | None:
         """The record alone."""
@@ -105,7 +115,7 @@ class Calls:
             fields = await self._redis.hgetall(keys.call(call_id))
         except AWAY as error:
             raise StoreUnavailable(self._url, str(error)) from error
-        return _record(fields) if fields else None
+        return record_of(fields) if fields else None
 
     async def events(self, call_id: str, after: str, limit: int) -> list[dict[str, Any]]:
         """Events after the one whose `id` is `after`, in order. Raises ValueError where that is no id."""
@@ -122,7 +132,7 @@ class Calls:
         except AWAY as error:
             raise StoreUnavailable(self._url, str(error)) from error
 
-    async def page(self, where: Where, cursor: str, limit: int) -> tuple[list[dict[str, Any]], str]:
+    async def page(self, where: Where | None, cursor: str, limit: int) -> tuple[list[dict[str, Any]], str]:
         """Records that `where` likes, and the cursor of those that follow (empty: none do).
 
         Calls in progress first, the latest before the others; then ended ones, by their end. Raises ValueError for a
@@ -131,52 +141,55 @@ class Calls:
         index, score, last = _decode(cursor)
         found: list[dict[str, Any]] = []
         looked = 0
-        try:
-            for at in (0, 1)[index:]:
-                while True:
-                    ids = await self._ids((keys.LIVE, keys.ENDED)[at], score, last, max(limit, 100))
-                    for (call_id, its_score), record in zip(ids, await self._records(ids), strict=True):
-                        looked, score, last = looked + 1, its_score, call_id
-                        if record and where(record):
-                            found.append(record)
-                        if len(found) == limit or looked >= LOOKED_AT:
-                            return found, _encode(at, score, last)
-                    if not ids:
-                        break
-                score, last = float("inf"), ""
-        except AWAY as error:
-            raise StoreUnavailable(self._url, str(error)) from error
+        for at in (0, 1)[index:]:
+            while True:
+                count = max(limit, 100) if where else limit + 1
+                rows = await self._rows((keys.LIVE, keys.ENDED)[at], score, last, count)
+                for call_id, its_score, record in rows:
+                    looked, score, last = looked + 1, its_score, call_id
+                    if record and (where is None or where(record)):
+                        found.append(record)
+                    if len(found) == limit or looked >= LOOKED_AT:
+                        return found, _encode(at, score, last)
+                if not rows:
+                    break
+            score, last = float("inf"), ""
         return found, ""
 
-    async def _ids(self, key: str, score: float, last: str, count: int) -> list[tuple[str, float]]:
-        """Those that come after the one of that score and name."""
-        highest: Any = "+inf" if score == float("inf") else score
+    async def _rows(self, key: str, score: float, last: str, count: int) -> list[tuple[str, float, dict[str, Any]]]:
+        """Id, score and record of those that come after the one of that score and name, in one round."""
+        highest: Any = "+inf" if score == float("inf") else repr(score)
         start = 0
         while True:
-            raw = await self._redis.zrevrangebyscore(key, highest, "-inf", start=start, num=count, withscores=True)
-            named = [(call_id.decode(), its) for call_id, its in raw]
-            after = [(call_id, its) for call_id, its in named if not last or (its, call_id) < (score, last)]
-            if after or len(named) < count:
+            arguments = (key, highest, start, count, keys.call(""))
+            try:
+                raw = await self._redis.execute_command("EVAL", _ROWS, 1, *arguments)
+            except AWAY as error:
+                raise StoreUnavailable(self._url, str(error)) from error
+            rows = [
+                (call_id.decode(), float(its), record_of({b"record": record, b"closed": closed}))
+                for call_id, its, record, closed in raw
+            ]
+            after = [row for row in rows if not last or (row[1], row[0]) < (score, last)]
+            if after or len(rows) < count:
                 return after
             start += count
 
-    async def _records(self, ids: list[tuple[str, float]]) -> list[dict[str, Any] | None]:
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for call_id, _ in ids:
-                pipeline.hgetall(keys.call(call_id))
-            return [_record(fields) if fields else None for fields in await pipeline.execute()]
-
     async def recent(self, limit: int) -> list[dict[str, Any]]:
         """Records of the calls in progress and of the latest ended ones, newest first."""
-        return (await self.page(lambda record: True, "", limit))[0]
+        return (await self.page(None, "", limit))[0]
 
 
-def _fields(record: dict[str, Any]) -> list[Any]:
-    return [part for name, value in record.items() for part in (name, orjson.dumps(value))]
+def _kept(key: str, record: dict[str, Any]) -> list[Command]:
+    """The record as its owner knows it, and no word of others' about it."""
+    return [("HSET", key, "record", orjson.dumps(record)), ("HDEL", key, "closed")]
 
 
-def _record(fields: dict[bytes, bytes]) -> dict[str, Any]:
-    return {name.decode(): orjson.loads(value) for name, value in fields.items()}
+def record_of(fields: Mapping[bytes, bytes]) -> dict[str, Any]:
+    """With what others said of its end, where its node died."""
+    record: dict[str, Any] = orjson.loads(fields.get(b"record") or b"{}")
+    closed: dict[str, Any] = orjson.loads(fields.get(b"closed") or b"{}")
+    return record | closed
 
 
 def _event(entry_id: bytes, entry: dict[bytes, bytes]) -> dict[str, Any]:

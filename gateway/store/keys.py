@@ -2,7 +2,7 @@
 
 | key | type | holds | stays | size |
 | --- | --- | --- | --- | --- |
-| `{gateway}:call:ID` | hash | the call's record, values as JSON | until `keep_seconds` after its end | 1 to 3 KB |
+| `{gateway}:call:ID` | hash | `record`, as JSON; `closed`, what others said of its end where its node died | until `keep_seconds` after its end | 1 to 3 KB |
 | `{gateway}:call:ID:events` | stream | its events in order: type, at, data | as long as the record | 2,000 entries, 0.2 KB each |
 | `{gateway}:call:ID:levels` | string | loudness of caller and agent in turn, 5 a second, a byte each: dBm0 + 90 | as long as the record | 10 bytes/s |
 | `{gateway}:calls:live` | sorted set | ids of calls in progress by start (epoch s) | for ever | one entry a live call |

@@ -14,6 +14,7 @@ import orjson
 from gateway.errors import StoreUnavailable
 from gateway.records import CallEvent
 from gateway.store import keys
+from gateway.store.calls import record_of
 from gateway.store.client import AWAY, pairs_of
 
 Entries = list[dict[str, str]]
@@ -43,7 +44,8 @@ if tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0) > now then return 0 end
 if not redis.call('ZSCORE', KEYS[2], ARGV[2]) then return 0 end
 redis.call('ZREM', KEYS[2], ARGV[2])
 redis.call('ZADD', KEYS[3], ARGV[3], ARGV[2])
-redis.call('HSET', KEYS[4], 'state', '"ended"', 'outcome', '"node_died"', 'ended_at', ARGV[3])
+local closed = {state = 'ended', outcome = 'node_died', ended_at = tonumber(ARGV[3])}
+redis.call('HSET', KEYS[4], 'closed', cjson.encode(closed))
 redis.call('XADD', KEYS[5], '*', 'type', 'ended', 'at', ARGV[3], 'data', ARGV[4])
 redis.call('EXPIRE', KEYS[4], ARGV[5])
 redis.call('EXPIRE', KEYS[5], ARGV[5])
@@ -130,7 +132,7 @@ class Nodes:
 
     async def _record(self, call_id: str) -> dict[str, Any]:
         fields = await self._ask("HGETALL", keys.call(call_id))
-        return {"call_id": call_id} | {key.decode(): orjson.loads(value) for key, value in pairs_of(fields)}
+        return {"call_id": call_id} | record_of(dict(pairs_of(fields)))
 
     async def _run(self, script: str, there: tuple[str, ...], *arguments: Any) -> Any:
         return await self._ask("EVAL", script, len(there), *there, *arguments)

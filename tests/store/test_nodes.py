@@ -79,8 +79,8 @@ async def test_one_that_was_only_away_takes_its_calls_back(two):
 async def test_what_stands_in_the_index_and_should_not(two):
     one, _ = two
     await one._redis.zadd(keys.LIVE, {"gone": 100.0, "ended": 100.0, "live": 100.0, "young": 990.0})
-    await one._redis.hset(keys.call("ended"), mapping={"state": '"ended"', "ended_at": "200.0"})
-    await one._redis.hset(keys.call("live"), mapping={"state": '"answered"', "ended_at": "null"})
+    await one._redis.hset(keys.call("ended"), mapping={"record": '{"state": "ended", "ended_at": 200.0}'})
+    await one._redis.hset(keys.call("live"), mapping={"record": '{"state": "answered", "ended_at": null}'})
     assert sorted(await one.nodes.stale(300.0, 1000.0)) == ["ended", "gone"]
 
 
