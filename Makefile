@@ -1,5 +1,5 @@
 # The words of this project. PYTHON chooses an interpreter, 3.11 or newer.
-.PHONY: setup demo test lint bench bench-dsp bench-plot bench-providers fuzz clean
+.PHONY: setup demo test lint bench bench-dsp bench-plot bench-providers bench-nodes fuzz clean
 BIN := .venv/bin
 
 setup: .venv/.dev            ## everything for working on it
@@ -31,6 +31,10 @@ bench-plot: .venv/.plot      ## the media bench, with the picture of docs/benchm
 bench-providers: .venv/.dev  ## what a provider that dies costs the caller, and where an answer's time goes
 	@$(BIN)/python -m tests.bench_answer
 	@$(BIN)/python -m tests.bench_restore
+
+bench-nodes: .venv/.dev      ## onlookers, and Redis away, under calls
+	@$(BIN)/python -m tests.bench_watched
+	@$(BIN)/python -m tests.bench_outage
 
 fuzz: .venv/.fuzz            ## every parser under atheris, then 100,000 mutated messages over UDP and TCP
 	@$(BIN)/python -m tests.fuzz

@@ -241,7 +241,8 @@ In a second terminal:
 
   {command} phone sip:reception@{host}:{port} --say "what are your opening hours" --record heard.wav
   {command} phone sip:reception@{host}:{port} --say "transfer me to billing"
-  curl http://{gateway.settings.http.host}:{http_port}/v1/calls
+
+Who is on the telephone is shown on http://{gateway.settings.http.host}:{http_port}/
 
 Or with a softphone on this machine: an account without registration, PCMU or PCMA, that calls
 sip:reception@{host}:{port}. For one elsewhere: --sip-host with this machine's own address.

@@ -29,6 +29,8 @@ STALE_SECONDS = 300.0
 """After its end a call has to be gone everywhere."""
 
 COMMAND_SECONDS = 5.0
+PARTS = 10
+"""In which calls are looked at for their loudness, so that no frame waits for all of them."""
 CARRIED = frozenset({"NoSuchCall", "WrongState", "BadCommand", "NoSuchAgent", "Draining"})
 """Errors of one node that another tells as its own."""
 
@@ -180,12 +182,16 @@ class Control:
 
     async def _sample(self) -> None:
         """How loud the calls are."""
-        loop = asyncio.get_running_loop()
-        due = loop.time()
+        loop, all_of_them = asyncio.get_running_loop(), dict[str, tuple[int, int]]()
+        due, part = loop.time(), 0
         while not self._stopped:
-            due = max(due + 1 / SAMPLES_A_SECOND, loop.time() - 1.0)  # on time, so that a picture is not too short
+            due = max(due + 1 / SAMPLES_A_SECOND / PARTS, loop.time() - 1.0)  # on time, or a picture is too short
             await asyncio.sleep(due - loop.time())
-            if found := self.switchboard.levels():
-                self.levels.sample(found)
+            part = (part + 1) % PARTS
+            found = self.switchboard.levels(part, PARTS)
+            self.levels.sample(found)
+            all_of_them |= found
+            if part == 0 and all_of_them:
                 if self.watched and self.store.available:
-                    self.store.watch.publish_levels(self.store.writer, found)
+                    self.store.watch.publish_levels(self.store.writer, all_of_them)
+                all_of_them = {}

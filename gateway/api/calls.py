@@ -18,7 +18,7 @@ from gateway.api.bodies import COMMANDS, DOCS, Filters, Mute, NewCall, Nothing, 
 from gateway.api.problems import about, problem
 from gateway.api.streams import follow, stream
 from gateway.app import Gateway
-from gateway.bridge import DialOrder
+from gateway.bridge import Call, DialOrder
 from gateway.bridge.levels import FLOOR, SAMPLES_A_SECOND
 from gateway.errors import GatewayError, StoreUnavailable
 from gateway.sip import Order
@@ -78,7 +78,7 @@ def router(gateway: Gateway) -> APIRouter:
         except ValueError as error:
             raise HTTPException(422, f"cursor: {error}") from error
         seen = {record["call_id"] for record in found}
-        fresh = [live[one["call_id"]].record() if one["call_id"] in live else one for one in found]
+        fresh = [_as_it_is(live.get(one["call_id"]), one) for one in found]
         if not wanted.cursor and len(found) < wanted.limit:  # what has not reached Redis yet
             others = (call.record() for call_id, call in live.items() if call_id not in seen)
             fresh = [one for one in others if wanted.likes(one)] + fresh
@@ -217,6 +217,11 @@ def command(api: APIRouter, gateway: Gateway, verb: str, body: type[BaseModel] |
 
 def _answer(record: dict[str, Any]) -> dict[str, Any]:
     return {"call_id": record["call_id"], "state": record["state"], "agent": record.get("agent", "")}
+
+
+def _as_it_is(call: Call | None, record: dict[str, Any]) -> dict[str, Any]:
+    """What Redis knows of a call is a moment old."""
+    return record if call is None or record["state"] == call.state else call.record()
 
 
 async def _from_other(gateway: Gateway, request: Request, record: dict[str, Any]) -> Response:

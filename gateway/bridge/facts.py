@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from gateway.records import Party
@@ -83,7 +83,9 @@ class Tally:
     cost: float | None = None  # in the currency of the providers' prices, where they have any
 
     def record(self) -> dict[str, Any]:
-        return asdict(self)
+        """Its own from now on; by hand, for `asdict` takes ten times as long, and every event has one."""
+        found = {name: getattr(self, name) for name in _TALLIED}
+        return found | {name: type(value)(value) for name, value in found.items() if isinstance(value, dict | list)}
 
     def answered(self, seconds: float) -> None:
         """The agent begins to answer a turn of the caller's."""
@@ -101,6 +103,9 @@ class Tally:
                 self.usage[name] = self.usage.get(name, 0) + count
         if prices:
             self.cost = (self.cost or 0.0) + cost_of(usage, prices)
+
+
+_TALLIED = [one.name for one in fields(Tally)]
 
 
 def cost_of(usage: Mapping[str, Any], prices: Mapping[str, float]) -> float:

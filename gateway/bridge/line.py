@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("gateway.calls")
 
+_numbers = itertools.count()
+
 
 @dataclass(frozen=True, slots=True)
 class DialOrder:
@@ -69,6 +72,7 @@ class Line:
 
     def __init__(self, house: Switchboard, facts: CallFacts, trunk: Trunk | None) -> None:
         self._house, self.facts, self.trunk = house, facts, trunk
+        self.number = next(_numbers)
         self.call: Call | None = None
         self.leg: SipLeg | None = None
         self._second: SecondLeg | None = None

@@ -120,10 +120,14 @@ class Switchboard:
     def __len__(self) -> int:
         return len(self._lines)
 
-    def levels(self) -> dict[str, tuple[int, int]]:
-        """How loud the caller and the agent are now, in dBm0, of each call that is answered."""
-        answered = [line for line in self._lines.values() if line.call and line.call.tally.answered_at and line.leg]
-        return {line.facts.call_id: line.leg.levels() for line in answered if line.leg}
+    def levels(self, part: int, of: int) -> dict[str, tuple[int, int]]:
+        """How loud the caller and the agent are now, in dBm0, of one part of the calls that are answered."""
+        lines = [line for line in self._lines.values() if line.number % of == part and line.call and line.leg]
+        return {
+            line.facts.call_id: line.leg.levels()
+            for line in lines
+            if line.leg and line.call and line.call.tally.answered_at
+        }
 
     def find(self, call_id: str) -> Call | None:
         line = self._lines.get(call_id)
