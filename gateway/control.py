@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -147,11 +148,13 @@ class Control:
             await asyncio.sleep(BEAT_SECONDS)
             try:
                 await self._beat()
+                await self._hear_others()
                 beats += 1
                 if self._good_since and time.monotonic() - self._good_since > LEASE_SECONDS + BEAT_SECONDS:
                     await self._look_after(beats)
             except StoreUnavailable:
                 self._good_since = None  # the others were as silent as we were: nobody is judged by that time
+                self._take_for_limits([])
             except Exception:  # the door: a fault of ours must not end this node's life among the others
                 log.exception("gateway.beat_failed")
 
@@ -162,6 +165,15 @@ class Control:
         if not alive:
             for call in self.switchboard.calls:  # others may have closed them, or Redis forgot them
                 self.store.calls.again(call.record())
+
+    async def _hear_others(self) -> None:
+        self._take_for_limits([one for one in await self.store.nodes.alive() if one["id"] != self.store.me])
+
+    def _take_for_limits(self, others: list[dict[str, Any]]) -> None:
+        """What other nodes have counts too; while nobody can be heard each node has the limits to itself."""
+        self.switchboard.elsewhere = sum((Counter(one["agents"]) for one in others), Counter[str]())
+        trunks = sum((Counter(one["trunks"]) for one in others), Counter[str]())
+        self.switchboard.user_agent.core.trunks.elsewhere = trunks
 
     async def _look_after(self, beats: int) -> None:
         closed = await self.store.nodes.sweep(self.store.calls.entries)

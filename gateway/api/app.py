@@ -100,7 +100,8 @@ async def serve(gateway: Gateway) -> AsyncIterator[int]:
     )
     task = asyncio.get_running_loop().create_task(server.serve([listener]))
     given = listener.getsockname()[1]
-    gateway.http_url = gateway.settings.http.url or f"http{'s' if tls else ''}://{host}:{given}"
+    reachable = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    gateway.http_url = gateway.settings.http.url or f"http{'s' if tls else ''}://{reachable}:{given}"
     await gateway.control.announce()
     try:
         yield given

@@ -41,6 +41,7 @@ OURS = "gw_"
 """What our keys begin with."""
 
 LOCAL = Principal("", "this machine", "admin")
+PEER = Principal("peer", "another node", "operate")
 
 
 def role_for(method: str, path: str) -> str:
@@ -63,6 +64,8 @@ class Keys:
     async def find(self, key: str) -> Principal | None:
         if self._configured and hmac.compare_digest(key.encode(), self._configured.encode()):
             return Principal("configured", "configured", "admin")
+        if key.startswith("peer_"):  # another node, which has asked its own client for a key
+            return PEER if await self._is_peer(key) else None
         parts = key.split("_", 2)
         if len(parts) != 3 or parts[0] != "gw":
             return None
@@ -72,6 +75,11 @@ class Keys:
         if row is None or not hmac.compare_digest(row["hash"], hash_of(key)):
             return None
         return Principal(parts[1], row["name"], row["role"])
+
+    async def _is_peer(self, key: str) -> bool:
+        with suppress(StoreUnavailable):
+            return hmac.compare_digest(key.encode(), (await self._store.access.peer_key()).encode())
+        return False
 
     async def _look(self) -> None:
         with suppress(StoreUnavailable):

@@ -230,7 +230,8 @@ async def _from_other(gateway: Gateway, request: Request, record: dict[str, Any]
     if node is None or node["id"] == gateway.store.me or not node.get("http"):
         raise HTTPException(404, f"the recording is not on this node, and {record.get('node')} is gone")
     url = f"{node['http']}{request.url.path}"
-    keep = {name: value for name, value in request.headers.items() if name in ("authorization", "x-api-key", "range")}
+    keep = {name: value for name, value in request.headers.items() if name == "range"}
+    keep["authorization"] = f"Bearer {await gateway.store.access.peer_key()}"
     client = httpx.AsyncClient(timeout=10.0)
     try:
         answer = await client.send(

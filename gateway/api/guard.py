@@ -90,7 +90,7 @@ class Guard:
     async def _who(self, scope: Scope, headers: Headers) -> Principal | None:
         client, key = scope.get("client"), bearer(headers)
         found = await self._keys.find(key) if key else None
-        if found or key.startswith(OURS):
+        if found or key.startswith((OURS, "peer_")):
             return found
         # clients of OpenAI's always show a key: one that is none of ours says nothing about who asks
         return LOCAL if self._trust_local and client and is_local(client[0], headers) else None

@@ -84,13 +84,14 @@ def router(gateway: Gateway) -> APIRouter:
                 await _serve(gateway, socket, call)
                 return
             other = await _elsewhere(gateway, call_id)
+            shown = {"authorization": f"Bearer {await gateway.store.access.peer_key()}"}
         except GatewayError as error:
             await socket.accept(_subprotocol(socket))
             await socket.send_text(_error(str(error)))
             await socket.close(1008, str(error)[:120])
             return
         await socket.accept(_subprotocol(socket))
-        await _pass_on(socket, f"{other.replace('http', 'ws', 1)}/v1/realtime?call_id={call_id}")
+        await _pass_on(socket, f"{other.replace('http', 'ws', 1)}/v1/realtime?call_id={call_id}", shown)
 
     return api
 
@@ -189,10 +190,9 @@ async def _opened(url: str, headers: dict[str, str]) -> AsyncIterator[Any]:
         raise NodeSilent(url, 5.0) from error
 
 
-async def _pass_on(socket: WebSocket, url: str) -> None:
+async def _pass_on(socket: WebSocket, url: str, shown: dict[str, str]) -> None:
     """Between a watcher here and the node that has the call."""
-    keep = {name: value for name, value in socket.headers.items() if name in ("authorization", "x-api-key")}
-    async with _opened(url, keep) as other:
+    async with _opened(url, shown) as other:
 
         async def down() -> None:
             async for text in other:

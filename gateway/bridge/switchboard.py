@@ -92,6 +92,7 @@ class Switchboard:
         self._router = Router(settings.routes)
         self._lines: dict[str, Line] = {}  # by call_id
         self._by_session: dict[Session, Line] = {}
+        self.elsewhere: Mapping[str, int] = {}  # calls of each agent on other nodes, as they said last
         self._empty = asyncio.Event()
         self._empty.set()
         self.epoch = time.time() - loop.time()
@@ -256,7 +257,8 @@ class Switchboard:
             raise Draining
         name = self._router.agent_for(facts.called.user, facts.trunk, facts.claims.get("attest", ""))
         agent = self._agents[name]
-        if 0 < agent.definition.max_calls <= sum(call.agent.name == name for call in self.calls):
+        live = sum(call.agent.name == name for call in self.calls) + self.elsewhere.get(name, 0)
+        if 0 < agent.definition.max_calls <= live:
             raise AgentBusy(name)
         return agent
 

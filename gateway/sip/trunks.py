@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.sip.digest import Credentials, Guard
@@ -95,6 +96,7 @@ class Trunks:
     guard: Guard | None = None
     refused: int = 0  # requests of unknown sources that were answered
     dropped: int = 0  # and those that were not
+    elsewhere: Mapping[str, int] = field(default_factory=dict)  # calls of each on other nodes, as they said last
     _learned: dict[str, str] = field(default_factory=dict)
     _use: dict[str, _Use] = field(default_factory=dict)
     _sources: OrderedDict[str, _Source] = field(default_factory=OrderedDict)
@@ -162,7 +164,7 @@ class Trunks:
     def admit(self, trunk: Trunk, now: float) -> str:
         """Take one more call, which `release` gives back, and return nothing; or trunk_busy, trunk_rate."""
         use = self._use.setdefault(trunk.name, _Use(since=now))
-        if trunk.max_calls and use.calls >= trunk.max_calls:
+        if trunk.max_calls and use.calls + self.elsewhere.get(trunk.name, 0) >= trunk.max_calls:
             return "trunk_busy"
         if trunk.calls_per_second:
             bucket = max(1.0, trunk.calls_per_second)  # a second's worth may come at once

@@ -11,7 +11,7 @@ import orjson
 from gateway.errors import StoreUnavailable
 from gateway.records import ROLES
 from gateway.store import keys
-from gateway.store.client import AWAY
+from gateway.store.client import AWAY, ask
 from gateway.store.writer import Writer
 
 IDEMPOTENCY_SECONDS = 86400
@@ -24,6 +24,7 @@ class Access:
 
     def __init__(self, redis: Any, url: str, writer: Writer) -> None:
         self._redis, self._url, self._writer = redis, url, writer
+        self._peer = ""
 
     async def add_key(self, name: str, role: str, now: float) -> tuple[str, str]:
         """A new key: its id, and the key itself, which is shown this once. Raises ValueError for an unknown role."""
@@ -45,6 +46,13 @@ class Access:
 
     async def remove_key(self, key_id: str) -> bool:
         return bool(await self._ask("HDEL", keys.KEYS, key_id))
+
+    async def peer_key(self) -> str:
+        """What nodes show each other; made by the first who asks."""
+        if not self._peer:
+            await self._ask("SET", keys.PEER, f"peer_{secrets.token_urlsafe(32)}", "NX")
+            self._peer = (await self._ask("GET", keys.PEER)).decode()
+        return self._peer
 
     def note(self, **facts: Any) -> None:
         """For the audit; never fails."""
@@ -77,10 +85,7 @@ class Access:
             await self._ask("SET", keys.idempotency(key), row, "EX", IDEMPOTENCY_SECONDS)
 
     async def _ask(self, *command: Any) -> Any:
-        try:
-            return await self._redis.execute_command(*command)
-        except AWAY as error:
-            raise StoreUnavailable(self._url, str(error)) from error
+        return await ask(self._redis, self._url, *command)
 
 
 def hash_of(key: str) -> str:

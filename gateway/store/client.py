@@ -16,7 +16,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError
 
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, StoreUnavailable
 
 CONNECT_SECONDS = 2.0
 
@@ -40,6 +40,14 @@ def client_of(url: str, seconds: float) -> Any:
                 return Redis.from_url(url, retry=Retry(NoBackoff(), 0), **common)
     except ValueError as error:
         raise ConfigError("redis.url", str(error)) from error
+
+
+async def ask(redis: Any, url: str, *command: Any) -> Any:
+    """Carry out one command. Raises StoreUnavailable."""
+    try:
+        return await redis.execute_command(*command)
+    except AWAY as error:
+        raise StoreUnavailable(url, str(error)) from error
 
 
 async def close(client: Any) -> None:

@@ -19,6 +19,7 @@
 | `{gateway}:outbox:courier` | string | the node that delivers now | `LEASE_SECONDS` after its last word | one name |
 | `{gateway}:idempotency:KEY` | string | the first answer to a request | 24 h | 1 KB |
 | `{gateway}:keys` | hash | API keys: who, what they may, SHA-256 of the secret | until removed | one field a key |
+| `{gateway}:peer` | string | what nodes show each other for what they ask on behalf of a client | for ever | 43 bytes |
 | `{gateway}:audit` | stream | who asked for what, and what came of it | trimmed | 10,000 entries |
 
 All have the same hash tag, for what belongs together is written in one transaction: in a Redis Cluster they lie in one
@@ -40,6 +41,7 @@ DEAD = f"{PREFIX}:outbox:dead"
 COURIER = f"{PREFIX}:outbox:courier"
 KEYS = f"{PREFIX}:keys"
 AUDIT = f"{PREFIX}:audit"
+PEER = f"{PREFIX}:peer"
 
 MAX_EVENTS = 2000
 """Length of one call's stream; the oldest go first."""

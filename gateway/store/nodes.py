@@ -11,11 +11,10 @@ from typing import Any
 
 import orjson
 
-from gateway.errors import StoreUnavailable
 from gateway.records import CallEvent
 from gateway.store import keys
 from gateway.store.calls import record_of
-from gateway.store.client import AWAY, pairs_of
+from gateway.store.client import ask, pairs_of
 
 Entries = list[dict[str, str]]
 
@@ -138,7 +137,4 @@ class Nodes:
         return await self._ask("EVAL", script, len(there), *there, *arguments)
 
     async def _ask(self, *command: Any) -> Any:
-        try:
-            return await self._redis.execute_command(*command)
-        except AWAY as error:
-            raise StoreUnavailable(self._url, str(error)) from error
+        return await ask(self._redis, self._url, *command)

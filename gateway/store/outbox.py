@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.errors import StoreUnavailable
 from gateway.store import keys
-from gateway.store.client import AWAY
+from gateway.store.client import AWAY, ask
 from gateway.store.writer import Command
 
 _LEAD = """
@@ -94,7 +94,4 @@ class Outbox:
         return [(one.decode(), {key.decode(): value.decode() for key, value in of.items()}) for one, of in entries]
 
     async def _ask(self, *command: Any) -> Any:
-        try:
-            return await self._redis.execute_command(*command)
-        except AWAY as error:
-            raise StoreUnavailable(self._url, str(error)) from error
+        return await ask(self._redis, self._url, *command)

@@ -26,8 +26,8 @@ class Node:
 
 
 @asynccontextmanager
-async def two_nodes(folder, agents: dict[str, str], **values: Any):
-    """The one that gets the calls, the other one, and the port of their Redis."""
+async def two_nodes(folder, agents: dict[str, str], key: str = "", **values: Any):
+    """The one that gets the calls, the other one, and the port of their Redis. Clients show `key`."""
     port = free_port()
     redis = await start_server(folder, port)
     try:
@@ -35,11 +35,13 @@ async def two_nodes(folder, agents: dict[str, str], **values: Any):
             nodes = []
             for name in ("one", "two"):
                 (folder / name).mkdir()
-                own = {"redis": {"url": f"redis://127.0.0.1:{port}"}, "node": name} | values
+                redis_url, tapes = f"redis://127.0.0.1:{port}", str(folder / name / "tapes")
+                own = {"redis": {"url": redis_url}, "node": name, "recordings": tapes} | values
                 settings = settings_for(folder / name, agents, **own)
                 gateway, events = await stack.enter_async_context(running(settings))
                 http = await stack.enter_async_context(api.serve(gateway))
-                client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{http}", timeout=20)
+                headers = {"Authorization": f"Bearer {key}"} if key else {}
+                client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{http}", timeout=20, headers=headers)
                 nodes.append(Node(gateway, events, await stack.enter_async_context(client)))
             yield *nodes, port
     finally:

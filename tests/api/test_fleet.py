@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from gateway import control
 from gateway.store import outbox
 from gateway.store.connection import server_executable
 from tests.api.nodes import two_nodes
@@ -49,3 +50,31 @@ async def test_what_was_given_up_can_be_tried_again(tmp_path):
         assert dead["problem"] == "nobody is there"
         assert (await two.http.post("/v1/outbox/dead/again")).json() == {"again": 1}
         assert (await two.http.get("/v1/outbox")).json() == {"waiting": 1, "dead": 0}
+
+
+async def test_limits_are_for_all_nodes_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(control, "BEAT_SECONDS", 0.1)
+    trunks = [{"name": "acme", "peers": ["127.0.0.1"], "max_calls": 2}]
+    agents = {"eve": "greeting: Hello.\nmax_calls: 1\n", "bob": "greeting: Hi.\n"}
+    routes = [{"called": "eve", "agent": "eve"}, {"called": "*", "agent": "bob"}]
+    async with (
+        two_nodes(tmp_path, agents, trunks=trunks, routes=routes) as (one, two, _),
+        Caller(one.gateway.sip_port, user="eve") as call,
+    ):
+        assert await call.invite() == 200
+        await call.silence(0.5)
+        async with Caller(two.gateway.sip_port, user="eve") as other:
+            assert await other.invite() == 486
+        async with Caller(two.gateway.sip_port, user="bob") as other:
+            assert await other.invite() == 200
+            await other.silence(0.5)
+            async with Caller(one.gateway.sip_port, user="bob") as third:
+                assert await third.invite() == 503
+            other.bye()
+            await other.silence(0.5)
+        async with Caller(one.gateway.sip_port, user="bob") as third:
+            assert await third.invite() == 200  # what the other gave back
+            third.bye()
+            await third.silence(0.1)
+        call.bye()
+        await call.silence(0.1)

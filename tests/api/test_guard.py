@@ -63,6 +63,10 @@ async def test_keys_their_roles_and_what_is_noted(served):
     assert ("wall", "POST", "/v1/calls/x/hangup", 403) in noted
     assert all(row["request_id"] and row["remote"] == "127.0.0.1" for row in audit)
     assert "first-key" not in str(audit)
+    assert (await http.get("/v1/calls", headers=bearing("peer_made_up"))).status_code == 401
+    peer = bearing(await gateway.store.access.peer_key())
+    assert (await http.get("/v1/calls", headers=peer)).status_code == 200
+    assert (await http.get("/v1/keys", headers=peer)).status_code == 403
 
 
 async def test_this_machine_needs_no_key_unless_it_is_asked_for(served):

@@ -171,9 +171,11 @@ async def test_rejected_forgotten_and_not_for_us(tmp_path, monkeypatch):
 
 async def test_the_session_is_watched_and_the_call_accepted_from_another_node(tmp_path, monkeypatch):
     monkeypatch.setenv("APPLICATION_SECRET", SECRET)
-    seen = []
+    monkeypatch.setenv("ADMIN", "the-key")
+    http, seen = {"port": 0, "auth": "always", "admin_key_env": "ADMIN"}, []
 
     async def take(client, event):
+        client.api_key = "the-key"
         await client.realtime.calls.accept(event.data.call_id, type="realtime", instructions="Be brief.")
         async with client.realtime.connect(call_id=event.data.call_id) as watched:
             await watched.response.create(response={"instructions": SAY})
@@ -184,7 +186,7 @@ async def test_the_session_is_watched_and_the_call_accepted_from_another_node(tm
 
     async with (
         application(take) as (url, client, tasks),
-        two_nodes(tmp_path, {"eve": AGENT.format(url=url)}) as (one, two, _),
+        two_nodes(tmp_path, {"eve": AGENT.format(url=url)}, http=http) as (one, two, _),
         Caller(one.gateway.sip_port) as call,
     ):
         client.base_url = f"{two.gateway.http_url}/v1"

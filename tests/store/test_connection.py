@@ -50,7 +50,7 @@ async def test_a_redis_that_is_away_is_no_error():
             store.calls.write(CallEvent("call_1", 1.0, "incoming"), RECORD)
             await asyncio.sleep(0.05)
             assert not store.available
-            assert len(store.writer) == 4
+            assert len(store.writer) == 5
             store._redis.connection_pool.connection_kwargs["port"] = 1  # nothing listens there either
             with pytest.raises(StoreUnavailable):
                 await store.calls.recent(5)
