@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from gateway.app import Gateway
+from gateway.bridge.promptness import BUCKETS
 from gateway.records import CallEvent
 
 
@@ -40,6 +41,13 @@ class Metrics:
             buckets=(0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5),
             **counted,
         )
+        short = {"buckets": BUCKETS, **counted}
+        self._first_word = Histogram(
+            "gateway_first_word_seconds", "From the first delta of an answer to its first packet", **short
+        )
+        self._silence = Histogram(
+            "gateway_silence_seconds", "From an interruption to the last packet of the old words", **short
+        )
         self._loss = Histogram(
             "gateway_call_loss_ratio",
             "Packets of the caller that were lost",
@@ -62,6 +70,9 @@ class Metrics:
             self._ended.labels(record["outcome"]).inc()
             self._underruns.inc(record.get("underruns", 0))
             media = record.get("media", {})
+            for histogram, name in ((self._first_word, "first_word_ms"), (self._silence, "silence_ms")):
+                for ms in media.get(name, ()):
+                    histogram.observe(ms / 1000)
             for ms in record.get("answer_ms", ()):
                 self._answer.observe(ms / 1000)
             if received := media.get("received_packets"):
@@ -131,6 +142,12 @@ class Metrics:
         late.add_metric(["5"], clock.late)
         late.add_metric(["20"], clock.missed)
         yield late
+        yield HistogramMetricFamily(
+            "gateway_uplink_seconds",
+            "From the first packet of a batch to the last WebSocket that it went to",
+            buckets=switchboard.uplink_delays.cumulative(),
+            sum_value=switchboard.uplink_delays.total,
+        )
         yield GaugeMetricFamily("gateway_media_worst_tick_seconds", "The latest tick so far", value=clock.worst)
 
     def text(self) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ from gateway.bridge.leg import Leg, LegEvents
 from gateway.bridge.negotiation import Negotiation
 from gateway.bridge.passing import Passing
 from gateway.bridge.playout import Playout
+from gateway.bridge.promptness import Promptness
 from gateway.bridge.recorder import Recorder
 from gateway.bridge.uplink import Uplink
 from gateway.bridge.upstream import PROVIDER_HZ
@@ -57,6 +59,7 @@ class SipLeg:
         if trunk and trunk.dtmf == "inband":
             uplink.find_keys(self.digit)
         self._sent = b""  # the latest frame
+        self.promptness = Promptness()
         self.holding = self._told = False  # what is wanted, and what the peer was told
         self._entertained = False
         self._other: SipLeg | None = None
@@ -192,7 +195,7 @@ class SipLeg:
 
     def succeed(self, old: SipLeg, append: Callable[[bytes], None]) -> None:
         """Take the place of `old`: what the agent was saying goes on, and `append` hears this party."""
-        self.playout, self.events = old.playout, old.events
+        self.playout, self.events, self.promptness = old.playout, old.events, old.promptness
         self._uplink.append = append
         self.record(old._uplink.recorder)
         old.record(None)
@@ -249,11 +252,13 @@ class SipLeg:
     def _queue(self, item_id: str, content_index: int, audio: bytes) -> None:
         if self.clock and not self._talking and self.playout.empty:
             self.clock.hurry(self)
+            self.promptness.asked(time.monotonic())
         self.playout.put(item_id, content_index, audio)
 
     def flush(self) -> list[Heard]:
         if self.clock and not self.playout.empty:
             self.clock.hurry(self)
+            self.promptness.hushed(time.monotonic())
         return self.playout.flush()
 
     def pause(self, on: bool) -> None:
@@ -283,7 +288,7 @@ class SipLeg:
 
     def stats(self) -> dict[str, Any]:
         codec = {"codec": self.media.agreed.format.name} if self.media.agreed else {}
-        return {**codec, **(self.rtp.stats() if self.rtp else {})}
+        return {**codec, **(self.rtp.stats() if self.rtp else {}), **self.promptness.stats()}
 
     # media clock
 
@@ -315,6 +320,8 @@ class SipLeg:
             return
         self.rtp.send(self._coder.encode(heard) if self._coder else heard, talking)
         self._sent = heard
+        if self.promptness.waits:
+            self.promptness.sent(talking, time.monotonic())
         if self._uplink.recorder:
             self._uplink.recorder.agent(heard)
         self.rtp.expire()

@@ -24,6 +24,7 @@ from gateway.bridge.call import Call
 from gateway.bridge.downstream import render
 from gateway.bridge.facts import CallFacts
 from gateway.bridge.line import DialOrder, Line
+from gateway.bridge.promptness import Delays
 from gateway.bridge.reasons import OURS, Reason, reason_of
 from gateway.bridge.router import Route, Router
 from gateway.bridge.sip_leg import SipLeg
@@ -102,7 +103,18 @@ class Switchboard:
         self.health, self.pool = Health(loop.time), Pool()
         self.threads = ThreadPoolExecutor(1, "recorder")  # started with the first recording
         gather = Gather(lambda: len(self.clock))
-        self.upstream = Upstream(lambda upstream: gather.ask(upstream.flush))
+        self.uplink_delays = Delays()  # from the first packet of a batch to the last WebSocket that it went to
+        self.upstream = Upstream(lambda upstream: gather.ask(self._measured(upstream)))
+
+    def _measured(self, upstream: Upstream) -> Callable[[], None]:
+        now = asyncio.get_running_loop().time
+        began = now()
+
+        def flush() -> None:
+            upstream.flush()
+            self.uplink_delays.add(now() - began)
+
+        return flush
 
     @property
     def draining(self) -> bool:

@@ -8,6 +8,7 @@ from typing import ClassVar
 import pytest
 
 from gateway.api.metrics import Metrics
+from gateway.bridge.promptness import Delays
 from gateway.records import CallEvent
 from gateway.sip import Trunk
 from gateway.sip.trunks import Trunks
@@ -16,7 +17,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 class Board(list):
-    draining = False
+    draining, uplink_delays = False, Delays()
     clock = Thing(frames=7, late=1, missed=0, worst=0.006)
     ports = range(3)
     providers: ClassVar = {"acme": None, "other": None}
@@ -43,7 +44,7 @@ def scraped():
     metrics = Metrics(gateway)
     metrics.tell(CallEvent("c", 1.0, "answered"), {"direction": "inbound", "started_at": 1.0, "answered_at": 1.3})
     metrics.tell(CallEvent("o", 1.0, "answered"), {"direction": "outbound", "started_at": 1.0, "answered_at": 9.0})
-    media = {"received_packets": 99, "lost": 1, "jitter_ms": 4.0, "mos": 4.2}
+    media = {"received_packets": 99, "lost": 1, "jitter_ms": 4.0, "mos": 4.2, "silence_ms": [3.0]}
     record = {"outcome": "transferred", "answered_at": 1.3, "ended_at": 21.3, "answer_ms": [250, 900], "media": media}
     metrics.tell(CallEvent("c", 2.0, "ended"), record)
     metrics.tell(CallEvent("d", 2.0, "ended"), {"outcome": "no_route"})
@@ -63,6 +64,7 @@ def test_what_calls_tell_and_what_is_read_at_the_scrape():
         'gateway_provider_down{provider="acme"} 0.0', 'gateway_answer_seconds_bucket{le="0.3"} 1.0',
         'gateway_call_loss_ratio_bucket{le="0.01"} 1.0', "gateway_calls_closed_for_others_total 3.0",
         "gateway_calls_stale_total 1.0", 'gateway_deliveries_total{result="buried"} 2.0', "gateway_outbox_waiting 8.0",
+        'gateway_silence_seconds_bucket{le="0.005"} 1.0', 'gateway_uplink_seconds_bucket{le="+Inf"} 0.0',
         "gateway_watchers 1.0", "gateway_draining 0.0",
     ):  # fmt: skip
         assert line in text

@@ -23,6 +23,7 @@ export async function callPage(main, id) {
       ["Talked for", answered ? duration(end - answered) : "not answered"], ["Outcome", record.outcome],
       ["Codec", media.codec], ["MOS", media.mos], ["Round trip", ms(media.round_trip_ms)],
       ["Session after", ms(record.stages?.session_ms)], ["First words after", ms(record.stages?.first_audio_ms)],
+      ["Answers after, median", ms(median(record.answer_ms))],
       ["Interruptions", record.interruptions], ["Tools called", record.tool_calls], ["Reconnects", record.reconnects],
       ["Cost", record.cost == null ? undefined : record.cost.toFixed(4)], ["Disposition", record.disposition],
     ]));
@@ -73,6 +74,8 @@ export async function callPage(main, id) {
     },
   };
 }
+
+const median = (values) => (values?.length ? [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] : undefined);
 
 const line = (event, began) => el("li", {}, el("span", { class: "soft num" }, duration(event.at - began)),
   el("span", { class: event.data.role }, event.data.role === "user" ? "Caller" : "Agent"), el("span", { class: "text" }, event.data.text));
