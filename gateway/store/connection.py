@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import secrets
 import shutil
+import signal
 import socket
 import tempfile
 import threading
@@ -114,6 +116,12 @@ async def _embedded() -> AsyncIterator[str]:
             await child.stop()
 
 
+def _ends_with_its_parent() -> None:
+    """In the child: a gateway that is killed leaves no Redis behind (prctl(2), PR_SET_PDEATHSIG; on Linux)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
 class _Child:
     """A redis-server that is started again when it dies; its append-only file brings back what it knew."""
 
@@ -128,6 +136,7 @@ class _Child:
             "--appendonly", "yes", "--save", "", "--loglevel", "warning",
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C reaches the gateway, which then ends its child
+            preexec_fn=_ends_with_its_parent,
         )  # fmt: skip
         log.info("store.embedded", pid=self._process.pid, executable=self._executable)
         async with asyncio.timeout(10):

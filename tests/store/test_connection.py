@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 import socket
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -61,3 +63,31 @@ async def test_a_url_that_is_none():
     with pytest.raises(ConfigError, match=r"redis\.url"):
         async with open_store(StoreSettings("http://localhost")):
             pass
+
+
+@needs_redis
+async def test_an_embedded_redis_ends_with_a_gateway_that_is_killed():
+    program = (
+        "import asyncio\nfrom gateway.store import StoreSettings, open_store\n"
+        "async def main():\n"
+        "    async with open_store(StoreSettings()) as store:\n"
+        "        print('pid', (await store._redis.info('server'))['process_id'], flush=True)\n"
+        "        await asyncio.sleep(60)\n"
+        "asyncio.run(main())\n"
+    )
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE)
+    assert child.stdout is not None
+    while not (line := await child.stdout.readline()).startswith(b"pid"):
+        pass
+    pid = int(line.split()[1])
+    os.kill(pid, 0)
+    child.kill()
+    await child.wait()
+
+    def gone():
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0] == "Z"
+        except FileNotFoundError:
+            return True
+
+    await until(gone)
