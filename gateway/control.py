@@ -92,9 +92,7 @@ class Control:
         if self.switchboard.record(call_id):
             return self._do(verb, call_id, given)
         record = await self.store.calls.record(call_id)
-        if record is None or record.get("state") == "ended":
-            raise NoSuchCall(call_id)
-        if record["node"] == self.store.me:
+        if record is None or record.get("state") == "ended" or record.get("node", self.store.me) == self.store.me:
             raise NoSuchCall(call_id)
         return await self._ask(record["node"], {"verb": verb, "call_id": call_id, "given": dict(given)})
 

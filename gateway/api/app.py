@@ -10,17 +10,20 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import structlog
 import uvicorn
 from fastapi import FastAPI, Response
 from starlette.middleware.cors import CORSMiddleware
 
 from gateway import __version__
 from gateway.api import calls, fleet, openai_sip, pages, problems
-from gateway.api.auth import Allowance, Keys
+from gateway.api.auth import LOCAL_HOSTS, Allowance, Keys
 from gateway.api.guard import Guard
 from gateway.api.metrics import Metrics
 from gateway.app import Gateway
 from gateway.errors import PortInUse
+
+log = structlog.get_logger("gateway.api")
 
 
 def build(gateway: Gateway) -> FastAPI:
@@ -103,6 +106,8 @@ async def serve(gateway: Gateway) -> AsyncIterator[int]:
     reachable = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     gateway.http_url = gateway.settings.http.url or f"http{'s' if tls else ''}://{reachable}:{given}"
     await gateway.control.announce()
+    if host not in LOCAL_HOSTS and not tls and not proxies:
+        log.warning("api.plain_http", url=gateway.http_url, fix="keys travel in the clear: set http.tls, or a proxy")
     try:
         yield given
     finally:

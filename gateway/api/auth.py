@@ -18,6 +18,9 @@ from gateway.store.access import hash_of
 FRESH_SECONDS = 5.0
 """For which a key is believed without a look at Redis; while Redis is away all known ones stay good."""
 
+STRANGE_SECONDS = 1.0
+"""After which a key that nobody knew is looked for again: guessing costs Redis no more than that."""
+
 OPEN = ("/health", "/ready", "/", "/favicon.ico", "/dashboard/")
 """What needs no key: whether the process lives, and the dashboard's own files, which hold no data."""
 
@@ -69,7 +72,7 @@ class Keys:
         parts = key.split("_", 2)
         if len(parts) != 3 or parts[0] != "gw":
             return None
-        if time.monotonic() - self._at > FRESH_SECONDS or parts[1] not in self._known:
+        if time.monotonic() - self._at > (FRESH_SECONDS if parts[1] in self._known else STRANGE_SECONDS):
             await self._look()
         row = self._known.get(parts[1])
         if row is None or not hmac.compare_digest(row["hash"], hash_of(key)):

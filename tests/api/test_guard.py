@@ -36,6 +36,7 @@ def bearing(key):
 async def test_keys_their_roles_and_what_is_noted(served):
     gateway, http = await served()
     admin = bearing("first-key")
+    await http.post("/v1/keys", json={"name": "x"})
     assert (await http.get("/health")).status_code == 200
     for key in ({}, bearing("gw_00000000_wrong"), bearing("wrong")):
         answer = await http.get("/v1/calls", headers=key)
@@ -63,6 +64,7 @@ async def test_keys_their_roles_and_what_is_noted(served):
     assert ("wall", "POST", "/v1/calls/x/hangup", 403) in noted
     assert all(row["request_id"] and row["remote"] == "127.0.0.1" for row in audit)
     assert "first-key" not in str(audit)
+    assert all(row["who"] for row in audit)  # strangers are in the log alone
     assert (await http.get("/v1/calls", headers=bearing("peer_made_up"))).status_code == 401
     peer = bearing(await gateway.store.access.peer_key())
     assert (await http.get("/v1/calls", headers=peer)).status_code == 200

@@ -19,6 +19,9 @@ async def test_errors_are_in_the_shape_that_openais_clients_read(tmp_path):
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/v1/realtime") as http:
             answer = await http.post("/calls/nobody/accept", json={"type": "realtime"})
             assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NoSuchCall")
+            for body, says in ((b"{", "is not JSON"), (b"[]", "a session object")):
+                answer = await http.post("/calls/nobody/accept", content=body)
+                assert (answer.status_code, says in answer.json()["detail"]) == (422, True)
             assert (await http.post("/calls/nobody/reject", json={"status_code": 200})).status_code == 422
         async with connect(f"ws://127.0.0.1:{port}/v1/realtime?call_id=nobody") as socket:
             error = orjson.loads(await socket.recv())
