@@ -58,9 +58,12 @@ class Watch:
     async def _read(self) -> None:
         """Ends when nobody watches."""
         last: dict[str, str] = {}
+        now, said = asyncio.get_running_loop().time, float("-inf")
         while self._queues:
             try:
-                await self._redis.execute_command("SET", keys.WATCHED, 1, "EX", keys.WATCHED_SECONDS)
+                if now() - said > keys.WATCHED_SECONDS / 3:
+                    said = now()
+                    await self._redis.execute_command("SET", keys.WATCHED, 1, "EX", keys.WATCHED_SECONDS)
                 if not last:
                     last = {stream: await self._newest(stream) for stream in (keys.EVENTS, keys.LEVELS)}
                 found = await self._patient.xread(last, count=500, block=BLOCK_MS)
