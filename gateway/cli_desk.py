@@ -49,13 +49,12 @@ def calls(
             _user(one.get("caller", "")),
             _user(one.get("called", "")),
             one.get("agent", ""),
-            _when(one.get("started_at")),
+            _when(one.get("started_at"))[5:-3],
             _talked(one),
-            one.get("node", ""),
         )
         for one in found["data"]
     ]
-    _show(found, as_json, ("Call", "State", "Caller", "Called", "Agent", "Began", "Talked", "Node"), rows)
+    _show(found, as_json, ("Call", "State", "Caller", "Called", "Agent", "Began", "Talked"), rows)
 
 
 def nodes(url: Url = LOCAL, key: Key = "", as_json: Json = False) -> None:
@@ -216,7 +215,7 @@ def _show(found: Any, as_json: bool, columns: tuple[str, ...], rows: Sequence[tu
 def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     table = Table(box=None, pad_edge=False, show_header=any(columns))
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column == "Call")
+        table.add_column(column, overflow="fold", no_wrap=column in ("Call", "Began", "State"))
     for row in rows:
         table.add_row(*(one.replace("[", "\\[") for one in row))
     out.print(table)
