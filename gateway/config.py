@@ -34,7 +34,7 @@ from gateway.codecs import CODECS, hold_tune, read_wav
 from gateway.delivery_rows import DeliverySettings, Hours, Records, WebhookRow, delivery_of
 from gateway.document import load, read
 from gateway.errors import ConfigError
-from gateway.http_rows import Http, HttpSettings, http_of
+from gateway.http_rows import Http, HttpSettings, Port, http_of
 from gateway.provider_rows import RealtimeProvider, provider_of, wanted
 from gateway.realtime import Provider
 from gateway.records import RETRY_AFTER
@@ -46,8 +46,6 @@ from gateway.trunk_rows import TrunkRow, trunk_of
 PREFIX = "GATEWAY_"
 EMBEDDED = "local"
 """The provider that comes with the gateway."""
-
-Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class _Section(BaseModel):

@@ -43,6 +43,7 @@ async def _sse(events: AsyncGenerator[dict[str, Any], None]) -> AsyncIterator[by
     finally:
         if coming:
             coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)  # what still runs cannot be closed
         await events.aclose()
 
 

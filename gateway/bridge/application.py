@@ -11,7 +11,6 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -20,6 +19,7 @@ from pydantic import ValidationError
 from standardwebhooks import Webhook
 
 from gateway.agents import Agent, AgentDefinition, AnyTool, CallContext
+from gateway.bridge.webhook import signed
 from gateway.errors import ApplicationSilent, BadCommand, ToolError
 
 TRIES, WAIT_SECONDS = 3, 0.5
@@ -78,7 +78,7 @@ class Application:
         self._answer.set_result(Turned(status))
         return True
 
-    async def _tell(self, call_id: str, headers: Mapping[str, str], security: str) -> None:
+    async def _tell(self, call_id: str, invite: Mapping[str, str], security: str) -> None:
         event_id = f"evt_{secrets.token_hex(12)}"
         body = orjson.dumps(
             {
@@ -89,7 +89,7 @@ class Application:
                 "data": {
                     "call_id": call_id,
                     "sip_headers": [
-                        {"name": name, "value": value} for name, value in headers.items() if name not in _HIDDEN
+                        {"name": name, "value": value} for name, value in invite.items() if name not in _HIDDEN
                     ],
                     "sip_media_security": security,
                 },
@@ -99,15 +99,9 @@ class Application:
         for attempt in range(TRIES):
             if attempt:
                 await asyncio.sleep(WAIT_SECONDS)
-            now, signed = datetime.now(UTC), {"Content-Type": "application/json"}
-            if self._signer:
-                signed |= {
-                    "webhook-id": event_id,
-                    "webhook-timestamp": str(int(now.timestamp())),
-                    "webhook-signature": self._signer.sign(event_id, now, body),
-                }
+            headers = signed(self._signer, event_id, body)
             try:
-                answer = await self._client.post(self._row.url, content=body, headers=signed, timeout=5.0)
+                answer = await self._client.post(self._row.url, content=body, headers=headers, timeout=5.0)
             except httpx.HTTPError as error:
                 problem = f"{type(error).__name__}: {error}".rstrip(": ")
                 continue

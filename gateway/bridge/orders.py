@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gateway.agents import expand
+from gateway.bridge.tools import KEYS
 from gateway.bridge.transfer import Transfer
 from gateway.errors import BadCommand, WrongState
 from gateway.records import CallState
@@ -14,7 +15,6 @@ from gateway.records import CallState
 if TYPE_CHECKING:
     from gateway.bridge.call import Call
 
-_KEYS = re.compile(r"[0-9*#A-Da-d]{1,40}")
 _NUMBER = re.compile(r"\+?[0-9]{1,20}")
 _URI = re.compile(r"(sips?|tel):[^\s<>\"]{1,200}")
 
@@ -136,7 +136,7 @@ class Orders:
 
     def _dtmf(self, given: Mapping[str, Any], now: float) -> None:
         digits = given.get("digits")
-        if not isinstance(digits, str) or not _KEYS.fullmatch(digits):
+        if not isinstance(digits, str) or not KEYS.fullmatch(digits):
             raise BadCommand("digits", "has to be a text of 1 to 40 keys: 0-9 * # A-D")
         self._call.leg.send_digits(digits)
         self._call.emit("dtmf_sent", now, digits=digits)

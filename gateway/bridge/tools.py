@@ -20,7 +20,7 @@ MAX_THREADS = 64
 
 log = structlog.get_logger("gateway.bridge")
 
-_DIGITS = re.compile(r"[0-9*#A-Da-d]{1,40}")
+KEYS = re.compile(r"[0-9*#A-Da-d]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ HANG_UP = {
 }
 
 
-SEND_DIGITS = {
+SENDKEYS = {
     "type": "function",
     "name": "send_digits",
     "description": "Press keys of the telephone, as for a menu that answers the call.",
@@ -79,7 +79,7 @@ HOLD = {
 }
 
 
-COLLECT_DIGITS = {
+COLLECTKEYS = {
     "type": "function",
     "name": "collect_digits",
     "description": "Wait for keys that the caller presses, such as a number. Ask for them first. Ends with #, when "
@@ -145,7 +145,7 @@ def definitions(agent: Agent) -> list[dict[str, Any]]:
     """The tools of an agent, in the order of its file, as `session.tools` wants them."""
     definition = agent.definition
     transfer = transfer_call(list(definition.transfer_targets), definition.transfer == "attended")
-    fixed = {str(one["name"]): one for one in (HANG_UP, SEND_DIGITS, RECORDING, HOLD, COLLECT_DIGITS)}
+    fixed = {str(one["name"]): one for one in (HANG_UP, SENDKEYS, RECORDING, HOLD, COLLECTKEYS)}
     of_agent = transfer, set_disposition(list(definition.dispositions)), update_agent(list(definition.update_agent))
     built_in = fixed | {str(one["name"]): one for one in of_agent}
     return [built_in.get(name) or agent.tools[name].definition for name in agent.definition.tools]
@@ -165,7 +165,7 @@ def arguments_of(tool: str, text: str) -> dict[str, Any]:
 def digits_of(tool: str, text: str) -> str:
     """The keys that `send_digits` is to press. Raises ToolError."""
     digits = arguments_of(tool, text).get("digits")
-    if not isinstance(digits, str) or not _DIGITS.fullmatch(digits):
+    if not isinstance(digits, str) or not KEYS.fullmatch(digits):
         raise ToolError(tool, "digits has to be a text of 1 to 40 keys: 0-9 * # A-D")
     return digits
 

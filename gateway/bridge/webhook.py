@@ -81,12 +81,17 @@ class WebhookTool:
         raise ToolError(self.name, f"{self._row.url} {problem}")
 
     def _headers(self, body: str, key: str) -> dict[str, str]:
-        headers = {"Content-Type": "application/json", "Idempotency-Key": key, **self._row.headers}
-        if self._signer:
-            now = datetime.now(UTC)
-            headers["webhook-id"], headers["webhook-timestamp"] = key, str(int(now.timestamp()))
-            headers["webhook-signature"] = self._signer.sign(key, now, body)
-        return headers
+        return {"Idempotency-Key": key, **self._row.headers, **signed(self._signer, key, body)}
+
+
+def signed(signer: Webhook | None, message_id: str, body: str) -> dict[str, str]:
+    """The headers of a request with that JSON as its body, after Standard Webhooks where there is a signer."""
+    headers = {"Content-Type": "application/json"}
+    if signer:
+        now = datetime.now(UTC)
+        headers["webhook-id"], headers["webhook-timestamp"] = message_id, str(int(now.timestamp()))
+        headers["webhook-signature"] = signer.sign(message_id, now, body)
+    return headers
 
 
 def _read(answer: httpx.Response) -> Any:

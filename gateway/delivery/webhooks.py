@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import orjson
 from standardwebhooks import Webhook
 
+from gateway.bridge.webhook import signed
 from gateway.delivery.courier import Never
 from gateway.records import CallEvent
 
@@ -103,13 +103,3 @@ class WebhookReceiver:
         if answer.status_code == 410:  # as Standard Webhooks says: do not come again
             raise Never(f"{settings.url} answered with 410")
         return f"{settings.url} answered with {answer.status_code}"
-
-
-def signed(signer: Webhook | None, event_id: str, body: str) -> dict[str, str]:
-    """The headers of one request."""
-    headers = {"Content-Type": "application/json"}
-    if signer:
-        now = datetime.now(UTC)
-        headers["webhook-id"], headers["webhook-timestamp"] = event_id, str(int(now.timestamp()))
-        headers["webhook-signature"] = signer.sign(event_id, now, body)
-    return headers

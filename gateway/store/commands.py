@@ -67,8 +67,13 @@ class Commands:
             now_ms = _milliseconds(time)
             for _, entry_id, fields in entries_of(found):
                 last = entry_id.decode()
-                command = orjson.loads(fields[b"command"])
-                if now_ms - int(last.partition("-")[0]) > command["seconds"] * 1000:
+                try:
+                    command = orjson.loads(fields[b"command"])
+                    late = now_ms - int(last.partition("-")[0]) > command["seconds"] * 1000
+                except (ValueError, KeyError, TypeError) as error:  # of somebody else's: the next may be good
+                    log.warning("store.command_unreadable", problem=f"{type(error).__name__}: {error}")
+                    continue
+                if late:
                     log.warning("store.command_expired", verb=command.get("verb"), call_id=command.get("call_id"))
                     continue
                 task = asyncio.get_running_loop().create_task(self._do(command, handle))

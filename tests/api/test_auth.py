@@ -1,4 +1,8 @@
-from gateway.api.auth import LOCAL, Allowance, Principal, bearer, is_local, role_for
+from types import SimpleNamespace
+
+from gateway.api.auth import LOCAL, Allowance, Keys, Principal, bearer, is_local, role_for
+from gateway.errors import StoreUnavailable
+from gateway.store.access import hash_of
 
 
 def test_what_each_request_needs():
@@ -45,3 +49,19 @@ def test_where_keys_may_stand():
     assert bearer({"authorization": "Bearer k"}) == bearer({"authorization": "bearer  k"}) == "k"
     assert bearer({"x-api-key": "k"}) == "k"
     assert bearer({"authorization": "Basic k"}) == ""
+
+
+async def test_keys_that_were_in_use_stay_good_while_redis_is_away():
+    async def known():
+        if away:
+            raise StoreUnavailable("redis://h", "gone")
+        return {"ab": {"name": "desk", "role": "operate", "hash": hash_of("gw_ab_secret")}}
+
+    away = []
+    keys = Keys(SimpleNamespace(access=SimpleNamespace(keys=known)), "")
+    assert await keys.find("gw_ab_secret") == Principal("ab", "desk", "operate")
+    away.append(True)
+    keys.forget()  # so that it has to look
+    assert await keys.find("gw_ab_secret") == Principal("ab", "desk", "operate")
+    assert await keys.find("gw_ab_wrong") is None
+    assert await keys.find("gw_cd_secret") is None

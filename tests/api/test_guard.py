@@ -106,3 +106,13 @@ async def test_over_tls(served, tmp_path):
     assert gateway.http_url.startswith("https://127.0.0.1:")
     async with httpx.AsyncClient(verify=ssl.create_default_context(cafile=certificate)) as http:
         assert (await http.get(f"{gateway.http_url}/health")).status_code == 200
+
+
+async def test_a_proxy_that_is_trusted_says_who_asks_and_needs_a_key(served):
+    gateway, http = await served(auth="auto", trusted_proxies=["127.0.0.1"])
+    forwarded = {"X-Forwarded-For": "192.0.2.7"}
+    assert (await http.get("/v1/calls", headers=forwarded)).status_code == 401
+    await http.post("/v1/calls/x/hangup", headers=forwarded | bearing("first-key"))
+    await gateway.store.writer.flush(5)
+    (row,) = await gateway.store.access.audit("", 9)
+    assert row["remote"] == "192.0.2.7"

@@ -38,3 +38,22 @@ async def test_who_leaves_ends_what_was_followed():
         await anext(stream)
     await stream.aclose()
     assert closed == [True]
+
+
+async def test_who_leaves_while_nothing_happens_ends_it_too():
+    closed = []
+
+    async def events():
+        try:
+            await asyncio.sleep(60)
+            yield {"type": "x"}
+        finally:
+            closed.append(True)
+
+    stream = streams._sse(events())
+    await anext(stream)
+    waiting = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0.01)
+    waiting.cancel()
+    assert isinstance((await asyncio.gather(waiting, return_exceptions=True))[0], asyncio.CancelledError)
+    assert closed == [True]

@@ -1,8 +1,13 @@
+import asyncio
+
+import httpx
 import orjson
 import pytest
 from standardwebhooks import Webhook
 
-from gateway.delivery.webhooks import KINDS, WebhookSettings, entries_for, kinds_of, signed
+from gateway.bridge.webhook import signed
+from gateway.delivery.courier import Never
+from gateway.delivery.webhooks import KINDS, WebhookReceiver, WebhookSettings, entries_for, kinds_of
 from gateway.records import CallEvent
 
 RECORD = {"call_id": "c", "state": "answered"}
@@ -42,3 +47,24 @@ def test_a_receiver_can_check_the_signature():
     with pytest.raises(Exception, match="No matching signature"):
         Webhook(secret).verify('{"a":2}', headers)
     assert signed(None, "evt_1", "{}") == {"Content-Type": "application/json"}
+
+
+async def test_what_a_receivers_answer_means():
+    statuses = [204, 500, 410]
+
+    async def serve(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {statuses.pop(0)} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, httpx.AsyncClient() as client:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        receiver = WebhookReceiver(WebhookSettings("x", url), client)
+        assert await receiver.deliver("c", '{"id": "evt_1"}') == ""
+        assert await receiver.deliver("c", '{"id": "evt_1"}') == f"{url} answered with 500"
+        with pytest.raises(Never, match="answered with 410"):
+            await receiver.deliver("c", '{"id": "evt_1"}')
+    nobody = WebhookReceiver(WebhookSettings("x", url), httpx.AsyncClient())
+    assert "ConnectError" in await nobody.deliver("c", '{"id": "evt_1"}')
+    await nobody._client.aclose()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 import uvicorn
 from fastapi import FastAPI, Request
@@ -29,7 +29,7 @@ async def application(take):
     listener.bind(("127.0.0.1", 0))
     listener.listen()
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
-    server.capture_signals = lambda: __import__("contextlib").nullcontext()
+    server.capture_signals = nullcontext
     serving = asyncio.create_task(server.serve([listener]))
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/hook", client, tasks

@@ -48,6 +48,8 @@ async def test_what_came_too_late_is_not_done(store):
 
     stream = keys.commands(store.me)
     await store._redis.xadd(stream, {"command": '{"id": "a", "seconds": -1e10, "verb": "before"}'})
+    for wrong in ({"command": "{"}, {"command": "[]"}, {"other": "x"}, {"command": '{"id": "x"}'}):
+        await store._redis.xadd(stream, wrong)
     serving = asyncio.create_task(store.commands.serve(store.me, handle))
     await asyncio.sleep(0.2)
     await store._redis.xadd(stream, {"command": '{"id": "b", "seconds": 1, "verb": "late"}'}, id=f"{2**42}-1")
