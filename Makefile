@@ -1,5 +1,5 @@
 # The words of this project. PYTHON chooses an interpreter, 3.11 or newer.
-.PHONY: setup demo test lint bench bench-dsp bench-plot bench-providers bench-nodes fuzz clean
+.PHONY: setup demo test test-long lint bench bench-dsp bench-plot bench-providers bench-nodes fuzz clean
 BIN := .venv/bin
 
 setup: .venv/.dev            ## everything for working on it
@@ -7,9 +7,13 @@ setup: .venv/.dev            ## everything for working on it
 demo: .venv/.demo            ## a receptionist on sip:127.0.0.1:5060
 	@$(BIN)/gateway demo
 
-test: .venv/.dev             ## unit tests, then calls with real peers
+test: .venv/.dev             ## unit tests, and calls with real peers
 	@sh deploy/test-peers.sh
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 4 --dist worksteal -m "not long"
+
+test-long: .venv/.dev        ## what takes minutes: attacks, providers that misbehave, mutated input by the hundred thousand
+	@sh deploy/test-peers.sh
+	@$(BIN)/pytest -m long
 
 lint: .venv/.dev
 	@$(BIN)/ruff check .

@@ -248,6 +248,7 @@ class AgentDefinition(_Strict):
     max_calls: int = Field(default=0, ge=0)
     application: ApplicationRow | None = None
     keys: Literal["text", "event"] = "text"
+    listen_early: bool = False
     answer_within_seconds: float | None = Field(default=None, ge=0, le=60)
     no_input: NoInput = NoInput()
     max_seconds: float = Field(default=0.0, ge=0)

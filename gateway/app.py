@@ -21,6 +21,7 @@ from gateway.control import Control
 from gateway.delivery import Courier, Receiver, RecordFile, WebhookReceiver, entries_for
 from gateway.delivery.jsonl import full_record
 from gateway.errors import ConfigError
+from gateway.limits import needed, raise_open_files
 from gateway.local import LocalProcess, LocalSettings, Script
 from gateway.provider_rows import wanted
 from gateway.realtime import Provider
@@ -28,6 +29,9 @@ from gateway.records import CallEvent
 from gateway.store import Store, open_store
 
 log = structlog.get_logger("gateway")
+
+DEFAULT_CALLS = 500
+"""That descriptors are counted for where the node has no limit of its own."""
 
 RECORDS = "records"
 """Whom entries of the outbox are for that go to PostgreSQL."""
@@ -63,6 +67,9 @@ class Gateway:
     async def __aenter__(self) -> Gateway:
         async with AsyncExitStack() as stack:
             settings, providers = self.settings, dict(self.settings.providers)
+            self._look_at_limits()
+            if warning := settings.door:
+                log.warning("gateway.door", problem=warning)
             if settings.embedded:
                 url = await stack.enter_async_context(
                     LocalProcess(LocalSettings(scripts=scripts_of(settings.agents, settings.chat_keys)))
@@ -84,6 +91,12 @@ class Gateway:
             self._stack = stack.pop_all()
         log.info("gateway.listening", sip=f"{settings.sip.host}:{self.sip_port}", agents=list(settings.agents))
         return self
+
+    def _look_at_limits(self) -> None:
+        """Open files, which run out before anything else does."""
+        have, wanted = raise_open_files(), needed(self.settings.sip.max_calls or DEFAULT_CALLS)
+        if have < wanted:
+            log.warning("gateway.few_descriptors", have=have, wanted=wanted, fix="raise the hard limit: LimitNOFILE=")
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()

@@ -1,4 +1,4 @@
-"""The commands of who looks after a gateway that runs: `gateway calls`, `call`, `nodes`, `drain`, `keys`."""
+"""The commands of who looks after a gateway that runs: `gateway calls`, `call`, `nodes`, `drain`, `bans`, `keys`."""
 
 from __future__ import annotations
 
@@ -83,6 +83,25 @@ def drain(
 ) -> None:
     """Have a node take no new calls; those in progress go on."""
     _told(Remote(url, key).post(f"/v1/nodes/{node}/drain", {"on": not off}), as_json)
+
+
+def bans(
+    lift: Annotated[str, typer.Option(help="An address to listen to again.")] = "",
+    account: Annotated[str, typer.Option(help="With --lift: only this account there.")] = "",
+    url: Url = LOCAL,
+    key: Key = "",
+    as_json: Json = False,
+) -> None:
+    """Addresses, and accounts at them, that are not listened to for a while, on all nodes."""
+    gateway = Remote(url, key)
+    if lift:
+        _told(gateway.delete(f"/v1/bans/{lift}", account=account), as_json)
+        return
+    found = gateway.get("/v1/bans")
+    rows = [
+        (one["address"], one["account"], f"{one['seconds']} s", one["node"], one["reason"]) for one in found["data"]
+    ]
+    _show(found, as_json, ("Address", "Account", "Still", "Node", "Why"), rows)
 
 
 @call.command()

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from socket import gethostname
 from typing import Annotated, Any, Literal
@@ -86,7 +87,10 @@ class Sip(_Section):
     nameservers: tuple[str, ...] = ()  # host:port; empty: the system's
     trace: bool = False
     trace_calls: int = Field(default=100, ge=0, le=10000)
-    max_calls: int = Field(default=0, ge=0)
+    realm: str = ""  # of passwords; empty: public_host, or a name
+    open: bool = False  # without trunks: whether everybody may call
+    calls_per_second: float = Field(default=50.0, ge=0)  # of callers of no trunk
+    max_calls: int = Field(default=500, ge=0)
     max_setups: int = Field(default=300, ge=1)
     also: tuple[Listener, ...] = ()
     strangers: Literal["refuse", "ignore"] = "refuse"
@@ -210,6 +214,26 @@ class Settings:
             EMBEDDED in wanted(agent.definition).values() for agent in self.agents.values()
         )
 
+    @property
+    def door(self) -> str:
+        """What an operator should know about who may call; empty where trunks say it, or nobody else gets here."""
+        hosts = (self.sip.host, *(host for host, _, _ in self.sip.also))
+        if self.sip.trunks or all(_is_loopback(host) for host in hosts):
+            return ""
+        if self.sip.open:
+            return "sip.open: EVERYBODY who reaches SIP here may call, and each call costs what the provider takes"
+        return (
+            "there are no trunks: only this machine and private networks may call. Name who may in trunks, "
+            "or let everybody in with sip.open: true"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
 
 DEMO: dict[str, Any] = {
     "agents": str(BUNDLED),
@@ -297,6 +321,9 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
             file.sip.public_host,
             trace=file.sip.trace,
             trace_calls=file.sip.trace_calls,
+            realm=file.sip.realm,
+            open=file.sip.open,
+            calls_per_second=file.sip.calls_per_second,
             max_calls=file.sip.max_calls,
             max_setups=file.sip.max_setups,
             also=tuple((one.host, one.port, one.public_host) for one in file.sip.also),

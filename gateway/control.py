@@ -58,6 +58,8 @@ class Control:
         self.node_verbs: dict[str, Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]] = {
             "drain": self._drain,
             "sip": self._sip,
+            "bans": self._bans,
+            "lift_ban": self._lift_ban,
         }
         self.call_verbs: dict[str, Callable[[str, Mapping[str, Any]], dict[str, Any]]] = {"levels": self._levels}
 
@@ -131,6 +133,12 @@ class Control:
         trace = self.switchboard.user_agent.trace
         found = [item for sip_call_id in given["ids"] for item in trace.of(sip_call_id)]
         return {"messages": [asdict(item) for item in sorted(found, key=lambda item: item.at)]}
+
+    async def _bans(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {"bans": self.switchboard.user_agent.bans()}
+
+    async def _lift_ban(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {"lifted": self.switchboard.user_agent.lift_ban(given["address"], given.get("account", ""))}
 
     async def _drain(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Take no new calls, or take them again; those in progress go on."""

@@ -10,6 +10,8 @@
     │   ├── NoRoute            nobody answers for the called number
     │   ├── NoCommonCodec      the offer holds nothing that is spoken here
     │   ├── NoMediaPort        every RTP port is lent
+    │   ├── NoFileDescriptor   the process has as many sockets and files open as it may
+    │   ├── MediaAddressRefused  an address that media cannot or must not be sent to
     │   ├── AgentBusy          an agent has as many calls as it may
     │   ├── NoSuchAgent        an order names an agent that is not there
     │   ├── NoSuchTrunk        an order names a trunk that is not there
@@ -128,6 +130,28 @@ class NoMediaPort(CallRefused):
 
     def __str__(self) -> str:
         return f"no free RTP port in {self.first}-{self.last}: widen media.first_port..last_port"
+
+
+class NoFileDescriptor(CallRefused):
+    """The process may open no more sockets and files."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"no socket can be opened: {self.problem}; raise the limit of open files (ulimit -n, LimitNOFILE=)"
+
+
+class MediaAddressRefused(CallRefused):
+    """`host` in a session description, and why no media goes there. `warning` is a code of RFC 3261 section 20.43."""
+
+    def __init__(self, host: str, problem: str, warning: int) -> None:
+        super().__init__(host, problem)
+        self.host, self.problem, self.warning = host, problem, warning
+
+    def __str__(self) -> str:
+        return f"no media can be sent to {self.host[:60]!r}: {self.problem}"
 
 
 class AgentBusy(CallRefused):

@@ -74,7 +74,7 @@ class Driver(Generic[Action]):
         self._perform = perform
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._draining = False
+        self._draining = self._closed = False
 
     def now(self) -> float:
         return self._loop.time()
@@ -84,24 +84,37 @@ class Driver(Generic[Action]):
         if self._draining:
             return
         self._draining = True
+        faults: list[Exception] = []
         try:
             while actions := self._machine.actions():
                 for action in actions:
-                    self._perform(action)
+                    try:
+                        self._perform(action)
+                    except Exception as fault:  # the others have nothing to do with it; told when they are done
+                        faults.append(fault)
         finally:
             self._draining = False
+            self._arm()
+        if faults:
+            raise faults[0]
+
+    def _arm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if (deadline := self._machine.deadline()) is not None:
+        if not self._closed and (deadline := self._machine.deadline()) is not None:
             self._timer = self._loop.call_at(deadline, self._expire)
 
     def _expire(self) -> None:
         self._timer = None
-        self._machine.expire(self._loop.time())
-        self.drain()
+        try:
+            self._machine.expire(self._loop.time())
+        finally:
+            self.drain()
 
     def close(self) -> None:
+        """No timer comes due any more."""
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -47,9 +47,11 @@ RETRY_AFTER = {
     "node_busy": 5,
     "trunk_busy": 5,
     "trunk_rate": 1,
+    "unknown_rate": 1,
     "agent_busy": 0,
     "draining": 30,
     "no_media_port": 10,
+    "no_file_descriptor": 10,
     "provider_unreachable": 10,
     "provider_refused": 0,
 }

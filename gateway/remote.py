@@ -19,14 +19,13 @@ class Remote:
         self._url, self._key = url.rstrip("/"), key
 
     def get(self, path: str, **query: Any) -> Any:
-        wanted = {name: value for name, value in query.items() if value not in ("", None, False)}
-        return self._ask("GET", path + (f"?{urllib.parse.urlencode(wanted)}" if wanted else ""))
+        return self._ask("GET", _with(path, query))
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
         return self._ask("POST", path, body or {})
 
-    def delete(self, path: str) -> Any:
-        return self._ask("DELETE", path)
+    def delete(self, path: str, **query: Any) -> Any:
+        return self._ask("DELETE", _with(path, query))
 
     def follow(self, path: str) -> Iterator[dict[str, Any]]:
         """Server-sent events, until their end."""
@@ -86,3 +85,8 @@ def line_of(event: dict[str, Any], began: float) -> str:
     what = data["text"] if event["type"] == "transcript" else " ".join(f"{key}={value}" for key, value in data.items())
     who = f" {data['role']}" if event["type"] == "transcript" else ""
     return f"{event['at'] - began:7.2f} {event['type']}{who}: {what}".rstrip(": ")
+
+
+def _with(path: str, query: dict[str, Any]) -> str:
+    wanted = {name: value for name, value in query.items() if value not in ("", None, False)}
+    return path + (f"?{urllib.parse.urlencode(wanted)}" if wanted else "")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gateway.codecs import CODECS
 from gateway.errors import SipParseError
@@ -62,6 +62,13 @@ class TrunkRow(_Section):
     redirects: int = Field(default=0, ge=0, le=10)
     follow_refer: bool = False
     ptime_ms: Literal[0, 10, 20, 30, 40, 60] = 0
+    nat: Literal["auto", "on", "off"] = "auto"
+    media_peers: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    @field_validator("nat", mode="before")
+    @classmethod
+    def _yaml_has_its_own_idea_of_on_and_off(cls, nat: object) -> object:
+        return {True: "on", False: "off"}.get(nat, nat) if isinstance(nat, bool) else nat
 
     @model_validator(mode="after")
     def _check(self) -> TrunkRow:
@@ -109,4 +116,6 @@ def trunk_of(row: TrunkRow, secret: Callable[[str, str], str]) -> Trunk:
         redirects=row.redirects,
         follow_refer=row.follow_refer,
         ptime_ms=row.ptime_ms,
+        nat=row.nat,
+        media_peers=row.media_peers,
     )

@@ -1,5 +1,7 @@
 import asyncio
 
+import pytest
+
 from gateway.machine import Driver, Timers
 
 
@@ -69,3 +71,23 @@ async def test_the_driver_performs_arms_one_timer_and_may_be_reentered():
     driver.close()
     await asyncio.sleep(0.03)
     assert len(heard) == 4
+
+
+async def test_an_action_that_fails_costs_no_other_and_is_told():
+    echo, heard = Echo(), []
+
+    def perform(word):
+        if word == "bad":
+            raise ValueError(word)
+        heard.append(word)
+
+    driver = Driver(echo, perform)
+    for word in ("bad", "good"):
+        echo.say(word, driver.now())
+    with pytest.raises(ValueError, match="bad"):
+        driver.drain()
+    assert heard == ["good"]
+    async with asyncio.timeout(5):
+        while len(heard) < 2:  # its timers run on
+            await asyncio.sleep(0.005)
+    driver.close()

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.sip import Answered, Caller, Event, Incoming, Invitation
-from gateway.sip.core import Core, Locate, Refused, Send
+from gateway.sip.bans import Ban
+from gateway.sip.core import Banned, Core, Locate, Refused, Send, Vouched
 from gateway.sip.flow import Flow
 from gateway.sip.headers import NameAddr
 from gateway.sip.message import Request, Response, parse
@@ -43,6 +44,8 @@ class Wire:
     located: list[Uri] = field(default_factory=list)
     ways: tuple[Flow, ...] = ()  # where every URI leads
     refused: list[Refused] = field(default_factory=list)
+    banned: list[Ban] = field(default_factory=list)
+    vouched: list[Flow] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         tokens = itertools.count(1)
@@ -76,6 +79,10 @@ class Wire:
                 action.then(self.ways, self.now)
             elif isinstance(action, Refused):
                 self.refused.append(action)
+            elif isinstance(action, Banned):
+                self.banned.append(action.ban)
+            elif isinstance(action, Vouched):
+                self.vouched.append(action.flow)
             else:
                 self.events.append(action)
 

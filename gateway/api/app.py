@@ -18,6 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 from gateway import __version__
 from gateway.api import calls, fleet, openai_sip, pages, problems
 from gateway.api.auth import LOCAL_HOSTS, Allowance, Keys
+from gateway.api.connections import Connection
 from gateway.api.guard import Guard
 from gateway.api.metrics import Metrics
 from gateway.app import Gateway
@@ -86,6 +87,7 @@ async def serve(gateway: Gateway) -> AsyncIterator[int]:
         raise PortInUse("HTTP", host, port, "--http-port or GATEWAY_HTTP_PORT") from error
     tls = gateway.settings.http.tls
     options: dict[str, Any] = {"ssl_certfile": tls.certificate, "ssl_keyfile": tls.key} if tls else {}
+    Connection.exempt = frozenset(gateway.settings.http.trusted_proxies)
     proxies = ",".join(gateway.settings.http.trusted_proxies)
     server = _Server(
         uvicorn.Config(
@@ -98,6 +100,7 @@ async def serve(gateway: Gateway) -> AsyncIterator[int]:
             timeout_graceful_shutdown=2,  # for whoever watches without an end
             server_header=False,
             ws="websockets-sansio",
+            http=Connection,
             **options,
         )
     )

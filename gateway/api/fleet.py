@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from typing import Annotated, Any
@@ -92,6 +93,29 @@ def router(gateway: Gateway, keys: Keys) -> APIRouter:
                 row |= {"registered": not wrong, "problem": "; ".join(f"{at}: {why}" for at, why in wrong.items())}
             rows.append(row)
         return {"object": "list", "data": rows}
+
+    async def of_all(verb: str, given: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        """What every node answers; those that do not are left out."""
+        nodes = [str(one["id"]) for one in await known()]
+        asked = [gateway.control.order_node(node, verb, given) for node in nodes]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        return {node: one for node, one in zip(nodes, answers, strict=True) if isinstance(one, dict)}
+
+    @api.get("/bans", tags=["trunks"])
+    async def bans() -> dict[str, Any]:
+        """Addresses, and accounts at them, that SIP is not listened to from for `seconds` more, on all nodes."""
+        found = await of_all("bans", {})
+        rows = [{"node": node, **one} for node, answer in found.items() for one in answer["bans"]]
+        return {"object": "list", "data": rows}
+
+    @api.delete("/bans/{address}", tags=["trunks"])
+    async def lift_ban(address: str, account: str = "") -> dict[str, Any]:
+        """Listen to an address again, or only to one account there."""
+        found = await of_all("lift_ban", {"address": address, "account": account})
+        lifted = sum(int(answer["lifted"]) for answer in found.values())
+        if not lifted:
+            raise HTTPException(404, f"nothing is banned at {address}" + (f" for {account}" if account else ""))
+        return {"address": address, "account": account, "lifted": lifted}
 
     @api.get("/keys", tags=["keys"])
     async def list_keys() -> dict[str, Any]:

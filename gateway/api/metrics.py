@@ -98,6 +98,9 @@ class Metrics:
         yield CounterMetricFamily(
             "gateway_sip_refused_messages", "SIP that could not be read", value=switchboard.user_agent.refused
         )
+        yield CounterMetricFamily(
+            "gateway_leaked", "Calls, ports and sessions that nobody had any more, closed", value=switchboard.leaked
+        )
         control, courier = self._gateway.control, self._gateway.courier
         closed = "Calls of nodes that died, closed by this one"
         yield CounterMetricFamily("gateway_calls_closed_for_others", closed, value=control.closed_for_others)
@@ -134,8 +137,8 @@ class Metrics:
             down.add_metric([name], switchboard.health.is_down(name))
         yield down
         strangers = CounterMetricFamily("gateway_sip_strangers", "Requests from addresses of no trunk", labels=["what"])
-        strangers.add_metric(["refused"], trunks.refused)
-        strangers.add_metric(["dropped"], trunks.dropped)
+        strangers.add_metric(["refused"], trunks.bans.refused)
+        strangers.add_metric(["dropped"], trunks.bans.dropped)
         yield strangers
         yield CounterMetricFamily("gateway_media_frames", "Frames of 20 ms that were due", value=clock.frames)
         late = CounterMetricFamily("gateway_media_late_frames", "Frames that left later than so many ms", labels=["ms"])

@@ -96,5 +96,10 @@ class Behind:
         if self._client:
             self._client.append(audio)
 
+    def close(self) -> None:
+        """Also of a session that was being sought for a call that never began."""
+        if self._client:
+            self._client.close()
+
     def _said(self, event: Event) -> None:
         self._line.feed(lambda call, now: Call.receive(call, event, now))

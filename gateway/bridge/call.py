@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from gateway.agents import Agent
@@ -28,6 +29,7 @@ from gateway.bridge.rules import Rules
 from gateway.bridge.tool_use import Become, ToolUse
 from gateway.bridge.tools import RunTool, failure
 from gateway.bridge.transfer import Consult, Dismiss, Progress, Stage, Swap, Transfer
+from gateway.cleanup import finish
 from gateway.machine import Timers
 from gateway.realtime import (
     AudioDelta,
@@ -380,15 +382,15 @@ class Call:
         self.tally.outcome, self.tally.ended_at = outcome, now + self._epoch
         for timer in ("announced", "digits", "told", "gap", "prompted", "slow", *TIMERS, *WAITS):
             self._timers.cancel(timer)
-        for errand in (self.transfer, self.following):
-            if errand:
-                errand.close("the call has ended")
-        self.recording.close()
-        self.rules.close()
-        self.session.close()
-        self.leg.close()
+        errands = [partial(one.close, "the call has ended") for one in (self.transfer, self.following) if one]
+        finish(
+            self, *errands, self.recording.close, self.rules.close, self.session.close, self._keep_stats, self.leg.close
+        )
         self.emit("ended", now, outcome=outcome, **facts)
         self._actions.append(Finished())
+
+    def _keep_stats(self) -> None:
+        self.tally.media = self.leg.stats()
 
     def emit(self, kind: str, now: float, **data: Any) -> None:
         self._actions.append(CallEvent(self.facts.call_id, now + self._epoch, kind, data))

@@ -80,11 +80,14 @@ class Tally:
     reconnects: int = 0  # sessions with a provider that broke and were followed by another
     providers: list[str] = field(default_factory=list)  # that the agent spoke through, in order
     usage: dict[str, int] = field(default_factory=dict)
+    media: dict[str, Any] = field(default_factory=dict)  # how the line was, once the call has ended
     cost: float | None = None  # in the currency of the providers' prices, where they have any
 
     def record(self) -> dict[str, Any]:
         """Its own from now on; by hand, for `asdict` takes ten times as long, and every event has one."""
         found = {name: getattr(self, name) for name in _TALLIED}
+        if not self.media:
+            del found["media"]
         return found | {name: type(value)(value) for name, value in found.items() if isinstance(value, dict | list)}
 
     def answered(self, seconds: float) -> None:

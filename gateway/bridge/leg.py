@@ -72,6 +72,9 @@ class Leg(Protocol):
     def deafen(self, deaf: bool) -> None:
         """While deaf, the agent hears silence instead of this party."""
 
+    def stats(self) -> dict[str, Any]:
+        """How the line was, for the record."""
+
     def close(self) -> None: ...
 
 

@@ -7,6 +7,7 @@ import itertools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -27,6 +28,7 @@ from gateway.bridge.sip_leg import SipLeg, open_leg
 from gateway.bridge.tool_use import Become
 from gateway.bridge.transfer import Consult, Dismiss, Swap
 from gateway.bridge.uplink import Uplink
+from gateway.cleanup import finish
 from gateway.codecs import CODECS, Law
 from gateway.errors import GatewayError, ToolError
 from gateway.machine import Driver
@@ -82,6 +84,7 @@ class Line:
         self._tasks: set[asyncio.Task[None]] = set()
         self.sessions: list[Session] = []
         self._began = time.time()
+        self.closed = False
         self.log = log.bind(call_id=facts.call_id)
 
     def feed(self, action: Callable[[Call, float], None]) -> None:
@@ -103,9 +106,7 @@ class Line:
             agent, variant = variant_for(self._house.agent_for(self.facts), self.facts.caller.user)
             self.facts = replace(self.facts, variant=variant)
             self.leg = leg = self._make_leg(agent)
-            leg.take(session)  # what cannot be agreed on costs no port
-            await self._open(leg)
-            leg.take(session)
+            await self._read_offer(leg, session)
             self._begin(agent, leg, Call.start)
             if agent.definition.application:
                 accepted = await self.behind.accepted(agent, leg)
@@ -140,9 +141,11 @@ class Line:
             assert self.call is not None
             assert old is not None
             leg = self._make_leg(self.call.agent)
-            leg.take(session)
-            await self._open(leg)
-            leg.take(session)
+            try:
+                await self._read_offer(leg, session)
+            except BaseException:
+                leg.close()
+                raise
             self._succeed(old, leg, "replaced")
             leg.answer()
             self.talk(leg)
@@ -152,6 +155,14 @@ class Line:
         except Exception as error:
             self._house.reject(session, self._house.reason_of(error))
             self.log.warning("call.not_replaced", problem=str(error), exc_info=not isinstance(error, GatewayError))
+
+    async def _read_offer(self, leg: SipLeg, session: Callee) -> None:
+        """What cannot be agreed on costs no port."""
+        leg.use(session)
+        await leg.find_names(session.offer)
+        leg.take(session)
+        await self._open(leg)
+        leg.take(session)
 
     def _succeed(self, old: SipLeg, leg: SipLeg, why: str) -> None:
         assert self.call is not None
@@ -188,13 +199,22 @@ class Line:
         srtp = (trunk and trunk.srtp) or settings.srtp
         ptime_ms = (trunk and trunk.ptime_ms) or settings.ptime_ms
         interludes = Interludes(settings.hold_audio, settings.comfort_noise_dbm0)
-        leg = SipLeg(self._house.user_agent, codecs, uplink, trunk, srtp, ptime_ms, interludes)
+        access = self._house.access
+        leg = SipLeg(self._house.user_agent, codecs, uplink, trunk, srtp, ptime_ms, interludes, access)
+        leg.listen_early = agent.definition.listen_early
         if self.behind.law:
             leg.pass_on(self.behind.law)
         return leg
 
     async def _open(self, leg: SipLeg) -> None:
         await open_leg(leg, self._house.media, self._house.ports)
+        if self.closed:  # the call ended while the port was being opened
+            leg.close()
+
+    @property
+    def legs(self) -> list[SipLeg]:
+        """All that hold a port."""
+        return [leg for leg in (self.leg, self._second and self._second.leg) if leg]
 
     async def open_second(self) -> SipLeg:
         """A leg that the agent does not hear yet. Raises NoMediaPort."""
@@ -207,8 +227,7 @@ class Line:
         self._house.listen_to(session, self)
 
     def leave(self, leg: SipLeg) -> None:
-        self._house.clock.leave(leg)
-        leg.close()
+        finish(leg, lambda: self._house.clock.leave(leg), leg.close)
 
     def talk(self, leg: SipLeg) -> None:
         """Its media begins."""
@@ -276,15 +295,17 @@ class Line:
             case Confirmed(body=body):
                 self._confirmed(body)
             case Progress(body=body, status=status):
-                if body and self.leg:
-                    self._early(self.leg, body)
+                if body and (leg := self.leg):
+                    self.once_named(leg, body, partial(self._early, leg, body))
                 self.feed(lambda call, now: call.ringing(status, now))
-            case Answered(body=body) if self.leg:
-                self._answered(self.leg, body)
+            case Answered(body=body) if leg := self.leg:
+                self.once_named(leg, body, partial(self._answered, leg, body))
             case Rejected():
                 outcome, problem = outcome_of(event), f"{event.status} {event.phrase}"
                 self.feed(lambda call, now: call.not_reached(outcome, event.status, problem, now))
-            case Reoffered() | Reanswered() | ReofferRefused() if self.leg:
+            case Reoffered(body=body) | Reanswered(body=body) if leg := self.leg:
+                self.once_named(leg, body, partial(self.media_changed, leg, event))
+            case ReofferRefused() if self.leg:
                 self.media_changed(self.leg, event)
             case Digit(digit=digit):
                 self.feed(lambda call, now: call.digit(digit, now))
@@ -299,10 +320,25 @@ class Line:
                 target = str(asked.target)
                 self.feed(lambda call, now: call.refer(target, asked.replaces, asked.referred_by, now))
 
+    def once_named(self, leg: SipLeg, body: bytes, then: Callable[[], None]) -> None:
+        """Read a description: at once, as nearly all can be, or when the names in it have been looked up."""
+        if not leg.has_names(body):
+            then()
+            return
+
+        async def later() -> None:
+            await leg.find_names(body)
+            then()
+
+        self.spawn(later())
+
     def _confirmed(self, body: bytes) -> None:
+        if leg := self.leg:
+            self.once_named(leg, body, lambda: self._take_answer(leg, body))
+
+    def _take_answer(self, leg: SipLeg, body: bytes) -> None:
         try:
-            if self.leg:
-                self.leg.take_answer(body)
+            leg.take_answer(body)
         except GatewayError as error:
             self._hang_up_over(error)
             return
@@ -349,10 +385,7 @@ class Line:
         assert self.call is not None
         match action:
             case CallEvent():
-                record = self.call.record()
-                if action.type == "ended" and self.leg:
-                    record["media"] = self.leg.stats()
-                self._house.tell(action, record)
+                self._house.tell(action, self.call.record())
             case tools.RunTool():
                 self.spawn(self._run_tool(action))
             case Consult():
@@ -386,12 +419,18 @@ class Line:
 
     def close(self) -> None:
         """Give back what it holds. The call, if there is one, has ended."""
-        self._house.forget(self)
-        self._dismiss()
-        if self.leg:
-            self.leave(self.leg)
-        if self._driver:
-            self._driver.close()
+        self.closed = True
+        finish(
+            f"call {self.facts.call_id}",
+            lambda: self._house.forget(self),
+            self._dismiss,
+            *(partial(self.leave, leg) for leg in (self.leg,) if leg),
+            *(driver.close for driver in (self._driver,) if driver),
+            self.behind.close,
+            self._cancel_tasks,
+        )
+
+    def _cancel_tasks(self) -> None:
         current = asyncio.current_task()
         for task in self._tasks:
             if task is not current:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from gateway.codecs import Codec
 from gateway.errors import SdpError
-from gateway.sip import Agreed, AudioFormat, LocalMedia, accept_answer, make_answer, make_offer, parse_sdp
+from gateway.sip import Agreed, AudioFormat, LocalMedia, accept_answer, make_answer, make_offer, names_in, parse_sdp
 
 _VERSION = re.compile(rb"^o=.*\r\n", re.MULTILINE)
 
 
 class Negotiation:
-    """`answer` is the body of our 200: an answer, or an offer where the INVITE held none."""
+    """`answer` is the body of our 200: an answer, or an offer where the INVITE held none.
 
-    def __init__(self, codecs: tuple[Codec, ...], ptime_ms: int, srtp: str) -> None:
+    `check` raises MediaAddressRefused for what media shall not be sent to.
+    """
+
+    def __init__(self, codecs: tuple[Codec, ...], ptime_ms: int, srtp: str, check: Callable[[Agreed], None]) -> None:
+        self._check = check
         self.agreed: Agreed | None = None
         self.answer = b""
         self.local = LocalMedia(
@@ -37,6 +42,14 @@ class Negotiation:
     def use_port(self, port: int) -> None:
         self.local = replace(self.local, port=port)
 
+    def unknown_names(self, body: bytes) -> set[str]:
+        """That stand in a description of the peer's instead of addresses. Raises SdpError."""
+        return names_in(parse_sdp(body)) - set(self.local.names) if body else set()
+
+    def know(self, names: Mapping[str, str]) -> None:
+        """Their addresses."""
+        self.local = replace(self.local, names={**self.local.names, **names})
+
     def offer(self, host: str) -> bytes:
         """From that address of ours."""
         self.local = replace(self.local, host=host)
@@ -47,16 +60,24 @@ class Negotiation:
         self.local = replace(self.local, host=host)
         self.answer, self.agreed = self._described(offer)
 
+    def settle_on(self, host: str) -> None:
+        """The address of ours that a call is answered from, before its description can be read."""
+        self.local = replace(self.local, host=host)
+
     def answered(self, body: bytes, what: str) -> Agreed:
         """The answer to our offer, which later ones of the same call may leave out. Raises SdpError, NoCommonCodec."""
         if body:
-            self.agreed = accept_answer(parse_sdp(body), self.local)
+            agreed = accept_answer(parse_sdp(body), self.local)
+            self._check(agreed)
+            self.agreed = agreed
         if self.agreed is None:
             raise SdpError(f"{what} holds no answer to our offer")
         return self.agreed
 
     def reoffered(self, offer: bytes) -> tuple[bytes, Agreed | None]:
-        """The answer to a re-INVITE, and what changed. Raises SdpError, NoCommonCodec; then all is as it was."""
+        """The answer to a re-INVITE, and what changed. Raises SdpError, NoCommonCodec, MediaAddressRefused;
+        then all is as it was.
+        """
         answer, agreed = self._described(offer)
         if _VERSION.sub(b"", answer) != _VERSION.sub(b"", self.answer):  # the version counts changes (RFC 3264, 8)
             self.local = replace(self.local, version=self.local.version + 1)
@@ -66,7 +87,11 @@ class Negotiation:
 
     def _described(self, offer: bytes) -> tuple[bytes, Agreed | None]:
         """The answer to `offer`; where there is none, an offer of ours, which the ACK will answer."""
-        return make_answer(parse_sdp(offer), self.local) if offer else (make_offer(self.local), None)
+        if not offer:
+            return make_offer(self.local), None
+        answer, agreed = make_answer(parse_sdp(offer), self.local)
+        self._check(agreed)
+        return answer, agreed
 
     def direction(self, direction: str) -> LocalMedia | None:
         """What an offer says that changes nothing else; None before anything was agreed on."""

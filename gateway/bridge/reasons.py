@@ -33,6 +33,8 @@ REASONS: dict[type[errors.GatewayError], Reason] = {
     errors.NoRoute: Reason(404, "no_route"),
     errors.NoCommonCodec: Reason(488, "no_common_codec", {"Warning": '305 gateway "Incompatible media format"'}),
     errors.NoMediaPort: Reason(503, "no_media_port"),
+    errors.NoFileDescriptor: Reason(503, "no_file_descriptor"),
+    errors.MediaAddressRefused: Reason(488, "media_address_refused"),
     errors.AgentBusy: Reason(486, "agent_busy"),
     errors.NoSuchAgent: Reason(404, "no_such_agent"),
     errors.NoSuchTrunk: Reason(404, "no_such_trunk"),
@@ -51,6 +53,14 @@ REASONS: dict[type[errors.GatewayError], Reason] = {
     errors.ToolError: Reason(500, "tool_failed"),
 }
 """One row for each kind of error."""
+
+WARNINGS = {
+    300: "Incompatible network protocol",
+    301: "Incompatible network address formats",
+    330: "Multicast not available",
+    399: "Address not allowed",
+}
+"""Codes of the Warning header with their texts (RFC 3261 section 20.43)."""
 
 OURS = Reason(500, "internal_error")
 """For whatever is raised without being meant to."""
@@ -95,6 +105,9 @@ def outcome_of(rejection: Rejection) -> str:
 def reason_of(error: BaseException, retry_after: Mapping[str, int] = RETRY_AFTER) -> Reason:
     """With Retry-After where `retry_after` has seconds for the outcome."""
     reason = REASONS.get(type(error), OURS) if isinstance(error, errors.GatewayError) else OURS
+    if isinstance(error, errors.MediaAddressRefused):
+        warning = f'{error.warning} gateway "{WARNINGS[error.warning]}"'
+        reason = replace(reason, headers={**reason.headers, "Warning": warning})
     if seconds := retry_after.get(reason.outcome):
         return replace(reason, headers={**reason.headers, "Retry-After": str(seconds)})
     return reason

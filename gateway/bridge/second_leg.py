@@ -85,16 +85,12 @@ class SecondLeg:
             case Progress(status=status):
                 self._tell(lambda whom, now: whom.other_ringing(status, now))
             case Answered(body=body):
-                try:
-                    leg.answered(body)
-                except GatewayError as error:
-                    self._ended(str(error), 488)
-                    return
-                self._line.talk(leg)
-                self._tell(lambda whom, now: whom.other_answered(now))
+                self._line.once_named(leg, body, lambda: self._answered(leg, body))
             case Rejected():
                 self._ended(f"{event.status} {event.phrase}", event.status)
-            case Reoffered() | Reanswered() | ReofferRefused():
+            case Reoffered(body=body) | Reanswered(body=body):
+                self._line.once_named(leg, body, lambda: self._line.media_changed(leg, event))
+            case ReofferRefused():
                 self._line.media_changed(leg, event)
             case Digit(digit=digit):
                 leg.digit(digit)
@@ -102,6 +98,15 @@ class SecondLeg:
                 leg.tell_referrer(603)
             case Ended():
                 self._ended("the target hung up", 0)
+
+    def _answered(self, leg: SipLeg, body: bytes) -> None:
+        try:
+            leg.answered(body)
+        except GatewayError as error:
+            self._ended(str(error), 488)
+            return
+        self._line.talk(leg)
+        self._tell(lambda whom, now: whom.other_answered(now))
 
     def _ended(self, problem: str, status: int) -> None:
         self._tell(lambda whom, now: whom.other_ended(problem, status, now))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 
 from gateway.bridge.interludes import FRAME, Interludes
 from gateway.bridge.leg import Leg, LegEvents
+from gateway.bridge.media_access import MediaAccess
 from gateway.bridge.negotiation import Negotiation
 from gateway.bridge.passing import Passing
 from gateway.bridge.playout import Playout
@@ -21,8 +24,9 @@ from gateway.bridge.recorder import Recorder
 from gateway.bridge.uplink import Uplink
 from gateway.bridge.upstream import PROVIDER_HZ
 from gateway.codecs import CODECS, Codec, Coder, Law, Resampler, Sound, dbm0
+from gateway.errors import SdpError
 from gateway.realtime import Heard
-from gateway.rtp import Gap, MediaClock, MediaSettings, PortPool, RtpSession, Srtp, Stream, open_session
+from gateway.rtp import Gap, MediaClock, MediaSettings, PortPool, RtpSession, Srtp, Stream, Trust, open_session
 from gateway.sip import (
     Agreed,
     Callee,
@@ -30,6 +34,7 @@ from gateway.sip import (
     Reoffered,
     Session,
     Trunk,
+    Uri,
     UserAgent,
     make_offer,
 )
@@ -51,8 +56,10 @@ class SipLeg:
         srtp: str = "off",
         ptime_ms: int = 20,
         interludes: Interludes | None = None,
+        access: MediaAccess | None = None,
     ) -> None:
-        self._user_agent, self._trunk = user_agent, trunk
+        self._user_agent, self._trunk, self._access = user_agent, trunk, access
+        self.listen_early = False  # also to what comes before a call of ours is answered
         self.session: Session | None = None
         self._uplink, self._interludes = uplink, interludes or Interludes()
         uplink.fault = self.fault
@@ -74,16 +81,37 @@ class SipLeg:
         self._listen_as(codecs[0])
         self.history: NDArray[np.int16] = SILENCE  # the frame before
         self.clock: MediaClock[SipLeg] | None = None
-        self.media = Negotiation(codecs, ptime_ms, srtp)
+        self.media = Negotiation(codecs, ptime_ms, srtp, self._check)
 
     def __str__(self) -> str:
         heard = self.media.agreed.format.name if self.media.agreed else "no media yet"
         return f"{self.session}; {self.rtp}; {heard}"
 
+    def _check(self, agreed: Agreed) -> None:
+        if self._access and self.session:
+            self._access.check(agreed, self.session, self.rtp.port if self.rtp else 0)
+
     # signalling
 
+    async def find_names(self, body: bytes) -> None:
+        """Look up what a description of the peer's names instead of addresses; what is not found is refused later."""
+        with suppress(SdpError):  # which whoever reads it says
+            if self._access and (names := self.media.unknown_names(body)):
+                self.media.know(await self._access.look_up(names, self.media.local.host))
+
+    def has_names(self, body: bytes) -> bool:
+        """Something in it has to be looked up first."""
+        with suppress(SdpError):
+            return bool(self.media.unknown_names(body))
+        return False
+
+    def use(self, session: Callee) -> None:
+        """Whose INVITE it is, and the address of ours that it came to."""
+        self.session = session
+        self.media.settle_on(session.dialog.flow.local[0])
+
     def take(self, session: Callee) -> None:
-        """Read the INVITE's offer. Raises SdpError, NoCommonCodec."""
+        """Read the INVITE's offer. Raises SdpError, NoCommonCodec, MediaAddressRefused."""
         self.session = session
         self.media.take(session.offer, session.dialog.flow.local[0])
 
@@ -123,15 +151,29 @@ class SipLeg:
             self._user_agent.act(lambda now: verb(session, now))
 
     def _apply(self, agreed: Agreed) -> None:
-        codec = CODECS[agreed.format.name]
+        self._use(CODECS[agreed.format.name])
+        if self.rtp:
+            self.rtp.update(
+                Stream(
+                    payload_type=agreed.format.payload_type,
+                    dtmf_payload_type=agreed.dtmf_payload_type,
+                    remote=agreed.remote,
+                    trust=self._access.trust(agreed, self.session) if self._access and self.session else Trust(),
+                    accepted=frozenset(one.payload_type for one in agreed.others),
+                    dtmf_accepted=agreed.dtmf_types,
+                    sending=agreed.send,
+                    srtp=self._srtp(agreed),
+                    rtcp=agreed.rtcp,
+                    mux=agreed.mux,
+                    packet_ms=agreed.ptime_ms,
+                )
+            )
+
+    def _use(self, codec: Codec) -> None:
         if codec is not self._codec:
             self._listen_as(codec)
             self._uplink.use(codec.sound)
             self.record(self._uplink.recorder)
-        if self.rtp:
-            kind, dtmf, rtcp = agreed.format.payload_type, agreed.dtmf_payload_type, agreed.rtcp
-            srtp, packet_ms = self._srtp(agreed), agreed.ptime_ms
-            self.rtp.update(Stream(kind, dtmf, agreed.remote, agreed.send, srtp, rtcp, agreed.mux, packet_ms))
 
     def _listen_as(self, codec: Codec) -> None:
         self._codec, self._coder = codec, codec.coder and codec.coder()
@@ -143,9 +185,9 @@ class SipLeg:
         crypto, current = agreed.crypto, self.rtp.srtp if self.rtp else None
         if crypto is None:
             return None
-        if current and (current.suite, current.remote_key) == (crypto.suite, crypto.key):
+        if current and (current.suite, current.remote_keys) == (crypto.suite, crypto.keys):
             return current
-        return Srtp(crypto.suite, self.media.local.srtp_key, crypto.key)
+        return Srtp(crypto.suite, self.media.local.srtp_key, crypto.keys)
 
     # Leg
 
@@ -176,9 +218,21 @@ class SipLeg:
 
     def transfer(self, target: str, replaces: Leg | None = None) -> bool:
         asked: list[object] = []
+        target = self._as_sip(target)
         other = replaces.session if isinstance(replaces, SipLeg) else None
         self._act(lambda session, now: asked.append(session.refer(target, now, replaces=other)))
         return asked not in ([], [None])
+
+    def _as_sip(self, target: str) -> str:
+        """A number as a SIP URI at the trunk (RFC 3261 section 19.1.6): Asterisk and others refuse tel: in Refer-To."""
+        if not target.lower().startswith("tel:") or self.session is None:
+            return target
+        number, _, _ = target[4:].partition(";")
+        server = self._trunk.server if self._trunk else None
+        at = self.session.dialog.remote_target
+        domain = (self._trunk and self._trunk.domain) or (server.host if server else at.host)
+        port = (server.port if server else at.port) if domain != (self._trunk and self._trunk.domain) else None
+        return str(Uri("sip", re.sub(r"[-.() ]", "", number), domain, port, {"user": "phone"}))
 
     def tell_referrer(self, status: int) -> None:
         self._act(lambda session, now: session.tell_referrer(status, now))
@@ -280,11 +334,14 @@ class SipLeg:
         self._uplink.deaf = deaf
 
     def close(self) -> None:
-        if not self._closed:
-            self._closed = True
-            self._uplink.close()
-        if self.rtp:
-            self.rtp.close()
+        """Once or more often; the port is given back whatever else fails."""
+        try:
+            if not self._closed:
+                self._closed = True
+                self._uplink.close()
+        finally:
+            if self.rtp:
+                self.rtp.close()
 
     def stats(self) -> dict[str, Any]:
         codec = {"codec": self.media.agreed.format.name} if self.media.agreed else {}
@@ -329,7 +386,7 @@ class SipLeg:
             self._uplink.quiet_ms += 20
         else:
             self._uplink.tick(self.rtp.waiting)
-        if 0 < self._timeout_ms < self._uplink.quiet_ms:
+        if 0 < self._timeout_ms < self._uplink.quiet_ms and self.rtp.quiet_seconds * 1000 > self._timeout_ms:
             self._check_silence()
         if self._talking and not talking:
             if self.clock:
@@ -369,6 +426,8 @@ class SipLeg:
     # Sink
 
     def audio(self, payload: bytes) -> None:
+        if self.clock is None and not self.listen_early:
+            return  # ringing tones and announcements of the network: nobody has answered
         if self._coder:
             payload = self._coder.decode(payload)
         if self._other is None:
@@ -380,8 +439,17 @@ class SipLeg:
         self._other._passing.put(payload, self.sound)
 
     def gap(self, gap: Gap) -> None:
-        if self._other is None:
+        if self._other is None and (self.clock or self.listen_early):
             self._uplink.gap(gap)
+
+    def switch(self, payload_type: int) -> None:
+        """The peer goes on in another format of those that it named: so do we (RFC 3264 section 7)."""
+        agreed = self.media.agreed
+        formats = [agreed.format, *agreed.others] if agreed else []
+        for one in formats:
+            if one.payload_type == payload_type and self.rtp:
+                self._use(CODECS[one.name])
+                self.rtp.use(payload_type)
 
     def digit(self, digit: str) -> None:
         if self._other:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,13 @@ from gateway.bridge.call import Call
 from gateway.bridge.downstream import render
 from gateway.bridge.facts import CallFacts
 from gateway.bridge.line import DialOrder, Line
+from gateway.bridge.media_access import MediaAccess
 from gateway.bridge.promptness import Delays
 from gateway.bridge.reasons import OURS, Reason, reason_of
 from gateway.bridge.router import Route, Router
 from gateway.bridge.sip_leg import SipLeg
 from gateway.bridge.upstream import Upstream
+from gateway.cleanup import finish
 from gateway.codecs import hold_tune
 from gateway.errors import (
     AgentBusy,
@@ -47,6 +49,9 @@ from gateway.rtp import Gather, MediaClock, MediaSettings, PortPool
 from gateway.sip import Callee, Event, Incoming, NameAddr, Session, SipSettings, Trunk, UserAgent, check_order, claims
 
 log = structlog.get_logger("gateway.calls")
+
+SWEEP_SECONDS = 40.0
+"""Between two looks for what nobody has any more; a session that waits for its last answer takes 32 (64 * T1)."""
 
 Sink = Callable[[CallEvent, dict[str, Any]], None]
 
@@ -99,6 +104,10 @@ class Switchboard:
         self.epoch = time.time() - loop.time()
         self.user_agent = UserAgent(sip, self._receive)
         self.ports = PortPool(media.first_port, media.last_port, loop.time)
+        self.access = MediaAccess(self.user_agent, self.ports)
+        self.leaked = 0  # calls, ports and sessions that nobody had any more, found by the sweep
+        self._suspects: set[object] = set()
+        self._sweeper = loop.call_later(SWEEP_SECONDS, self._sweep)
         self.clock: MediaClock[SipLeg] = MediaClock(render)
         self.health, self.pool = Health(loop.time), Pool()
         self.threads = ThreadPoolExecutor(1, "recorder")  # started with the first recording
@@ -150,6 +159,25 @@ class Switchboard:
         """A call of this node as it stands, also one that is only being made ready."""
         line = self._lines.get(call_id)
         return line.record() if line else None
+
+    def _sweep(self) -> None:
+        """What has been without an owner at two looks is a leak: a fault of ours, which costs no more than this."""
+        self._sweeper = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
+        owned = {leg.rtp for line in self._lines.values() for leg in line.legs}
+        ended = [line for line in self._lines.values() if line.closed or (line.call and line.call.ended)]
+        orphans = [rtp for rtp in self.ports.lent.values() if rtp and rtp not in owned]
+        lost = [one for one in self.user_agent.core.live_sessions() if one not in self._by_session]
+        found: list[tuple[object, Callable[[], object]]] = [
+            *((line, line.close) for line in ended),
+            *((rtp, rtp.close) for rtp in orphans),
+            *((one, partial(self.user_agent.act, one.abandon)) for one in lost),
+        ]
+        for what, end in found:
+            if what in self._suspects:
+                self.leaked += 1
+                log.error("call.leaked", what=str(what))
+                finish(what, end)
+        self._suspects = {what for what, _ in found}
 
     def use(self, routes: tuple[Route, ...], trunks: tuple[Trunk, ...]) -> None:
         """Take these from now on; calls in progress stay as they are."""
@@ -245,10 +273,10 @@ class Switchboard:
 
     async def close(self) -> None:
         """Hang up on whoever is left, and listen no more."""
+        self._sweeper.cancel()
         for line in list(self._lines.values()):
-            line.hang_up("node_stopped")
-            line.close()
-        self.pool.close()
+            finish(line.facts.call_id, partial(line.hang_up, "node_stopped"), line.close)
+        finish("switchboard", self.pool.close, self.access.close)
         await self.user_agent.close()
         if "web" in self.__dict__:
             await self.web.aclose()

@@ -4,6 +4,7 @@ from gateway.rtp.clock import Gather, MediaClock
 from gateway.rtp.ports import PortPool
 from gateway.rtp.reorder import Gap
 from gateway.rtp.session import MediaSettings, RtpSession, Sink, Stream, open_session
+from gateway.rtp.source import Trust
 from gateway.rtp.srtp import Srtp
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "Sink",
     "Srtp",
     "Stream",
+    "Trust",
     "open_session",
 ]

@@ -2,32 +2,59 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from gateway.errors import NoMediaPort
+
+if TYPE_CHECKING:
+    from gateway.rtp.session import RtpSession
 
 REST_SECONDS = 30.0
 """How long a port is not lent again, so that nobody hears what the last peer still sends."""
 
 
 class PortPool:
-    """Lends ports in turn. A rested port comes before a resting one; where only resting ones are left, none is lent."""
+    """Lends ports at random, for a port that can be guessed can be sent to; those that rest are not lent."""
 
-    def __init__(self, first: int, last: int, clock: Callable[[], float], rest: float = REST_SECONDS) -> None:
-        self._first, self._last, self._clock, self._rest = first, last, clock, rest
-        self._free: deque[tuple[int, float]] = deque((port, 0.0) for port in range(first + first % 2, last + 1, 2))
+    def __init__(
+        self,
+        first: int,
+        last: int,
+        clock: Callable[[], float],
+        rest: float = REST_SECONDS,
+        choose: Callable[[int], int] = secrets.randbelow,
+    ) -> None:
+        self._first, self._last, self._clock, self._rest, self._choose = first, last, clock, rest, choose
+        self._ready = list(range(first + first % 2, last + 1, 2))
+        self._resting: deque[tuple[int, float]] = deque()
+        self.lent: dict[int, RtpSession | None] = {}  # to whom, once it listens
 
     def take(self) -> int:
         """Raises NoMediaPort."""
-        if not self._free or self._free[0][1] > self._clock():
+        self._wake()
+        if not self._ready:
             raise NoMediaPort(self._first, self._last)
-        return self._free.popleft()[0]
+        place = self._choose(len(self._ready))
+        self._ready[place], self._ready[-1] = self._ready[-1], self._ready[place]
+        port = self._ready.pop()
+        self.lent[port] = None
+        return port
 
     def give_back(self, port: int) -> None:
-        self._free.append((port, self._clock() + self._rest))
+        """Once; what was not lent is not taken."""
+        if port in self.lent:
+            del self.lent[port]
+            self._resting.append((port, self._clock() + self._rest))
+
+    def _wake(self) -> None:
+        now = self._clock()
+        while self._resting and self._resting[0][1] <= now:
+            self._ready.append(self._resting.popleft()[0])
 
     def __len__(self) -> int:
         """Ports that could be lent now."""
-        now = self._clock()
-        return sum(1 for _, ready in self._free if ready <= now)
+        self._wake()
+        return len(self._ready)

@@ -19,6 +19,7 @@ from gateway.sip.events import (
     ReofferRefused,
 )
 from gateway.sip.headers import NameAddr
+from gateway.sip.media_address import UNSPECIFIED, names_in
 from gateway.sip.offer import Agreed, AudioFormat, LocalMedia, accept_answer, make_answer, make_offer
 from gateway.sip.outgoing import Order, check_headers, check_order
 from gateway.sip.passport import claims
@@ -30,6 +31,7 @@ from gateway.sip.uri import Uri
 from gateway.sip.user_agent import SipSettings, UserAgent
 
 __all__ = [
+    "UNSPECIFIED",
     "Agreed",
     "Answered",
     "AudioFormat",
@@ -64,5 +66,6 @@ __all__ = [
     "claims",
     "make_answer",
     "make_offer",
+    "names_in",
     "parse_sdp",
 ]

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.errors import SipParseError
 from gateway.sip import reliable
 from gateway.sip.dialog import Dialog
 from gateway.sip.events import Confirmed
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import parse_params
+from gateway.sip.headers import NameAddr
+from gateway.sip.matching import is_alone, is_behind_nat, is_private
 from gateway.sip.message import Request, Response
 from gateway.sip.server_tx import ServerTransaction
 from gateway.sip.session import Session, State
@@ -30,7 +33,14 @@ class Callee(Session):
         self, core: Core, transaction: ServerTransaction, flow: Flow, tag: str, contact: Uri, trunk: Trunk | None
     ) -> None:
         request = transaction.request
-        super().__init__(core, Dialog.of_server(request, tag, contact, flow), request, trunk)
+        nat = is_behind_nat(request, flow)
+        way = trunk is None or trunk.nat != "off"
+        hop = next((NameAddr.parse(one).uri for one in request.headers.all("Record-Route")), None) or (
+            request.contact.uri if request.contact else request.from_.uri
+        )
+        by_flow = way and reached_by_flow(request, hop, flow, nat)
+        super().__init__(core, Dialog.of_server(request, tag, contact, flow, by_flow), request, trunk)
+        self.behind_nat = nat
         self._invite = self._offering = transaction
         self.peer_allows = request.headers.get("Allow") or ""
         self._bye_after_ack: str | None = None
@@ -142,9 +152,24 @@ def wants_replacement(request: Request) -> tuple[tuple[str, str, str], bool] | N
 
     RFC 3891 section 3: its to-tag is ours. Raises SipParseError.
     """
-    value = request.headers.get("Replaces")
-    if value is None:
+    values = request.headers.all("Replaces")
+    if not values:
         return None
+    if len(values) > 1:  # section 3: more than one is 400
+        raise SipParseError("Replaces stands there more than once")
+    value = values[0]
     call_id, *pieces = value.split(";")
     params = parse_params(pieces)
     return (call_id.strip(), params.get("to-tag", ""), params.get("from-tag", "")), "early-only" in params
+
+
+def reached_by_flow(request: Request, hop: Uri, flow: Flow, nat: bool) -> bool:
+    """Whether requests to the neighbour go back by `flow`, for the address that it names, `hop`, does not lead to it.
+
+    So it is with a user agent behind a NAT, or at the other end of a connection that only it can make; and with an
+    address of a private network that came from outside of one.
+    """
+    if is_private(hop.host) and not is_private(flow.remote[0]):
+        return True
+    at_via = hop.host == request.via.host
+    return (nat and (is_alone(request) or at_via)) or (flow.reliable and is_alone(request))

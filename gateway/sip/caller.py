@@ -19,8 +19,9 @@ from gateway.sip.dialog import Dialog, head
 from gateway.sip.digest import Login
 from gateway.sip.events import Answered, Progress, Rejected
 from gateway.sip.flow import Flow
-from gateway.sip.grammar import parse_int
+from gateway.sip.grammar import parse_int, unquote
 from gateway.sip.headers import NameAddr
+from gateway.sip.matching import is_private
 from gateway.sip.message import Headers, Request, Response
 from gateway.sip.session import Session, State
 from gateway.sip.trunks import Trunk
@@ -47,7 +48,8 @@ class Invitation:
     `offer` makes our SDP for the address at which the peer reaches us; without it the offer is asked for. `headers` go
     into the INVITE as they are (names and values without line ends). A call that nobody answers within `ring_seconds`
     is cancelled; a flow that says nothing for `next_seconds` is given up where there is another. Up to `redirects` 3xx
-    responses are followed. `session_seconds` of 0 asks for no session timer.
+    responses are followed. `session_seconds` of 0 asks for no session timer. `bound`: it is a telephone that registered
+    here, and `flows` the way by which it did.
     """
 
     target: Uri
@@ -64,6 +66,7 @@ class Invitation:
     next_seconds: float = 4.0
     redirects: int = 0
     session_seconds: int = session_timer.PREFERRED
+    bound: bool = False
 
 
 class Caller(Session):
@@ -211,7 +214,20 @@ class Caller(Session):
         return True
 
     def _dialog_of(self, response: Response) -> Dialog:
-        return Dialog.of_client(self.request, response, self._contact_for(self._invite_flow), self._invite_flow)
+        flow = self._invite_flow
+        return Dialog.of_client(self.request, response, self._contact_for(flow), flow, self._reached_by_flow(response))
+
+    def _reached_by_flow(self, response: Response) -> bool:
+        """A telephone that registered here is reached by the way that its REGISTER came; a private address from outside
+        of a network leads nowhere."""
+        if self.trunk and self.trunk.nat == "off":
+            return False
+        routes, contact = response.headers.all("Record-Route"), response.contact
+        if self._invitation.bound:
+            self.behind_nat = True
+            return not routes
+        hop = NameAddr.parse(routes[-1]).uri if routes else contact.uri if contact else None
+        return hop is not None and is_private(hop.host) and not is_private(self._invite_flow.remote[0])
 
     def _accepted(self, response: Response, now: float) -> None:
         tag = response.to.tag
@@ -224,7 +240,7 @@ class Caller(Session):
             if self._given_up:
                 self._end(now)
             return
-        dialog.remote_target = response.contact.uri if response.contact else dialog.remote_target
+        dialog.retarget(response)
         dialog.route_set = response.headers.all("Record-Route")[::-1]
         self._stop_asking()
         self.state, self.dialog = State.CONFIRMED, dialog
@@ -255,9 +271,9 @@ class Caller(Session):
             self._ask(self._invite_flow, now)
             return
         if status == 422 and self._session_seconds:
-            least = parse_int(response.headers.get("Min-SE") or "", "Min-SE", 2**31 - 1)
-            if least > self._session_seconds:
-                self._session_seconds = least
+            wanted = session_timer.least(response)
+            if wanted > self._session_seconds:
+                self._session_seconds = wanted
                 self._ask(self._invite_flow, now)
                 return
         if status == 503 and self.state is State.CALLING and self._flows:
@@ -337,5 +353,5 @@ def _preferred(response: Response) -> NameAddr | None:
     for value in response.headers.all("Contact"):
         with suppress(SipParseError, ValueError):
             contact = NameAddr.parse(value)
-            found.append((float(contact.params.get("q") or 1), contact))
+            found.append((float(unquote(contact.params.get("q") or "1")), contact))
     return max(found, key=lambda one: one[0])[1] if found else None

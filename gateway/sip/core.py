@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gateway.errors import SipParseError, TrunkBusy
 from gateway.machine import Timers
 from gateway.records import RETRY_AFTER
+from gateway.sip.bans import Ban
 from gateway.sip.callee import Callee
 from gateway.sip.caller import Caller, Invitation
 from gateway.sip.client_tx import ClientTransaction, ResponseSink
 from gateway.sip.dialog import Dialog
 from gateway.sip.events import Event, Incoming, Registered
 from gateway.sip.flow import Flow
-from gateway.sip.matching import COOKIE, merge_key, note_source, phrase, repair_start_line, server_key
-from gateway.sip.message import Message, Request, Response, check, parse, parse_head
+from gateway.sip.matching import COOKIE, merge_key, note_source, phrase, salvage, server_key
+from gateway.sip.message import Message, Request, Response, check, parse
 from gateway.sip.reception import ALLOW, SUPPORTED, Reception
 from gateway.sip.server_tx import ServerTransaction
 from gateway.sip.session import Session
@@ -56,7 +59,23 @@ class Refused:
     flow: Flow
 
 
-Action = Send | Event | Registered | Locate | Refused
+@dataclass(frozen=True, slots=True)
+class Banned:
+    """An address, or an account there, is not listened to for a while."""
+
+    ban: Ban
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """Who is at the other end of this connection has logged in, or has a call."""
+
+    flow: Flow
+
+
+Action = Send | Event | Registered | Locate | Refused | Banned | Vouched
+
+_CALL_ID = re.compile(rb"\r\n(?:call-id|i)[ \t]*:([^\r\n]*)", re.IGNORECASE)
 
 
 class Core:
@@ -72,6 +91,8 @@ class Core:
         chance: Callable[[], float] = random.random,
         trunks: tuple[Trunk, ...] = (),
         realm: str = "gateway",
+        open_to_all: bool = False,
+        calls_per_second: float = 0.0,
         max_calls: int = 0,
         max_setups: int = 300,
         ignore_strangers: bool = False,
@@ -86,7 +107,7 @@ class Core:
         self.sessions = 0
         self.setups = 0  # calls that came in and are not answered yet
         self._ignore_strangers = ignore_strangers
-        self.trunks = Trunks(trunks, realm)
+        self.trunks = Trunks(trunks, realm, open_to_all, calls_per_second)
         self._user_agent = user_agent
         self.contact_user = contact_user
         self.token, self.chance = token, chance
@@ -95,6 +116,7 @@ class Core:
         self._clients: dict[tuple[str, str], ClientTransaction] = {}
         self._invites: dict[tuple[str, ...], Callee] = {}  # by the key of the INVITE's transaction
         self._dialogs: dict[tuple[str, str, str], tuple[Session, Dialog]] = {}
+        self._call_ids: Counter[str] = Counter()  # of dialogs
         self._first_seen: dict[tuple[str, str, str], tuple[str, ...]] = {}  # merged requests (section 8.2.2.2)
 
     # machine
@@ -103,8 +125,14 @@ class Core:
         return self.timers.deadline()
 
     def expire(self, now: float) -> None:
+        faults: list[Exception] = []
         for owner, name in self.timers.due(now):
-            owner.expire(name, now)  # type: ignore[attr-defined]
+            try:
+                owner.expire(name, now)  # type: ignore[attr-defined]
+            except Exception as fault:  # of one call; the timers of others are due all the same
+                faults.append(fault)
+        if faults:
+            raise faults[0]
 
     def actions(self) -> list[Action]:
         taken, self._actions = self._actions, []
@@ -114,23 +142,44 @@ class Core:
 
     def receive(self, data: bytes, flow: Flow, now: float) -> None:
         """One message. What cannot be read is answered where that is possible, and is reported once."""
-        if self.trunks.banned(flow.remote[0], now):
+        host, bans = flow.remote[0], self.trunks.bans
+        known = self.trunks.knows(host)
+        shut = not known and bans.banned(host, now)
+        if shut and not self._may_belong(data, flow, now):
+            bans.dropped += 1
             return
         try:
             message = parse(data)
             check(message)
         except SipParseError as error:
-            if not self.trunks.knows(flow.remote[0]):
-                self.trunks.strike(flow.remote[0], now)
-            self._refuse_garbage(data, error, flow)
+            if not known and (flow.reliable or not self.trunks.guard):  # else the address need not be the sender's
+                bans.strike(host, now, "not SIP")
+            if not shut:
+                self._refuse_garbage(data, error, flow)
             return
+        finally:
+            self._tell_bans()
         try:
             if isinstance(message, Response):
                 self._receive_response(message, now)
             else:
-                self._receive_request(message, flow, now)
+                self._receive_request(message, flow, now, shut)
         except SipParseError as error:
             self._refuse_garbage(data, error, flow)
+        finally:
+            self._tell_bans()
+
+    def _may_belong(self, data: bytes, flow: Flow, now: float) -> bool:
+        """Whether something from an address that is shut out can be of a call, a registration or a telephone here."""
+        if data.startswith(b"SIP/2.0") or self.reception.registrar.reaches(flow.remote, now):
+            return True
+        found = _CALL_ID.search(data)
+        return found is not None and found[1].strip().decode("utf-8", "replace") in self._call_ids
+
+    def _tell_bans(self) -> None:
+        if self.trunks.bans.news:
+            self._actions += [Banned(one) for one in self.trunks.bans.news]
+            self.trunks.bans.news = []
 
     def invite(self, invitation: Invitation, now: float) -> Caller:
         """Call somebody. Raises TrunkBusy."""
@@ -196,18 +245,27 @@ class Core:
 
     def adopt(self, dialog: Dialog, session: Session) -> None:
         """Requests within `dialog` belong to `session` from now on."""
+        if dialog.id not in self._dialogs:
+            self._call_ids[dialog.call_id] += 1
         self._dialogs[dialog.id] = session, dialog
 
     def forget_session(self, session: Session) -> None:
         """Called once, at its end."""
         self.sessions -= 1
         for dialog in session.dialogs():
-            self._dialogs.pop(dialog.id, None)
+            if self._dialogs.pop(dialog.id, None):
+                self._call_ids[dialog.call_id] -= 1
+                if not self._call_ids[dialog.call_id]:
+                    del self._call_ids[dialog.call_id]
         if session.trunk:
             self.trunks.release(session.trunk)
 
     def finish_response(self, response: Response) -> None:
         response.headers.add("Server", self._user_agent)
+
+    def live_sessions(self) -> set[Session]:
+        """All that requests could still be for."""
+        return {session for session, _ in self._dialogs.values()}
 
     def __len__(self) -> int:
         """Live transactions and dialogs: back to 0 when nothing is going on."""
@@ -215,7 +273,7 @@ class Core:
 
     # requests
 
-    def _receive_request(self, request: Request, flow: Flow, now: float) -> None:
+    def _receive_request(self, request: Request, flow: Flow, now: float, shut: bool = False) -> None:
         back = note_source(request, flow)
         key = server_key(request)
         transaction = self._servers.get(key)
@@ -231,10 +289,15 @@ class Core:
             return
         user_of: Trunk | None = None
         stranger = not self.trunks.knows(flow.remote[0]) and not self._belongs(request, key)
+        if stranger and shut and not self.reception.registrar.reaches(flow.remote, now):
+            self.trunks.bans.dropped += 1
+            return
         if stranger or (request.method == "REGISTER" and self.trunks.guard):
             user_of = self._log_in(request, flow, back, now)
             if user_of is None:
                 return
+        if flow.connection and (user_of or not stranger):
+            self._actions.append(Vouched(flow))
         if request.to.tag == "" and self._first_seen.get(merge_key(request), key) != key:
             self._respond_statelessly(request, back, 482)
             return
@@ -244,7 +307,7 @@ class Core:
             if request.method == "CANCEL":
                 self._receive_cancel(transaction, now)
             elif request.to.tag:
-                self._receive_in_dialog(transaction, now)
+                self._receive_in_dialog(transaction, flow, now)
             else:
                 self._first_seen[merge_key(request)] = key
                 self.reception.receive(transaction, flow, user_of or self.trunks.find(flow.remote[0]), now)
@@ -260,21 +323,32 @@ class Core:
         if guard is None:
             self._refuse_stranger(request, flow, back, now)
             return None
-        user, stale = guard.verify(request, now)
-        if user and (request.method != "REGISTER" or user == request.to.uri.user):
-            self.trunks.pardon(flow.remote[0])
-            return self.trunks.trunk_of(user)
-        if not stale:
-            self.trunks.strike(flow.remote[0], now)
-        if user or request.to.tag or request.method == "CANCEL":  # another's name, or of no call that is known here
-            self._respond_statelessly(request, back, 403 if user else 481)
+        host, bans = flow.remote[0], self.trunks.bans
+        found = guard.verify(request, now, host)
+        if bans.banned(host, now, found.claimed) and not self.reception.registrar.reaches(
+            flow.remote, now, found.claimed
+        ):
+            bans.dropped += 1  # also with the right password: who guesses shall not learn of it
+            return None
+        if found.user and (request.method != "REGISTER" or found.user == request.to.uri.user):
+            bans.logged_in(host, found.user)
+            return self.trunks.trunk_of(found.user)
+        if found.answers and found.claimed and not found.user and not found.stale:
+            bans.wrong_password(host, found.claimed, now)
+        elif found.user or (found.answers and not found.stale):
+            bans.strike(host, now, "another's name" if found.user else "no such user")
+        elif not found.stale and not bans.may_challenge(host, now):
+            return None
+        if found.user or request.to.tag or request.method == "CANCEL":  # another's name, or of no call that is known
+            self._respond_statelessly(request, back, 403 if found.user else 481)
         else:
             status = 401 if request.method == "REGISTER" else 407
-            self._respond_statelessly(request, back, status, amend=lambda one: guard.challenge(one, now, stale))
+            stale = found.stale
+            self._respond_statelessly(request, back, status, amend=lambda one: guard.challenge(one, now, host, stale))
         return None
 
     def _refuse_stranger(self, request: Request, flow: Flow, back: Flow, now: float) -> None:
-        self.trunks.strike(flow.remote[0], now)
+        self.trunks.bans.strike(flow.remote[0], now, f"{request.method} from an address of no trunk")
         self._actions.append(Refused(f"{request.method} from an address of no trunk", flow))
         if not self._ignore_strangers:
             self._respond_statelessly(request, back, 403)  # a flood of them leaves nothing behind
@@ -291,7 +365,7 @@ class Core:
         if session:
             session.receive_cancel(now)
 
-    def _receive_in_dialog(self, transaction: ServerTransaction, now: float) -> None:
+    def _receive_in_dialog(self, transaction: ServerTransaction, flow: Flow, now: float) -> None:
         request = transaction.request
         known = self._dialogs.get((request.call_id, request.to.tag, request.from_.tag))
         if known is None:
@@ -301,6 +375,7 @@ class Core:
         elif not known[1].follows(request):
             transaction.respond(request.respond(500), now)  # out of order (section 12.2.2)
         else:
+            known[1].moved_to(flow)
             known[0].receive(transaction, now)
 
     def own_contact(self, flow: Flow) -> Uri:
@@ -332,7 +407,7 @@ class Core:
         """Answer a malformed request where enough of it can be read to route a response; never an ACK or a response."""
         self._actions.append(Refused(str(error), flow))
         try:
-            message = parse_head(repair_start_line(data.lstrip(b"\r\n").partition(b"\r\n\r\n")[0]))
+            message = salvage(data)
             if isinstance(message, Response) or message.method == "ACK":
                 return
             _ = [message.need(name) for name in ("From", "To", "Call-ID", "CSeq")]

@@ -42,9 +42,10 @@ class Dialog:
     remote_seq: int
     contact: Uri
     flow: Flow
+    by_flow: bool = False  # the neighbour is reached by the way that it came, not at the address that it names
 
     @classmethod
-    def of_server(cls, request: Request, local_tag: str, contact: Uri, flow: Flow) -> Dialog:
+    def of_server(cls, request: Request, local_tag: str, contact: Uri, flow: Flow, by_flow: bool = False) -> Dialog:
         """The callee's side, made from a request (section 12.1.1). Raises SipParseError where Contact is malformed."""
         peer = request.contact
         return cls(
@@ -57,27 +58,39 @@ class Dialog:
             remote_seq=request.cseq.number,
             contact=contact,
             flow=flow,
+            by_flow=by_flow,
         )
 
     @classmethod
-    def of_client(cls, request: Request, response: Response, contact: Uri, flow: Flow) -> Dialog:
+    def of_client(cls, request: Request, response: Response, contact: Uri, flow: Flow, by_flow: bool = False) -> Dialog:
         """The caller's side, made by a response with a tag (section 12.1.2). Raises SipParseError."""
         peer = response.contact
         return cls(
             call_id=request.call_id,
             local=request.from_,
             remote=response.to,
-            remote_target=peer.uri if peer else request.uri,
+            remote_target=peer.uri if peer and peer.uri.is_sip else request.uri,
             route_set=response.headers.all("Record-Route")[::-1],
             local_seq=request.cseq.number,
             remote_seq=-1,
             contact=contact,
             flow=flow,
+            by_flow=by_flow,
         )
 
     @property
     def id(self) -> tuple[str, str, str]:
         return self.call_id, self.local.tag, self.remote.tag
+
+    def moved_to(self, flow: Flow) -> None:
+        """A request of the peer's came by `flow`, maybe another than before: a NAT forgets, a connection is renewed."""
+        if self.by_flow and flow.transport == self.flow.transport:
+            self.flow = replace(flow, local=self.flow.local)
+
+    def retarget(self, message: Request | Response) -> None:
+        """The peer's Contact, where it has one that can be called (section 12.2)."""
+        if (contact := message.contact) and contact.uri.is_sip:
+            self.remote_target = contact.uri
 
     def request(self, method: str, branch: str, number: int | None = None) -> tuple[Request, Flow]:
         """The next request of this dialog and where it goes first (section 12.2.1.1).
@@ -117,6 +130,8 @@ class Dialog:
 
     def _flow_to(self, hop: Uri) -> Flow:
         """By the transport that the URI names, else by the dialog's own; over the same connection to the same peer."""
+        if self.by_flow:
+            return self.flow
         transport = hop.transport if "transport" in hop.params or hop.scheme == "sips" else self.flow.transport
         if transport == self.flow.transport and self.flow.reliable and hop.host == self.flow.remote[0]:
             return self.flow

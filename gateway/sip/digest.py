@@ -118,6 +118,19 @@ class Login:
         return text + (f", opaque={quote(challenge.opaque)}" if challenge.opaque else "")
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a request proves: whose it is (`user`, empty for nobody's), or only that its nonce was old or another
+    host's (`stale`). `claimed` is the known account that it names; `answers` says that it bears a nonce which was sent
+    to where it comes from.
+    """
+
+    user: str = ""
+    stale: bool = False
+    claimed: str = ""
+    answers: bool = False
+
+
 class Guard:
     """The server's side. Nonces carry their own time and seal, so that a challenge leaves nothing behind."""
 
@@ -126,9 +139,9 @@ class Guard:
         self._secret = secrets.token_bytes(32)
         self._used: OrderedDict[str, int] = OrderedDict()  # the highest count of each nonce
 
-    def challenge(self, response: Response, now: float, stale: bool = False) -> None:
-        """Ask for a name and a password: a header for each algorithm, the strongest first."""
-        nonce = self._nonce(f"{now:.0f}.{secrets.token_hex(6)}")
+    def challenge(self, response: Response, now: float, host: str, stale: bool = False) -> None:
+        """Ask `host` for a name and a password: a header for each algorithm, the strongest first."""
+        nonce = self._nonce(f"{now:.0f}.{secrets.token_hex(6)}", host)
         header = "Proxy-Authenticate" if response.status == 407 else "WWW-Authenticate"
         for algorithm in ALGORITHMS:
             response.headers.add(
@@ -137,15 +150,20 @@ class Guard:
                 + (", stale=true" if stale else ""),
             )
 
-    def verify(self, request: Request, now: float) -> tuple[str, bool]:
-        """Who sent it, empty where that is not proven; and whether only the nonce was too old, or used before."""
+    def verify(self, request: Request, now: float, host: str) -> Verdict:
+        """What a request that came from `host` proves."""
+        verdict = Verdict()
         for value in [*request.headers.all("Authorization"), *request.headers.all("Proxy-Authorization")]:
             params = _parse(value)
             user = self.users.get(params.get("username", ""))
             algorithm = params.get("algorithm", "MD5").upper()
-            if params.get("realm") != self.realm or algorithm not in ALGORITHMS or user is None:
+            if params.get("realm") != self.realm or algorithm not in ALGORITHMS:
                 continue
             nonce, count = params.get("nonce", ""), params.get("nc", "")
+            answers = verdict.answers or self._is_ours(nonce, host)
+            if user is None:
+                verdict = Verdict(answers=answers)
+                continue
             expected = _response(
                 algorithm, user.username, self.realm, user.password, request.method, params.get("uri", ""), nonce,
                 count, params.get("cnonce", ""),
@@ -153,15 +171,19 @@ class Guard:
             if params.get("qop") != "auth" or not hmac.compare_digest(
                 expected.encode(), params.get("response", "").lower().encode()
             ):
+                verdict = Verdict(claimed=user.username, answers=answers)
                 continue
-            return (user.username, False) if self._fresh(nonce, count, now) else ("", True)
-        return "", False
+            fresh = self._is_ours(nonce, host) and self._fresh(nonce, count, now)
+            return Verdict(user.username if fresh else "", not fresh, user.username, answers)
+        return verdict
+
+    def _is_ours(self, nonce: str, host: str) -> bool:
+        """It was sent to that host: who answers with it does get what is sent there."""
+        stamp, _, seal = nonce.rpartition(".")
+        return bool(seal) and hmac.compare_digest(self._nonce(stamp, host).encode(), nonce.encode())
 
     def _fresh(self, nonce: str, count: str, now: float) -> bool:
-        stamp, _, seal = nonce.rpartition(".")
-        if not seal or not hmac.compare_digest(self._nonce(stamp).encode(), nonce.encode()):
-            return False
-        if now - float(stamp.partition(".")[0]) > NONCE_SECONDS:
+        if now - float(nonce.partition(".")[0]) > NONCE_SECONDS:
             return False
         try:
             number = int(count, 16)
@@ -175,8 +197,8 @@ class Guard:
             self._used.popitem(last=False)
         return True
 
-    def _nonce(self, stamp: str) -> str:
-        return f"{stamp}.{hmac.new(self._secret, stamp.encode(), hashlib.sha256).hexdigest()[:32]}"
+    def _nonce(self, stamp: str, host: str) -> str:
+        return f"{stamp}.{hmac.new(self._secret, f'{stamp} {host}'.encode(), hashlib.sha256).hexdigest()[:32]}"
 
 
 def _response(

@@ -17,17 +17,23 @@ class StreamFramer:
     """Feed it what TCP delivers; it returns whole messages, and `PING` for each keepalive that wants a `PONG`.
 
     On a stream Content-Length is what ends a message, so one that is missing or malformed, or a head that never
-    ends, raises SipParseError: the stream cannot be read on and has to be closed.
+    ends, is an `error`: the stream cannot be read on and has to be closed. What was whole before it is returned.
     """
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self.error: SipParseError | None = None
 
     def feed(self, data: bytes) -> list[bytes]:
+        messages: list[bytes] = []
+        if self.error:
+            return messages
         self._buffer += data
-        messages = []
-        while (message := self._take()) is not None:
-            messages.append(message)
+        try:
+            while (message := self._take()) is not None:
+                messages.append(message)
+        except SipParseError as error:
+            self.error = error
         return messages
 
     def _take(self) -> bytes | None:

@@ -2,20 +2,64 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from dataclasses import replace
 
 from gateway.errors import SipParseError
 from gateway.sip.flow import Flow
-from gateway.sip.message import Request
+from gateway.sip.message import Message, Request, Response, parse_head
 
 COOKIE = "z9hG4bK"
 
 
-def repair_start_line(head: bytes) -> bytes:
-    """Keep the method, replace what may be wrong behind it: only the headers matter for an error response."""
-    line, separator, rest = head.partition(b"\r\n")
-    method = line.split(b" ", 1)[0]
-    return method + b" sip:invalid SIP/2.0" + separator + rest if not line.upper().startswith(b"SIP/") else head
+_FOR_ANSWERS = re.compile(
+    rb"(?:^|\r\n)((?:via|v|from|f|to|t|call-id|i|cseq)[ \t]*:[^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", re.IGNORECASE
+)
+
+
+def salvage(data: bytes) -> Request | Response:
+    """What an answer needs of a message that cannot be read: its method, and the headers that answers copy.
+
+    Raises SipParseError where even that is not there.
+    """
+    line, _, rest = data.lstrip(b"\r\n").partition(b"\r\n\r\n")[0].partition(b"\r\n")
+    if not line.upper().startswith(b"SIP/"):
+        line = line.split(b" ", 1)[0][:100] + b" sip:invalid SIP/2.0"
+    return parse_head(b"\r\n".join([line, *(found[1] for found in _FOR_ANSWERS.finditer(rest))]))
+
+
+def is_behind_nat(request: Request, flow: Flow) -> bool:
+    """Whether the neighbour is seen at another address than its Via says: there is a NAT in between.
+
+    To be asked of a request as it came, or with what `note_source` has added. A port counts only where the neighbour
+    takes answers at the one that it sent from (rport, RFC 3581).
+    """
+    via = request.via
+    try:
+        said = ipaddress.ip_address(via.host)
+    except ValueError:  # a name says nothing
+        return False
+    if said != ipaddress.ip_address(flow.remote[0]):
+        return True
+    return flow.transport == "udp" and "rport" in via.params and (via.port or 5060) != flow.remote[1]
+
+
+def is_alone(message: Message) -> bool:
+    """The neighbour is the user agent itself: there is no proxy between."""
+    return len(message.headers.all("Via")) == 1 and not message.headers.all("Record-Route")
+
+
+def is_private(host: str) -> bool:
+    """An address that only a network of its own knows (RFC 1918, RFC 6598, RFC 4193 and the like)."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_private or address in _SHARED
+
+
+_SHARED = ipaddress.ip_network("100.64.0.0/10")
 
 
 def phrase(error: SipParseError) -> str:

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from gateway.errors import SipParseError
-from gateway.sip.grammar import TOKEN, parse_int, split_outside
+from gateway.sip.grammar import TOKEN, parse_int, parse_params, split_outside, unquote
 from gateway.sip.headers import COMPACT, LISTS, CSeq, NameAddr, Via
 from gateway.sip.uri import Uri
 
 MAX_HEADERS = 256
-MAX_LINE = 8192  # bytes
 MAX_MESSAGE = 65535  # bytes, head and body
 
 _WELL_KNOWN = {
@@ -92,6 +91,48 @@ class Headers:
         self._items = [(key, value) for key, value in self._items if key.lower() != wanted]
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a multipart body: its type in lower case, and whether it has to be understood."""
+
+    kind: str
+    content: bytes
+    required: bool
+
+
+_UNDERSTOOD = ("application/sdp",)
+MAX_DEPTH = 3
+"""Of multiparts within multiparts."""
+
+
+def _is_required(disposition: str, kind: str) -> bool:
+    """RFC 5621 section 8.2: handling is required unless it says otherwise; of a description of the session, always."""
+    handling = parse_params(disposition.split(";")[1:]).get("handling", "required")
+    return kind == "application/sdp" or unquote(handling).strip().lower() != "optional"
+
+
+def _parts_of(content_type: str, body: bytes, depth: int, alternatives: bool) -> Iterator[Part]:
+    boundary = unquote(parse_params(split_outside(content_type, ";")[1:]).get("boundary", ""))
+    if not boundary or depth >= MAX_DEPTH:
+        return
+    for piece in (b"\r\n" + body).split(b"\r\n--" + boundary.encode())[1:]:
+        if piece.startswith(b"--"):  # the last one ends the body
+            return
+        head, _, content = piece.partition(b"\r\n\r\n")
+        try:
+            headers = _parse_headers([line for line in head.decode("latin-1").split("\r\n")[1:] if line])
+        except SipParseError:
+            continue
+        kind = (headers.get("Content-Type") or "text/plain").partition(";")[0].strip().lower()
+        if kind.startswith("multipart/"):
+            within = kind == "multipart/alternative"
+            yield from _parts_of(headers.get("Content-Type") or "", content, depth + 1, alternatives or within)
+        else:
+            explicit = "handling" in (headers.get("Content-Disposition") or "").lower()
+            required = explicit and _is_required(headers.get("Content-Disposition") or "", kind)
+            yield Part(kind, content, required and not alternatives)
+
+
 @dataclass(slots=True)
 class Message:
     """What requests and responses share. Accessors raise SipParseError where the header is missing or malformed."""
@@ -141,18 +182,28 @@ class Message:
 
     @property
     def sdp(self) -> bytes:
-        """The session description, also from within multipart/mixed (RFC 5621); empty where there is none."""
+        """The session description, also from within a multipart body (RFC 5621); empty where there is none."""
         kind = self.content_type
         if not self.body or kind in ("application/sdp", ""):
             return self.body
-        if kind.startswith("multipart/"):
-            _, _, boundary = (self.headers.get("Content-Type") or "").partition("boundary=")
-            mark = b"--" + boundary.partition(";")[0].strip().strip('"').encode()
-            for part in self.body.split(mark)[1:]:
-                head, _, content = part.partition(b"\r\n\r\n")
-                if b"application/sdp" in head.lower():
-                    return content.rstrip(b"\r\n") + b"\r\n"
-        return b""
+        return next((part.content for part in self.parts() if part.kind == "application/sdp"), b"")
+
+    @property
+    def may_be_ignored(self) -> bool:
+        """The body is optional by its own word (Content-Disposition with handling=optional, RFC 3204 section 6.2)."""
+        return not _is_required(self.headers.get("Content-Disposition") or "", self.content_type)
+
+    @property
+    def unknown_required_part(self) -> bool:
+        """A part that has to be understood is none that is (RFC 5621 section 7)."""
+        return any(part.required and part.kind not in _UNDERSTOOD for part in self.parts())
+
+    def parts(self) -> list[Part]:
+        """Of a multipart body, with those of multiparts within it; none of another."""
+        kind = self.content_type
+        if not kind.startswith("multipart/"):
+            return []
+        return list(_parts_of(self.headers.get("Content-Type") or "", self.body, 0, kind == "multipart/alternative"))
 
     def _serialize(self, start: str) -> bytes:
         lines = [start, *(f"{name}: {value}" for name, value in self.headers if name.lower() != "content-length")]
@@ -251,8 +302,8 @@ def parse_head(head: bytes) -> Request | Response:
 def _parse_headers(lines: list[str]) -> Headers:
     items: list[tuple[str, str]] = []
     for line in lines:
-        if len(line) > MAX_LINE or len(items) > MAX_HEADERS:
-            raise SipParseError(f"more than {MAX_HEADERS} headers or a line over {MAX_LINE} bytes", 513)
+        if len(items) > MAX_HEADERS:
+            raise SipParseError(f"more than {MAX_HEADERS} headers", 513)
         if line[:1] in (" ", "\t"):
             if not items:
                 raise SipParseError("a folded line before the first header")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from binascii import a2b_base64, b2a_base64
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-from gateway.errors import NoCommonCodec, SdpError
+from gateway.errors import MediaAddressRefused, NoCommonCodec, SdpError
 from gateway.sip.flow import Address
+from gateway.sip.media_address import UNSPECIFIED, address_of
 from gateway.sip.sdp import Media, SessionDescription, serialize
 
+_LIFETIME = re.compile(r"2\^\d{1,2}|\d{1,15}")
 DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 TELEPHONE_EVENT = "telephone-event"
 
@@ -35,21 +39,26 @@ class AudioFormat:
 
 @dataclass(frozen=True, slots=True)
 class Crypto:
-    """A line of SDES (RFC 4568): `key` is the master key with its salt, 30 bytes, of the side that wrote it."""
+    """A line of SDES (RFC 4568): master keys with their salts, 30 bytes each, of the side that wrote it.
+
+    Each key stands under the identifier that packets name it by (MKI), which is empty where there is none.
+    """
 
     tag: str
     suite: str
-    key: bytes
+    keys: Mapping[bytes, bytes] = field(repr=False)
 
     def line(self) -> str:
-        return f"{self.tag} {self.suite} inline:{b2a_base64(self.key, newline=False).decode()}"
+        """For a key of ours, which has no identifier."""
+        return f"{self.tag} {self.suite} inline:{b2a_base64(self.keys[b''], newline=False).decode()}"
 
 
 @dataclass(frozen=True, slots=True)
 class LocalMedia:
     """Our end of the stream. `formats` in order of preference; telephone-event (RFC 4733) is offered besides.
 
-    `srtp` is off, optional or required; `srtp_key` is ours, 30 bytes.
+    `srtp` is off, optional or required; `srtp_key` is ours, 30 bytes. `names` are addresses of the names that the
+    peer's descriptions hold (`names_in`), as far as they could be found.
     """
 
     host: str
@@ -62,11 +71,16 @@ class LocalMedia:
     srtp: str = "off"
     srtp_key: bytes = b""
     direction: str = "sendrecv"  # of our offers
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """What came of offer and answer. `send` and `receive` are from our side: held by the peer is `send=False`."""
+    """What came of offer and answer. `send` and `receive` are from our side: held by the peer is `send=False`.
+
+    `remote` is an address, never a name; 0.0.0.0 or :: for a hold as RFC 2543 had it. `others` are the formats besides
+    `format` that both sides named, of which any may come, and `dtmf_types` the payload types that keys may have.
+    """
 
     format: AudioFormat
     dtmf_payload_type: int | None
@@ -77,50 +91,59 @@ class Agreed:
     rtcp: Address | None = None  # where its reports are wanted, if not on the port above (RFC 3605)
     mux: bool = False  # RTCP by the port of RTP (RFC 5761), which is taken up where it is offered
     ptime_ms: int = 20  # that the peer asks to be sent
+    others: tuple[AudioFormat, ...] = ()
+    dtmf_types: frozenset[int] = frozenset()
 
 
 def make_answer(offer: SessionDescription, local: LocalMedia) -> tuple[bytes, Agreed]:
     """Take the first audio section that is spoken here and refuse the others by port 0, in the offer's order.
 
-    Raises NoCommonCodec where nothing fits, SdpError where an address is missing.
+    Raises NoCommonCodec where nothing fits, SdpError where an address is missing, MediaAddressRefused where media
+    cannot be sent to the one that is there.
     """
     agreed: Agreed | None = None
     sections = []
     offered: list[str] = []
+    refused: list[MediaAddressRefused] = []
     for media in offer.media:
-        found = None if agreed else _choose(media, offer, local)
+        found = None if agreed else _choose(media, offer, local, refused)
         plain = " without SRTP" if local.srtp == "required" and media.protocol in PLAIN else ""
         offered += [f"{name}/{clock}{plain}" for name, clock in _formats(media).values() if media.kind == "audio"]
         if found is None:
             sections.append(Media(media.kind, 0, media.protocol, media.formats))
             continue
         agreed = found
-        ours = replace(agreed.crypto, key=local.srtp_key) if agreed.crypto else None
+        ours = replace(agreed.crypto, keys={b"": local.srtp_key}) if agreed.crypto else None
         section = _section(local, (agreed.format,), agreed.dtmf_payload_type, _direction(agreed), ours)
         section.protocol = media.protocol
         if agreed.mux:
             section.attributes.append(("rtcp-mux", ""))
         sections.append(section)
     if agreed is None:
-        raise NoCommonCodec(offered, [one.name for one in local.formats])
+        raise refused[0] if refused else NoCommonCodec(offered, [one.name for one in local.formats])
     return _description(local, sections), agreed
 
 
 def make_offer(local: LocalMedia) -> bytes:
     """Our own offer: of a call that we make, of a hold, or for an INVITE that came without one."""
-    crypto = Crypto("1", SUITES[0], local.srtp_key) if local.srtp == "required" else None
+    crypto = Crypto("1", SUITES[0], {b"": local.srtp_key}) if local.srtp == "required" else None
     return _description(local, [_section(local, local.formats, local.dtmf_payload_type, local.direction, crypto)])
 
 
 def accept_answer(answer: SessionDescription, local: LocalMedia) -> Agreed:
-    """What the peer made of our offer. Raises NoCommonCodec, SdpError."""
+    """What the peer made of our offer. Raises NoCommonCodec, SdpError, MediaAddressRefused."""
+    refused: list[MediaAddressRefused] = []
     for media in answer.media:
-        if agreed := _choose(media, answer, local):
-            return agreed
-    raise NoCommonCodec([], [one.name for one in local.formats])
+        if agreed := _choose(
+            media, answer, local, refused
+        ):  # keys may have the type that we offered, too (RFC 3264 6.1)
+            return replace(agreed, dtmf_types=agreed.dtmf_types | {local.dtmf_payload_type})
+    raise refused[0] if refused else NoCommonCodec([], [one.name for one in local.formats])
 
 
-def _choose(media: Media, session: SessionDescription, local: LocalMedia) -> Agreed | None:
+def _choose(
+    media: Media, session: SessionDescription, local: LocalMedia, refused: list[MediaAddressRefused]
+) -> Agreed | None:
     if media.kind != "audio" or media.port == 0:
         return None
     crypto = _crypto(media) if media.protocol in SECURE and local.srtp != "off" else None
@@ -128,38 +151,48 @@ def _choose(media: Media, session: SessionDescription, local: LocalMedia) -> Agr
         return None
     formats = _formats(media)
     ours = {(one.name, one.clock_hz): one for one in local.formats}
-    for payload_type, spoken in formats.items():
-        if spoken not in ours:
-            continue
-        host = media.connection or session.connection
-        if not host:
-            raise SdpError("no c= line says where the audio goes")
-        direction = next((name for name, _ in reversed(media.attributes) if name in DIRECTIONS), None) or next(
-            (name for name, _ in reversed(session.attributes) if name in DIRECTIONS), "sendrecv"
-        )
-        on_hold = host in ("0.0.0.0", "::")  # how RFC 2543 held a call
-        return Agreed(
-            format=replace(ours[spoken], payload_type=int(payload_type)),
-            dtmf_payload_type=next(
-                (int(number) for number, row in formats.items() if row == (TELEPHONE_EVENT.upper(), spoken[1])), None
-            ),
-            remote=(host, media.port),
-            send=direction in ("sendrecv", "recvonly") and not on_hold,
-            receive=direction in ("sendrecv", "sendonly"),
-            crypto=crypto,
-            rtcp=_rtcp(media, host),
-            mux=any(name == "rtcp-mux" for name, _ in media.attributes),
-            ptime_ms=_ptime(media),
-        )
-    return None
+    spoken = [replace(ours[row], payload_type=int(number)) for number, row in formats.items() if row in ours]
+    if not spoken:
+        return None
+    first = spoken[0]
+    if not (named := media.connection or session.connection):
+        raise SdpError("no c= line says where the audio goes")
+    try:
+        host = address_of(named, local)
+    except MediaAddressRefused as error:
+        refused.append(error)
+        return None
+    direction = next((name for name, _ in reversed(media.attributes) if name in DIRECTIONS), None) or next(
+        (name for name, _ in reversed(session.attributes) if name in DIRECTIONS), "sendrecv"
+    )
+    dtmf = [int(number) for number, row in formats.items() if row == (TELEPHONE_EVENT.upper(), first.clock_hz)]
+    return Agreed(
+        format=first,
+        dtmf_payload_type=dtmf[0] if dtmf else None,
+        remote=(host, media.port),
+        send=direction in ("sendrecv", "recvonly") and host not in UNSPECIFIED,  # how RFC 2543 held a call
+        receive=direction in ("sendrecv", "sendonly"),
+        crypto=crypto,
+        rtcp=_rtcp(media, host, local),
+        mux=any(name == "rtcp-mux" for name, _ in media.attributes),
+        ptime_ms=_ptime(media),
+        others=tuple(spoken[1:]),
+        dtmf_types=frozenset(dtmf),
+    )
 
 
-def _rtcp(media: Media, host: str) -> Address | None:
-    """`a=rtcp:53020` or `a=rtcp:53020 IN IP4 192.0.2.7`."""
+def _rtcp(media: Media, host: str, local: LocalMedia) -> Address | None:
+    """`a=rtcp:53020` or `a=rtcp:53020 IN IP4 192.0.2.7`; an address that is none leaves reports to the usual port."""
     for value in media.values("rtcp"):
-        port, *rest = value.split()
-        if port.isdigit() and 0 < int(port) < 65536:
-            return (rest[2] if len(rest) == 3 else host), int(port)
+        port, *rest = value.split() or [""]
+        if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+            continue
+        try:
+            where = address_of(rest[2], local) if len(rest) == 3 else host
+        except MediaAddressRefused:
+            continue
+        if where not in UNSPECIFIED:
+            return where, int(port)
     return None
 
 
@@ -170,22 +203,48 @@ def _ptime(media: Media) -> int:
     return max((one for one in PTIMES if one <= most), default=PTIMES[0])
 
 
+_UNFIT = ("UNENCRYPTED_SRTP", "UNAUTHENTICATED_SRTP", "KDR", "FEC_ORDER", "FEC_KEY")
+"""Session parameters of a crypto line that would have to be obeyed (RFC 4568 section 6.3): all but one for RTCP."""
+
+
 def _crypto(media: Media) -> Crypto | None:
-    """The first line with a suite that is spoken here and a key without an MKI."""
+    """The first line with a suite that is spoken here, keys that can be read, and nothing that is not done here."""
     for value in media.values("crypto"):
         tag, _, rest = value.partition(" ")
         suite, _, parameters = rest.strip().partition(" ")
-        method, _, material = parameters.partition(" ")[0].partition(":")
-        key, *rest_of_key = material.split("|")
-        if suite not in SUITES or method != "inline" or any(":" in one for one in rest_of_key):
+        material, *session = parameters.split()[:8] or [""]
+        if suite not in SUITES or any(one.upper().partition("=")[0] in _UNFIT for one in session):
             continue
-        try:
-            decoded = a2b_base64(key)
-        except ValueError:  # binascii.Error is one; so is text that is not ASCII
-            continue
-        if len(decoded) == 30:
-            return Crypto(tag, suite, decoded)
+        if keys := _keys(material):
+            return Crypto(tag, suite, keys)
     return None
+
+
+def _keys(material: str) -> dict[bytes, bytes]:
+    """`inline:KEY|2^31|1:4`, several separated by semicolons: keys by identifier; empty for what cannot be read.
+
+    The lifetime (the part with a power, or a number) is longer than any call, so it is only read over. Several keys
+    need identifiers of one length (RFC 4568 section 6.1).
+    """
+    found: dict[bytes, bytes] = {}
+    for one in material.split(";"):
+        method, _, rest = one.partition(":")
+        encoded, *parts = rest.split("|")
+        mki = b""
+        try:
+            key = a2b_base64(encoded)
+            for part in parts:
+                number, colon, length = part.partition(":")
+                if colon:
+                    mki = int(number).to_bytes(int(length), "big")
+                elif not _LIFETIME.fullmatch(part):
+                    return {}
+        except (ValueError, OverflowError):  # binascii.Error is one; so is text that is not ASCII
+            return {}
+        if method.lower() != "inline" or len(key) != 30 or len(mki) > 128 or mki in found:
+            return {}
+        found[mki] = key
+    return found if len({len(mki) for mki in found}) == 1 else {}
 
 
 def _formats(media: Media) -> dict[str, tuple[str, int]]:

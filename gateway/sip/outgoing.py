@@ -74,6 +74,7 @@ def invitation(
         callee=NameAddr(target),
         hop=trunk.proxy or (trunk.server if _at_the_server(target, trunk) else None),
         flows=tuple(one.flow for one in telephones[:1]),
+        bound=bool(telephones),
         offer=offer,
         headers=tuple(headers),
         routes=(f"<{trunk.proxy}>",) if via_proxy else (),

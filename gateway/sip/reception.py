@@ -49,7 +49,7 @@ class Reception:
         elif request.method != "INVITE":
             response = self._refusal(request, 481)
         else:
-            replaced, refusal = self._replaced(request, trunk)
+            replaced, refusal = self._replaced(request, trunk)  # raises SipParseError
             if refusal := refusal or self._unfit(request) or self._over_limit(request, flow, trunk, now):
                 transaction.respond(refusal, now)
                 return
@@ -65,9 +65,9 @@ class Reception:
         """Why this INVITE cannot become a call."""
         if request.contact is None:
             return request.respond(400, "Contact is missing", to_tag=self._core.token())
-        if request.body and not (request.sdp or request.content_type.startswith("multipart/")):
-            return self._refusal(request, 415, Accept="application/sdp")
-        return self.too_short(request)
+        if not request.contact.uri.is_sip:
+            return request.respond(400, "Contact is no SIP URI", to_tag=self._core.token())
+        return self.unreadable(request) or self.too_short(request)
 
     def _over_limit(self, request: Request, flow: Flow, trunk: Trunk | None, now: float) -> Response | None:
         """The last question, for it counts the call."""
@@ -75,10 +75,10 @@ class Reception:
         if 0 < core.max_calls <= core.sessions or core.setups >= core.max_setups:
             core.report("INVITE over the limit of the node", flow)
             return self._busy(request, "node_busy")
-        limit = self._core.trunks.admit(trunk, now) if trunk else ""
-        if trunk is None or not limit:
+        limit = core.trunks.admit(trunk, now) if trunk else core.trunks.admit_unknown(now)
+        if not limit:
             return None
-        self._core.report(f"INVITE over the limits of the trunk {trunk.name}", flow)
+        core.report(f"INVITE over the limits of {f'the trunk {trunk.name}' if trunk else 'callers of no trunk'}", flow)
         return self._busy(request, limit)
 
     def _busy(self, request: Request, why: str) -> Response:
@@ -116,6 +116,15 @@ class Reception:
         if not tags or request.method in ("CANCEL", "ACK"):
             return None
         return self._refusal(request, 420, Unsupported=", ".join(tags))
+
+    def unreadable(self, request: Request) -> Response | None:
+        """415 for a body that is none of ours to read (RFC 3261 section 8.2.3, RFC 5621 section 4)."""
+        encoding = (request.headers.get("Content-Encoding") or "identity").strip().lower()
+        if encoding != "identity":
+            return self._refusal(request, 415, Accept_Encoding="identity")
+        if request.body and (request.unknown_required_part or not request.sdp) and not request.may_be_ignored:
+            return self._refusal(request, 415, Accept="application/sdp, multipart/mixed, multipart/alternative")
+        return None
 
     def too_short(self, request: Request) -> Response | None:
         """422 where the session interval that is asked for is below the least (RFC 4028 section 6)."""

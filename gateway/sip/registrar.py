@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.errors import SipParseError
-from gateway.sip.flow import Flow
-from gateway.sip.grammar import parse_int
+from gateway.sip.flow import Address, Flow
+from gateway.sip.grammar import parse_int, unquote
 from gateway.sip.headers import NameAddr
 from gateway.sip.message import Request, Response
 from gateway.sip.uri import Uri
@@ -33,6 +33,7 @@ class Registrar:
 
     def __init__(self) -> None:
         self._bindings: dict[str, dict[str, Binding]] = {}  # by user, then by contact
+        self._remotes: dict[Address, tuple[str, float]] = {}  # whose telephone is at an address, and until when
 
     def receive(self, request: Request, flow: Flow, now: float) -> Response:
         """Of an authenticated user: add, refresh, remove or list. Raises SipParseError."""
@@ -47,7 +48,7 @@ class Registrar:
         changes: dict[str, Binding | None] = {}
         for value in contacts:
             contact = NameAddr.parse(value)
-            seconds = parse_int(contact.params.get("expires", str(default)), "expires", 2**32)
+            seconds = parse_int(unquote(contact.params.get("expires", str(default))), "expires", 2**32)
             if 0 < seconds < MIN_EXPIRES:
                 response = request.respond(423)
                 response.headers.add("Min-Expires", MIN_EXPIRES)
@@ -67,10 +68,22 @@ class Registrar:
         self._bindings[user] = known
         if not known:
             del self._bindings[user]
+        for binding in known.values():
+            self._remotes[binding.flow.remote] = (
+                user,
+                max(binding.until, self._remotes.get(flow.remote, ("", 0.0))[1]),
+            )
+        if len(self._remotes) > 2 * MAX_CONTACTS * (len(self._bindings) + 10):
+            self._remotes = {at: one for at, one in self._remotes.items() if one[1] > now}
         response = request.respond(200)
         for binding in known.values():
             response.headers.add("Contact", f"<{binding.contact}>;expires={binding.until - now:.0f}")
         return response
+
+    def reaches(self, remote: Address, now: float, user: str = "") -> bool:
+        """A telephone that is registered is there; with `user`, one of that user."""
+        known, until = self._remotes.get(remote, ("", 0.0))
+        return until > now and user in ("", known) and any(one.flow.remote == remote for one in self.find(known, now))
 
     def find(self, user: str, now: float) -> list[Binding]:
         """The latest first."""

@@ -14,7 +14,7 @@ from gateway.sip.dialog import head
 from gateway.sip.digest import Login
 from gateway.sip.events import Registered
 from gateway.sip.flow import Flow
-from gateway.sip.grammar import parse_int
+from gateway.sip.grammar import parse_int, unquote
 from gateway.sip.headers import NameAddr
 from gateway.sip.message import Request, Response
 from gateway.sip.trunks import Trunk
@@ -128,8 +128,9 @@ class Registration:
         if response.status in (401, 407):
             return self._login is not None and self._login.take(response, request)
         if response.status == 423:
-            self._seconds = parse_int(response.headers.get("Min-Expires") or "", "Min-Expires", 2**31)
-            return True
+            wanted = _seconds(response.headers.get("Min-Expires") or "", 0)
+            better, self._seconds = wanted > self._seconds, max(wanted, self._seconds)
+            return better
         return False
 
     def _accepted(self, request: Request, response: Response, now: float) -> None:
@@ -154,20 +155,32 @@ class Registration:
         via = response.via
         if self._flow is None or self._flow.reliable or "received" not in via.params or not via.params.get("rport"):
             return None
-        return via.params["received"], parse_int(via.params["rport"], "rport", 65535)
+        try:
+            return via.params["received"], parse_int(via.params["rport"], "rport", 65535)
+        except SipParseError:
+            return None
 
     def _granted(self, response: Response) -> int:
-        """Seconds: of our own contact among all that the registrar knows."""
+        """Seconds: of our own contact among all that the registrar knows, which it may have written anew.
+
+        Where none is as we told it, that of our user; with none of that either, the shortest of all is the safe one.
+        """
+        default = _seconds(response.headers.get("Expires") or "", self._seconds)
+        exact, same_user, others = list[int](), list[int](), list[int]()
         for value in response.headers.all("Contact"):
             try:
                 contact = NameAddr.parse(value)
-                if self._contact and (contact.uri.user, contact.uri.host, contact.uri.port) == (
-                    self._contact.user, self._contact.host, self._contact.port,
-                ):  # fmt: skip
-                    return parse_int(contact.params["expires"], "expires", 2**32)
-            except (SipParseError, KeyError):
+            except SipParseError:
                 continue
-        return parse_int(response.headers.get("Expires") or str(self._seconds), "Expires", 2**32)
+            seconds = _seconds(contact.params.get("expires", ""), default)
+            uri, ours = contact.uri, self._contact
+            if ours and (uri.user, uri.host, uri.port) == (ours.user, ours.host, ours.port):
+                exact.append(seconds)
+            elif ours and uri.user == ours.user:
+                same_user.append(seconds)
+            else:
+                others.append(seconds)
+        return min(exact or same_user or others or [default])
 
     def _fail(self, problem: str, now: float) -> None:
         news, self.problem, self.state = problem != self.problem, problem, State.WAITING
@@ -184,3 +197,11 @@ class Registration:
             case "PING" if self._flow:
                 self._core.send(b"\r\n\r\n", self._flow)
                 self._core.timers.set((self, "PING"), now + PING_SECONDS)
+
+
+def _seconds(text: str, default: int) -> int:
+    """Of an expires parameter or header, which may stand in quotes; the default for what is no number."""
+    try:
+        return parse_int(unquote(text.strip()), "expires", 2**32)
+    except SipParseError:
+        return default

@@ -55,6 +55,7 @@ class Session:
         self.description = b""  # what we sent last: SDP
         self._clock = session_timer.Clock(self, core)
         self.peer_allows = ""
+        self.behind_nat = False  # the peer, as its signalling shows
 
     def __str__(self) -> str:
         return f"{self.dialog.call_id} {self.state.value} {self.dialog.remote.uri} via {self.dialog.flow}"
@@ -112,6 +113,11 @@ class Session:
         if self.state is State.CONFIRMED:
             self._send_bye(self.dialog, now, reason)
             self._end(now)
+
+    def abandon(self, now: float) -> None:
+        """End it whatever its state: nobody has it any more."""
+        self.bye(now, 'SIP;cause=500;text="internal error"')
+        self._end(now)
 
     def refer(
         self, target: str, now: float, patience: float = 60.0, replaces: Session | None = None
@@ -216,8 +222,7 @@ class Session:
         if refusal := self._core.reception.too_short(request):
             transaction.respond(refusal, now)
             return
-        if request.contact:
-            self.dialog.remote_target = request.contact.uri
+        self.dialog.retarget(request)
         if refresh and not self._may_be_offered():  # an early dialog: nothing to agree on yet
             transaction.respond(request.respond(200), now)
             return
@@ -241,10 +246,10 @@ class Session:
         self._core.emit(Referred(self, followed))
 
     def _receive_info(self, transaction: ServerTransaction, now: float) -> None:
-        digit, response = info.receive(transaction.request)
+        keys, response = info.receive(transaction.request)
         transaction.respond(response, now)
-        if digit:
-            self._core.emit(Digit(self, digit))
+        for key in keys:
+            self._core.emit(Digit(self, key))
 
     # inputs: responses
 
@@ -283,8 +288,7 @@ class Session:
             if self._ack and self._ack[:2] == (request.cseq.number, response.to.tag):
                 self._core.send(self._ack[2], self._flow_of_ack)  # the 2xx again: our ACK was lost
             elif request is self._ours:
-                if response.contact:
-                    self.dialog.remote_target = response.contact.uri
+                self.dialog.retarget(response)
                 if self._clock.timer:
                     self._clock.keep(session_timer.granted(response), now)
                 if request.body:

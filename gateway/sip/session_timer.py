@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.errors import SipParseError
-from gateway.sip.grammar import parse_int, parse_params, split_outside
+from gateway.sip.grammar import parse_int, parse_params, split_outside, unquote
 from gateway.sip.message import Message, Response
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Clock:
         if 200 <= response.status < 300:
             self.keep(granted(response), now)
         elif response.status == 422:
-            wanted = parse_int(response.headers.get("Min-SE") or "", "Min-SE", 2**31 - 1)
+            wanted = least(response)
             if wanted > self.timer.interval:  # else it would be refused for ever
                 self.timer = SessionTimer(wanted, ours=True)
                 self.refresh(now)
@@ -122,8 +122,19 @@ def requested(request: Message) -> SessionTimer | None:
 
 def granted(response: Message) -> SessionTimer | None:
     """What the peer's 2xx to a request of ours says; None: no timer any more."""
-    wanted = _parse(response)
+    try:
+        wanted = _parse(response)
+    except SipParseError:  # the call is up all the same
+        return None
     return SessionTimer(max(MIN_SE, wanted[0]), ours=wanted[1] != "uas") if wanted else None
+
+
+def least(response: Message) -> int:
+    """Seconds that a 422 wants at least (Min-SE); 0 where it does not say so in a way that can be read."""
+    try:
+        return parse_int((response.headers.get("Min-SE") or "").partition(";")[0], "Min-SE", 2**31 - 1)
+    except SipParseError:
+        return 0
 
 
 def supports_timer(message: Message) -> bool:
@@ -135,7 +146,7 @@ def _parse(message: Message) -> tuple[int, str] | None:
     if value is None:
         return None
     seconds, *params = split_outside(value, ";")
-    refresher = parse_params(params).get("refresher", "").lower()
+    refresher = unquote(parse_params(params).get("refresher", "")).lower()
     if refresher not in ("", "uac", "uas"):
         raise SipParseError(f"refresher is neither uac nor uas: {refresher[:20]!r}")
     return parse_int(seconds, "Session-Expires", 2**31 - 1), refresher

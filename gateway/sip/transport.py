@@ -6,16 +6,19 @@ Requests that come in are handed up as bytes with the flow they came on; nothing
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import itertools
 import socket
 import ssl
+import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import structlog
 
-from gateway.errors import ConfigError, PortInUse, SipParseError
+from gateway.errors import ConfigError, PortInUse
 from gateway.sip.flow import Address, Flow
 from gateway.sip.framing import PING, PONG, StreamFramer
 
@@ -24,8 +27,16 @@ log = structlog.get_logger("gateway.sip")
 MAX_CONNECTIONS = 2000
 """Connections at once; further ones are closed at once."""
 
-FIRST_MESSAGE_SECONDS = 32.0
-"""A connection that has not brought one whole message by then is closed (64 * T1: nobody waits longer)."""
+MAX_UNKNOWN, MAX_OF_ADDRESS = 1000, 20
+"""Of those, connections of whom nobody has vouched for yet: of all together, and of one address (of IPv6, one /64).
+The rest is for trunks, for users who have logged in, and for calls in progress."""
+
+UNKNOWN_SECONDS = 32.0
+"""A connection that nobody has vouched for by then is closed (64 * T1: no transaction takes longer). One of a trunk is
+closed where it has not brought one whole message."""
+
+ROUTE_SECONDS = 30.0
+"""For which it is remembered by which address of ours a peer is reached."""
 
 CONNECT_SECONDS = 10.0
 """Longest wait for a connection of ours to be made."""
@@ -93,9 +104,12 @@ class _Listener:
 class Transports:
     """UDP and TCP on one host and port, TLS on another; `listen` may be called for several hosts."""
 
-    def __init__(self, receive: Receive, failed: Fail) -> None:
+    def __init__(self, receive: Receive, failed: Fail, trusts: Callable[[str], bool] = lambda host: True) -> None:
+        """`trusts` says whether a host is one that may have as many connections as it likes."""
         self._receive = receive
         self._failed = failed
+        self.trusts = trusts
+        self._unknown: Counter[str] = Counter()  # connections that nobody has vouched for, by address
         self._listeners: list[_Listener] = []
         self._servers: list[asyncio.Server] = []
         self._tls: tuple[TlsSettings, ssl.SSLContext] | None = None
@@ -155,6 +169,15 @@ class Transports:
             self._client_tls = settings.client_context()
 
     @property
+    def own_ports(self) -> set[int]:
+        return {listener.port for listener in self._listeners}
+
+    def vouch(self, number: int) -> None:
+        """Who is at the other end of a connection is no stranger any more."""
+        if connection := self._connections.get(number):
+            connection.vouch()
+
+    @property
     def kinds(self) -> tuple[str, ...]:
         """What requests of ours can go by."""
         return ("udp", "tcp", "tls")
@@ -205,7 +228,7 @@ class Transports:
             return
         try:
             listener.udp.sendto(data, flow.remote)
-        except OSError as error:
+        except (OSError, ValueError, OverflowError) as error:  # uvloop raises ValueError for another family's address
             log.warning("sip.send_failed", remote=flow.remote, problem=str(error))
             self._failed(client)
 
@@ -214,7 +237,7 @@ class Transports:
             family = socket.AF_INET6 if ":" in self._listeners[0].host else socket.AF_INET
             found = await asyncio.get_running_loop().getaddrinfo(*flow.remote, type=socket.SOCK_DGRAM, family=family)
             self._send_udp(data, replace(flow, remote=cast(Address, found[0][4][:2])), client)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # UnicodeError: a label that is too long
             log.warning("sip.no_such_host", remote=flow.remote, problem=str(error))
             self._failed(client)
 
@@ -225,7 +248,7 @@ class Transports:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: _Connection(self, flow.transport, self._of(flow)),
+                    lambda: _Connection(self, flow.transport, self._of(flow), ours=True),
                     *flow.remote,
                     ssl=secure,
                     server_hostname=name,
@@ -233,7 +256,7 @@ class Transports:
             connection.remote, connection.name = flow.remote, flow.name
             for data, _ in self._connecting.pop(key):
                 connection.write(data)
-        except OSError as error:  # TimeoutError and ssl.SSLError are ones
+        except (OSError, ValueError, OverflowError) as error:  # TimeoutError and ssl.SSLError are OSErrors
             log.warning("sip.connect_failed", remote=flow.remote, problem=str(error) or "no answer")
             for _, client in self._connecting.pop(key):
                 self._failed(client)
@@ -261,14 +284,28 @@ class Transports:
 
     def opened(self, connection: _Connection) -> int:
         """Its number; 0 where there are too many already."""
-        if len(self._connections) >= MAX_CONNECTIONS:
+        network = connection.network
+        crowded = not connection.vouched and (
+            self._unknown.total() >= MAX_UNKNOWN or self._unknown[network] >= MAX_OF_ADDRESS
+        )
+        if crowded or len(self._connections) >= MAX_CONNECTIONS:
             return 0
         number = next(self._serial)
         self._connections[number] = connection
+        if not connection.vouched:
+            self._unknown[network] += 1
         return number
 
+    def known(self, connection: _Connection) -> None:
+        """It does not count among those that nobody vouched for, any more."""
+        self._unknown[connection.network] -= 1
+        if self._unknown[connection.network] <= 0:
+            del self._unknown[connection.network]
+
     def closed(self, number: int) -> None:
-        self._connections.pop(number, None)
+        connection = self._connections.pop(number, None)
+        if connection and not connection.vouched:
+            self.known(connection)
 
 
 class _Datagrams(asyncio.DatagramProtocol):
@@ -286,7 +323,9 @@ class _Datagrams(asyncio.DatagramProtocol):
 class _Connection(asyncio.Protocol):
     """One TCP or TLS connection, either way round."""
 
-    def __init__(self, transports: Transports, kind: str, listener: _Listener) -> None:
+    def __init__(self, transports: Transports, kind: str, listener: _Listener, ours: bool = False) -> None:
+        self.vouched = ours
+        self.network = ""  # whom it counts for while nobody has vouched for it
         self._transports, self._kind, self._listener = transports, kind, listener
         self._patience: asyncio.TimerHandle | None = None
         self._framer = StreamFramer()
@@ -297,32 +336,45 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self.remote = transport.get_extra_info("peername")[:2]
+        peer = transport.get_extra_info("peername")
+        if not peer:  # it was gone before we heard of it
+            transport.abort()  # type: ignore[attr-defined]
+            return
+        self.remote, self.network = peer[:2], _network_of(peer[0])
+        self.vouched = self.vouched or self._transports.trusts(peer[0])
         self._number = self._transports.opened(self)
         if self._number:
-            self._patience = asyncio.get_running_loop().call_later(FIRST_MESSAGE_SECONDS, self.close)
+            self._patience = asyncio.get_running_loop().call_later(UNKNOWN_SECONDS, self.close)
         else:
             transport.abort()  # type: ignore[attr-defined]
 
+    def vouch(self) -> None:
+        if not self.vouched:
+            self.vouched = True
+            self._transports.known(self)
+        self._be_patient()
+
+    def _be_patient(self) -> None:
+        if self._patience:
+            self._patience.cancel()
+            self._patience = None
+
     def data_received(self, data: bytes) -> None:
         flow = Flow(self._kind, self.remote, ("", 0), self._number)
-        try:
-            messages = self._framer.feed(data)
-        except SipParseError as error:
-            log.warning("sip.stream_unreadable", remote=self.remote, problem=error.problem)
-            self.close()
-            return
-        if messages and self._patience:
-            self._patience.cancel()
+        messages = self._framer.feed(data)
+        if messages and self.vouched:
+            self._be_patient()
         for message in messages:
             if message == PING:
                 self.write(PONG)
             else:
                 self._transports.received(message, flow, self._listener)
+        if error := self._framer.error:  # what was whole before it has been answered
+            log.warning("sip.stream_unreadable", remote=self.remote, problem=error.problem)
+            self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._patience:
-            self._patience.cancel()
+        self._be_patient()
         self._transports.closed(self._number)
 
     def serves(self, key: tuple[str, Address, str]) -> bool:
@@ -347,15 +399,30 @@ def _is_address(host: str) -> bool:
     return False
 
 
+def _network_of(host: str) -> str:
+    """Whom connections of `host` count for: an address of IPv4, a network of 64 bits of IPv6."""
+    return str(ipaddress.ip_network(f"{host.partition('%')[0]}/64", strict=False)) if ":" in host else host
+
+
+_routes: dict[str, tuple[str, float]] = {}
+
+
 def local_host_for(bound: str, remote: str) -> str:
     """`bound`, or where that is the unspecified address, the local address that the route to `remote` uses."""
     if bound not in ("0.0.0.0", "::", ""):
         return bound
+    known, until = _routes.get(remote, ("", 0.0))
+    now = time.monotonic()
+    if now < until:
+        return known
     family = socket.AF_INET6 if ":" in remote else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.connect((remote, 9))  # sends nothing
-        except OSError:
-            return "127.0.0.1"
-        host: str = probe.getsockname()[0]
-        return host
+            host: str = probe.getsockname()[0]
+    except OSError:  # no such route, or no socket left
+        return known or ("::1" if ":" in remote else "127.0.0.1")
+    if len(_routes) >= 10_000:
+        _routes.clear()
+    _routes[remote] = host, now + ROUTE_SECONDS
+    return host

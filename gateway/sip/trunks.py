@@ -1,4 +1,4 @@
-"""Who may call, and how often: peers known by their address, limits for each, and scanners that are shut out.
+"""Who may call, and how often: peers known by their address, limits for each; `bans` has those who are shut out.
 
 Sans-I/O; every decision costs no more than a look-up, for it is made before anything else is spent on a call.
 """
@@ -6,23 +6,16 @@ Sans-I/O; every decision costs no more than a look-up, for it is made before any
 from __future__ import annotations
 
 import ipaddress
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gateway.sip.bans import Bans
 from gateway.sip.digest import Credentials, Guard
 from gateway.sip.session_timer import PREFERRED
 from gateway.sip.uri import Uri
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-STRIKES = 20
-"""Requests of an unknown source within `STRIKE_SECONDS` after which it is not even answered."""
-STRIKE_SECONDS = 60.0
-BAN_SECONDS = 600.0
-MAX_SOURCES = 10_000
-"""Unknown sources that are remembered; the oldest are forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +28,10 @@ class Trunk:
     `codecs`, `srtp` and `ptime_ms` (what it is asked to send) are the gateway's own; `session_seconds` of 0 asks for no
     session timer; limits of 0 are none. `transfer` is refer, bridge (the gateway calls the target itself) or auto
     (bridge where REFER is refused); with `follow_refer` the agent goes where a REFER of the trunk's sends it, within
-    the trunk. `dtmf` is rtp, info or inband.
+    the trunk. `dtmf` is rtp, info or inband. `media_peers` are networks that its media comes from besides `peers`.
+
+    `nat` is auto (where a peer is seen to be behind one, requests and media go back to where its own came from), off
+    (always where it says), or on (media from anywhere is followed).
     """
 
     name: str
@@ -60,6 +56,8 @@ class Trunk:
     redirects: int = 0
     follow_refer: bool = False
     ptime_ms: int = 0
+    nat: str = "auto"
+    media_peers: tuple[Network, ...] = ()
 
     def refers_to(self, target: Uri, peer: str) -> bool:
         """Whether a REFER of this trunk's, which came from the host `peer`, may make us call `target`."""
@@ -81,25 +79,18 @@ class _Use:
 
 
 @dataclass(slots=True)
-class _Source:
-    strikes: int = 0
-    since: float = 0.0
-    banned_until: float = 0.0
-
-
-@dataclass(slots=True)
 class Trunks:
-    """All trunks. Without any, everybody may call and nothing is counted."""
+    """All trunks. Without any, this machine and private networks may call; with `open`, everybody."""
 
     trunks: tuple[Trunk, ...] = ()
     realm: str = "gateway"
+    open: bool = False
+    calls_per_second: float = 0.0  # of all callers together that belong to no trunk; 0: no limit
     guard: Guard | None = None
-    refused: int = 0  # requests of unknown sources that were answered
-    dropped: int = 0  # and those that were not
+    bans: Bans = field(default_factory=Bans)
     elsewhere: Mapping[str, int] = field(default_factory=dict)  # calls of each on other nodes, as they said last
     _learned: dict[str, str] = field(default_factory=dict)
     _use: dict[str, _Use] = field(default_factory=dict)
-    _sources: OrderedDict[str, _Source] = field(default_factory=OrderedDict)
 
     def __post_init__(self) -> None:
         self.use(self.trunks)
@@ -133,46 +124,45 @@ class Trunks:
         found = next((trunk for trunk in self.trunks if trunk.includes(address)), None)
         return found or self.named(self._learned.get(host, ""))
 
+    def networks(self, trunk: Trunk) -> tuple[Network, ...]:
+        """All that are a trunk's: of its peers, its media, and the servers that we are registered with."""
+        learned = [host for host, name in self._learned.items() if name == trunk.name and _address(host)]
+        return (*trunk.peers, *trunk.media_peers, *(ipaddress.ip_network(host) for host in learned))
+
+    def trusts(self, host: str) -> bool:
+        """It is a trunk's; or, where there are no trunks, of this machine or a private network."""
+        if self.trunks:
+            return self.find(host) is not None
+        address = _address(host)
+        return address is not None and address.is_private
+
     def knows(self, host: str) -> bool:
-        return not self.trunks or self.find(host) is not None
+        """What comes from there is served without a password."""
+        return self.trusts(host) or (self.open and not self.trunks)
 
-    def banned(self, host: str, now: float) -> bool:
-        """Whether what comes from `host` is to be dropped unread."""
-        source = self._sources.get(host)
-        if source is None or source.banned_until <= now:
-            return False
-        self.dropped += 1
-        return True
+    def admit_unknown(self, now: float) -> str:
+        """One more call of somebody who belongs to no trunk: nothing, or unknown_rate."""
+        return self._rate("", self.calls_per_second, now) and "unknown_rate"
 
-    def strike(self, host: str, now: float) -> None:
-        """An unknown source asked for something."""
-        self.refused += 1
-        source = self._sources.setdefault(host, _Source(since=now))
-        self._sources.move_to_end(host)
-        if now - source.since > STRIKE_SECONDS:
-            source.strikes, source.since = 0, now
-        source.strikes += 1
-        if source.strikes >= STRIKES:
-            source.banned_until, source.strikes = now + BAN_SECONDS, 0
-        if len(self._sources) > MAX_SOURCES:
-            self._sources.popitem(last=False)
-
-    def pardon(self, host: str) -> None:
-        """Who was taken for a stranger has logged in."""
-        self._sources.pop(host, None)
+    def _rate(self, name: str, per_second: float, now: float) -> str:
+        if not per_second:
+            return ""
+        bucket = max(1.0, per_second)  # a second's worth may come at once
+        use = self._use.setdefault(name, _Use(tokens=1.0 if name else bucket, since=now))
+        use.tokens = min(bucket, use.tokens + (now - use.since) * per_second)
+        use.since = now
+        if use.tokens < 1:
+            return "trunk_rate"
+        use.tokens -= 1
+        return ""
 
     def admit(self, trunk: Trunk, now: float) -> str:
         """Take one more call, which `release` gives back, and return nothing; or trunk_busy, trunk_rate."""
         use = self._use.setdefault(trunk.name, _Use(since=now))
         if trunk.max_calls and use.calls + self.elsewhere.get(trunk.name, 0) >= trunk.max_calls:
             return "trunk_busy"
-        if trunk.calls_per_second:
-            bucket = max(1.0, trunk.calls_per_second)  # a second's worth may come at once
-            use.tokens = min(bucket, use.tokens + (now - use.since) * trunk.calls_per_second)
-            use.since = now
-            if use.tokens < 1:
-                return "trunk_rate"
-            use.tokens -= 1
+        if too_often := self._rate(trunk.name, trunk.calls_per_second, now):
+            return too_often
         use.calls += 1
         return ""
 

@@ -58,6 +58,11 @@ class Uri:
     def port_or_default(self) -> int:
         return self.port or (5061 if self.transport == "tls" else 5060)
 
+    @property
+    def is_sip(self) -> bool:
+        """It can be called: there is a host in it."""
+        return self.scheme in ("sip", "sips")
+
     def without_headers(self) -> Uri:
         """As a Request-URI, where headers may not stand (RFC 3261 section 19.1.1)."""
         return replace(self, headers="")

@@ -13,8 +13,9 @@ import structlog
 
 from gateway.machine import Driver
 from gateway.records import RETRY_AFTER
+from gateway.sip.bans import BAN_SECONDS
 from gateway.sip.caller import Caller
-from gateway.sip.core import Action, Core, Locate, Refused, Send
+from gateway.sip.core import Action, Banned, Core, Locate, Refused, Send, Vouched
 from gateway.sip.digest import Login
 from gateway.sip.events import Event, Registered
 from gateway.sip.flow import Flow
@@ -35,7 +36,8 @@ log = structlog.get_logger("gateway.sip")
 class SipSettings:
     """`host` is the address to listen on for UDP and TCP, `public_host` the one to tell peers (empty: the same).
 
-    `also` are further addresses, each with its port and public host. With `trunks`, nobody else may call, and who does
+    `also` are further addresses, each with its port and public host. With `trunks`, nobody else may call; without any,
+    this machine and private networks, or with `open` everybody. Who else does
     is refused or, with `ignore_strangers`, not even answered. `nameservers` as host:port, none for the system's.
     `retry_after`: seconds by the reason of a 503.
     """
@@ -46,7 +48,10 @@ class SipSettings:
     also: tuple[tuple[str, int, str], ...] = ()
     user_agent: str = "voice-agent-gateway"
     timing: Timing = field(default_factory=Timing)
-    max_calls: int = 0  # at once, of the whole node; 0: no limit
+    realm: str = ""  # what passwords are asked for; empty: the public host, or a name
+    open: bool = False  # without trunks, whether everybody may call, and not only private networks
+    calls_per_second: float = 50.0  # of callers that belong to no trunk, all together; 0: no limit
+    max_calls: int = 500  # at once, of the whole node; 0: no limit
     max_setups: int = 300  # that came in and are not answered yet: beyond them the node is overloaded
     trunks: tuple[Trunk, ...] = ()
     ignore_strangers: bool = False
@@ -55,6 +60,11 @@ class SipSettings:
     nameservers: tuple[str, ...] = ()
     trace: bool = False  # every message into the log, without credentials
     trace_calls: int = 100  # calls whose messages are remembered
+
+
+def _realm(host: str) -> str:
+    """An address that is none names nobody (RFC 3261 section 22.1 wants a host name)."""
+    return "voice-agent-gateway" if host in ("0.0.0.0", "::", "") else host
 
 
 class UserAgent:
@@ -71,15 +81,37 @@ class UserAgent:
             max_setups=settings.max_setups,
             ignore_strangers=settings.ignore_strangers,
             retry_after=settings.retry_after,
-            realm=settings.public_host or settings.host,
+            realm=settings.realm or settings.public_host or _realm(settings.host),
+            open_to_all=settings.open,
+            calls_per_second=settings.calls_per_second,
         )
         self.registrations: dict[str, Registration] = {}  # by the trunk's name
         self._dns = Dns(settings.nameservers, socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
         self._tasks: set[asyncio.Task[None]] = set()
         self.trace = Trace(settings.trace_calls)
         self.refused = 0  # messages that could not be read
-        self._transports = Transports(self._received, self._failed)
+        self._transports = Transports(self._received, self._failed, self.core.trunks.trusts)
         self._driver: Driver[Action] | None = None
+
+    @property
+    def own_ports(self) -> set[int]:
+        """UDP ports of ours that SIP is listened to on."""
+        return self._transports.own_ports
+
+    def bans(self) -> list[dict[str, object]]:
+        """Who is not listened to now, and for how long."""
+        now = asyncio.get_running_loop().time()
+        return [
+            {"address": one.address, "account": one.account, "reason": one.reason, "seconds": round(one.until - now)}
+            for one in self.core.trunks.bans.current(now)
+        ]
+
+    def lift_ban(self, address: str, account: str = "") -> int:
+        """Listen again; how many bans that ended."""
+        lifted = self.core.trunks.bans.lift(address, account)
+        if lifted:
+            log.info("sip.ban_lifted", address=address, account=account)
+        return lifted
 
     @property
     def port(self) -> int:
@@ -192,5 +224,10 @@ class UserAgent:
             case Refused():
                 self.refused += 1
                 log.warning("sip.message_refused", source=str(action.flow), problem=action.problem)
+            case Vouched(flow):
+                self._transports.vouch(flow.connection)
+            case Banned(ban):
+                account = {"account": ban.account} if ban.account else {}
+                log.warning("sip.banned", address=ban.address, **account, reason=ban.reason, seconds=BAN_SECONDS)
             case _:
                 self._on_event(action)

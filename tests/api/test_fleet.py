@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from gateway import control
+from gateway.sip.bans import STRIKES, WRONG_PASSWORDS
 from gateway.store import outbox
 from gateway.store.connection import server_executable
 from tests.api.nodes import two_nodes
@@ -50,6 +51,27 @@ async def test_what_was_given_up_can_be_tried_again(tmp_path):
         assert dead["problem"] == "nobody is there"
         assert (await two.http.post("/v1/outbox/dead/again")).json() == {"again": 1}
         assert (await two.http.get("/v1/outbox")).json() == {"waiting": 1, "dead": 0}
+
+
+async def test_bans_of_all_nodes_are_shown_and_lifted(tmp_path):
+    async with two_nodes(tmp_path, {"eve": "greeting: Hello.\n"}) as (one, two, _):
+        now = asyncio.get_running_loop().time()
+        for node in (one, two):
+            bans = node.gateway.switchboard.user_agent.core.trunks.bans
+            for _ in range(STRIKES):
+                bans.strike("203.0.113.9", now, "not SIP")
+        for _ in range(WRONG_PASSWORDS):
+            bans.wrong_password("203.0.113.9", "ann", now)
+        rows = (await one.http.get("/v1/bans")).json()["data"]
+        found = sorted((row["node"], row["address"], row["account"]) for row in rows)
+        host = "203.0.113.9"
+        assert found == [(one.id, host, ""), (two.id, host, ""), (two.id, host, "ann")]
+        assert all(590 < row["seconds"] <= 600 and row["reason"] for row in rows)
+        lifted = await one.http.request("DELETE", f"/v1/bans/{host}?account=ann")
+        assert lifted.json() == {"address": host, "account": "ann", "lifted": 1}
+        assert (await two.http.request("DELETE", f"/v1/bans/{host}")).json()["lifted"] == 2
+        assert (await two.http.get("/v1/bans")).json()["data"] == []
+        assert (await two.http.request("DELETE", f"/v1/bans/{host}")).status_code == 404
 
 
 async def test_limits_are_for_all_nodes_together(tmp_path, monkeypatch):

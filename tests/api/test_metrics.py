@@ -16,8 +16,13 @@ from gateway.sip.trunks import Trunks
 ROOT = Path(__file__).parent.parent.parent
 
 
+def with_bans(trunks):
+    trunks.bans.refused, trunks.bans.dropped = 5, 6
+    return trunks
+
+
 class Board(list):
-    draining, uplink_delays = False, Delays()
+    draining, uplink_delays, leaked = False, Delays(), 9
     clock = Thing(frames=7, late=1, missed=0, worst=0.006)
     ports = range(3)
     providers: ClassVar = {"acme": None, "other": None}
@@ -25,7 +30,7 @@ class Board(list):
     user_agent = Thing(
         refused=2,
         registrations={"acme": Thing(problem="")},
-        core=Thing(trunks=Trunks((Trunk("acme", ()),), refused=5, dropped=6)),
+        core=Thing(trunks=with_bans(Trunks((Trunk("acme", ()),)))),
     )
 
 
@@ -58,6 +63,7 @@ def test_what_calls_tell_and_what_is_read_at_the_scrape():
         'gateway_call_events_total{type="answered"} 2.0', "gateway_setup_seconds_count 1.0",
         'gateway_call_seconds_bucket{le="30.0"} 1.0', "gateway_calls_live 2.0", "gateway_store_waiting 3.0",
         "gateway_media_ports_free 3.0", "gateway_sip_refused_messages_total 2.0", "gateway_store_dropped_total 4.0",
+        "gateway_leaked_total 9.0",
         "gateway_ready 1.0", 'gateway_trunk_calls_live{trunk="acme"} 0.0',
         'gateway_sip_strangers_total{what="dropped"} 6.0', 'gateway_trunk_registered{trunk="acme"} 1.0',
         "gateway_media_worst_tick_seconds 0.006", 'gateway_provider_down{provider="other"} 1.0',

@@ -57,6 +57,9 @@ class Leg:
 
     transfers, holding = "refer", False
 
+    def stats(self):
+        return {"codec": "PCMU"}
+
     def transfer(self, target, replaces=None):
         if self.bad_target:
             raise SipParseError("not a URI")

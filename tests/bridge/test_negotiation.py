@@ -9,11 +9,11 @@ ALL = (CODECS["G722"], CODECS["PCMU"], CODECS["PCMA"])
 
 
 def peer(*names):
-    return Negotiation(tuple(CODECS[name] for name in names), 20, "off")
+    return Negotiation(tuple(CODECS[name] for name in names), 20, "off", lambda agreed: None)
 
 
 def talk(ours=ALL, theirs=("PCMU",)):
-    one, other = Negotiation(ours, 20, "off"), peer(*theirs)
+    one, other = Negotiation(ours, 20, "off", lambda agreed: None), peer(*theirs)
     other.use_port(4000)
     one.use_port(5000)
     one.take(other.offer("192.0.2.2"), "192.0.2.1")
@@ -73,4 +73,4 @@ def test_a_hold_offers_what_is_spoken_and_no_more():
     one.offered(told)
     assert [row.name for row in one.local.formats] == ["G722", "PCMU", "PCMA"]
     assert one.local.version == 2
-    assert Negotiation(ALL, 20, "off").direction("sendonly") is None
+    assert Negotiation(ALL, 20, "off", lambda agreed: None).direction("sendonly") is None

@@ -32,7 +32,10 @@ class Rtp:
     def send(self, payload, talking):
         self.frames.append((payload, talking))
 
-    waiting = False
+    waiting, quiet_seconds = False, 1000.0
+
+    def use(self, payload_type):
+        self.using = payload_type
 
     def expire(self):
         pass
@@ -60,7 +63,7 @@ def leg_for(offer=OFFER, codecs=BOTH):
     leg = SipLeg(agent, codecs, Uplink(codecs[0].sound, 20, chunks.append, Upstream(Upstream.flush)))
     leg.rtp = Rtp()
     leg.take(agent.wire.events[0].session)
-    leg.chunks, leg.agent = chunks, agent
+    leg.chunks, leg.agent, leg.listen_early = chunks, agent, True
     return leg
 
 
@@ -284,7 +287,7 @@ def test_keys_within_the_audio_where_the_trunk_knows_no_other_way():
     agent.wire.receive(request(body=OFFER))
     uplink = Uplink(BOTH[0].sound, 20, lambda chunk: None, Upstream(Upstream.flush))
     leg = SipLeg(agent, BOTH, uplink, Trunk("old", dtmf="inband"))
-    leg.rtp, keys = Rtp(), []
+    leg.rtp, keys, leg.listen_early = Rtp(), [], True
     leg.events = LegEvents(digit=keys.append, drained=lambda: None, broken=lambda *what: None)
     leg.take(agent.wire.events[0].session)
     leg.answer()

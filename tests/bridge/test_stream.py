@@ -10,6 +10,7 @@ from gateway.bridge.upstream import Upstream
 from gateway.codecs import CODECS
 from gateway.rtp.receive import Receiver
 from gateway.rtp.reorder import Gap
+from gateway.rtp.source import Trust
 
 PEER = ("192.0.2.10", 4000)
 
@@ -26,7 +27,7 @@ class Line:
         self.chunks = []
         self.uplink = Uplink(CODECS["PCMU"].sound, 20, self.chunks.append, Upstream(Upstream.flush))
         self.receiver = Receiver(0, None, 8000, reorder_ms / 1000)
-        self.receiver.expect(PEER)
+        self.receiver.source.expect(PEER, Trust())
 
     def run(self, arrivals):
         """`arrivals`: (s, datagram) in any order. A tick every 20 ms of our own clock."""

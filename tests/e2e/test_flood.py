@@ -35,7 +35,7 @@ async def test_a_flood_of_invites_from_an_unknown_source(tmp_path):
             if number % 20 == 0:
                 await asyncio.sleep(0.01)
         await talking
-        seen = gateway.switchboard.user_agent.core.trunks
+        seen = gateway.switchboard.user_agent.core.trunks.bans
         assert seen.refused == 20
         assert seen.refused + seen.dropped > INVITES * 0.9
         assert len(gateway.switchboard) == 4

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gateway.errors import NoCommonCodec, SdpError, SipParseError
+from gateway.errors import MediaAddressRefused, NoCommonCodec, SdpError, SipParseError
 from gateway.rtp.receive import Receiver
 from gateway.rtp.rtcp import Rtcp
 from gateway.rtp.send import Sender
+from gateway.rtp.source import Trust
 from gateway.sip import AudioFormat, LocalMedia, accept_answer, make_answer, parse_sdp
 from gateway.sip.framing import StreamFramer
 from gateway.sip.message import Response, check, parse
@@ -51,27 +52,22 @@ def stream(data: bytes) -> None:
 
 
 def _frames(pieces: list[bytes]) -> list[bytes]:
-    framer, found = StreamFramer(), []
-    try:
-        for piece in pieces:
-            found += framer.feed(piece)
-    except SipParseError:
-        return []
-    return found
+    framer = StreamFramer()
+    return [message for piece in pieces for message in framer.feed(piece)]
 
 
 def sdp(data: bytes) -> None:
     for use in (make_answer, accept_answer):
         try:
             use(parse_sdp(data), LOCAL)
-        except (SdpError, NoCommonCodec):
+        except (SdpError, NoCommonCodec, MediaAddressRefused):
             continue
 
 
 def rtp(data: bytes) -> None:
     """Packets, each with its length in the byte before it, from two places; each is taken for a report too."""
     receiver = Receiver(0, 101, 8000, 0.04)
-    receiver.expect(("192.0.2.10", 4000))
+    receiver.source.expect(("192.0.2.10", 4000), Trust())
     reports = Rtcp(Sender(0, 101), receiver, 8000, "x", lambda: 0.0)
     at, now = 0, 0.0
     while at < len(data):

@@ -9,6 +9,7 @@ from aiortc.rtp import RtcpByePacket, RtcpPacket, RtcpRrPacket, RtcpSdesPacket, 
 from gateway.rtp.receive import Receiver
 from gateway.rtp.rtcp import INTERVAL, Rtcp
 from gateway.rtp.send import Sender
+from gateway.rtp.source import Trust
 
 HERE, THERE = ("192.0.2.1", 4000), ("192.0.2.2", 4000)
 WALL = 1_700_000_000.0
@@ -31,8 +32,8 @@ class End:
 @pytest.fixture
 def ends():
     one, other = End(HERE), End(THERE)
-    one.receiver.expect(THERE)
-    other.receiver.expect(HERE)
+    one.receiver.source.expect(THERE, Trust())
+    other.receiver.source.expect(HERE, Trust())
     return one, other
 
 

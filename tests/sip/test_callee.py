@@ -1,7 +1,13 @@
+import contextlib
+from dataclasses import replace
+from ipaddress import ip_network
+
 import pytest
 
 from gateway.errors import SipParseError
-from gateway.sip import Confirmed, Ended, Reoffered
+from gateway.sip import Confirmed, Ended, Incoming, Reoffered, Trunk
+from gateway.sip.core import Core, Send
+from gateway.sip.flow import Flow
 from gateway.sip.message import parse
 from gateway.sip.session import State
 from tests.wire import OFFER, UDP, Wire, answered, request
@@ -188,4 +194,98 @@ def test_a_peer_may_not_send_us_elsewhere():
 def test_a_body_that_is_no_session_description_is_415():
     data = request(body=b"hello").replace(b"application/sdp", b"text/plain")
     (answer,) = Wire().receive(data)
-    assert (answer.status, answer.headers.get("Accept")) == (415, "application/sdp")
+    assert (answer.status, answer.headers.get("Accept")) == (
+        415,
+        "application/sdp, multipart/mixed, multipart/alternative",
+    )
+
+
+PUBLIC = Flow("udp", ("203.0.113.5", 31000), ("192.0.2.1", 5060))
+
+
+def our_bye(flow, change=(b"", b""), trunk=None):
+    """Where our BYE goes in a call that came by `flow`."""
+    wire = Wire(flow=flow)
+    wire.core = Core(user_agent="test", trunks=(trunk,) if trunk else (), open_to_all=True)
+    wire.receive(request(body=OFFER, transport=flow.transport.upper()).replace(*change))
+    incoming = next(event for event in wire.events if isinstance(event, Incoming))
+    wire.act(lambda now: incoming.session.answer(b"v=0\r\n", now))
+    wire.receive(request("ACK", branch="z9hG4bKack", to_tag=tag(incoming)).replace(*change))
+    incoming.session.bye(wire.now)
+    return next(one.flow for one in wire.core.actions() if isinstance(one, Send) and one.data.startswith(b"BYE"))
+
+
+PRIVATE = (b"192.0.2.10", b"192.168.1.7")
+ROUTED = (
+    b"Contact: <sip:peer@192.0.2.10:5060>",
+    b"Contact: <sip:peer@192.168.1.7>\r\nRecord-Route: <sip:198.51.100.1;lr>",
+)
+
+
+@pytest.mark.parametrize(
+    ("flow", "change", "remote"),
+    [
+        (UDP, (b"", b""), ("192.0.2.10", 5060)),
+        (PUBLIC, PRIVATE, PUBLIC.remote),  # a telephone behind a NAT
+        (
+            PUBLIC,
+            (b"192.0.2.10:5060;b", b"203.0.113.5:5060;b"),
+            PUBLIC.remote,
+        ),  # that knows its address and not its port
+        (PUBLIC, ROUTED, ("198.51.100.1", 5060)),  # a proxy that asked for what follows
+        (PUBLIC, (b"<sip:peer@192.0.2.10:5060>", b"<sip:peer@203.0.113.99>"), PUBLIC.remote),
+        (replace(UDP, transport="tcp", connection=4), PRIVATE, UDP.remote),
+    ],
+)
+def test_requests_go_where_they_arrive(flow, change, remote):
+    assert our_bye(flow, change).remote == remote
+
+
+def test_over_tcp_the_connection_is_used_that_is_open():
+    flow = Flow("tcp", ("203.0.113.5", 49152), ("192.0.2.1", 5060), connection=4)
+    assert our_bye(flow, PRIVATE) == flow
+    assert our_bye(flow, (b"<sip:peer@192.0.2.10:5060>", b"<sip:peer@203.0.113.5:5060;transport=tcp>")) == flow
+
+
+def test_a_trunk_may_be_taken_at_its_word():
+    trunk = Trunk("strict", (ip_network("203.0.113.0/24"),), nat="off")
+    assert our_bye(PUBLIC, PRIVATE, trunk).remote == ("192.168.1.7", 5060)
+
+
+def test_a_nat_that_forgets_is_followed():
+    wire = Wire(flow=PUBLIC)
+    wire.core = Core(user_agent="test", open_to_all=True)
+    incoming = answered(wire)
+    wire.flow = replace(PUBLIC, remote=("203.0.113.5", 31999))
+    wire.receive(request("OPTIONS", cseq=2, branch="z9hG4bKo", to_tag=tag(incoming)))
+    incoming.session.bye(wire.now)
+    assert any(isinstance(one, Send) and one.flow.remote == ("203.0.113.5", 31999) for one in wire.core.actions())
+
+
+def test_a_reinvite_may_not_send_us_to_what_cannot_be_called():
+    wire = Wire()
+    incoming = answered(wire)
+    data = request(cseq=2, branch="z9hG4bKr", to_tag=tag(incoming), body=OFFER)
+    wire.receive(data.replace(b"<sip:peer@192.0.2.10:5060>", b"<mailto:a@b.example>"))
+    assert str(incoming.session.dialog.remote_target) == "sip:peer@192.0.2.10:5060"
+
+
+def test_a_fault_in_one_calls_timer_costs_no_other_its_own():
+    wire = Wire()
+    first = answered(wire).session
+    wire.receive(request(body=OFFER, branch="z9hG4bKtwo").replace(b"one@", b"two@"))
+    second = wire.events[-1].session
+    wire.act(lambda now: second.answer(b"v=0\r\n", now))
+
+    def fails(timer, now):
+        raise RuntimeError("a bug")
+
+    first.expire = fails
+    wire.core.timers.set((first, "SESSION"), 0.4)
+    with pytest.raises(RuntimeError):
+        wire.run(0.6)
+    wire.now = 0.6
+    with contextlib.suppress(RuntimeError):
+        wire.core.expire(0.6)
+    wire.drain()
+    assert len(wire.times(200)) >= 2  # the 200 that waits for its ACK was sent again

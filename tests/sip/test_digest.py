@@ -1,10 +1,11 @@
 import pytest
 
-from gateway.sip.digest import ALGORITHMS, MAX_NONCES, NONCE_SECONDS, Credentials, Guard, Login, challenges
+from gateway.sip.digest import ALGORITHMS, MAX_NONCES, NONCE_SECONDS, Credentials, Guard, Login, Verdict, challenges
 from gateway.sip.message import Headers, Request, Response
 from gateway.sip.uri import Uri
 
 BOB = Credentials("bob", "zanzibar")
+HOST = "203.0.113.9"
 
 
 def asked(method="INVITE", uri="sip:bob@biloxi.com"):
@@ -106,7 +107,7 @@ def test_an_old_peer_without_qop():
 
 def logged_in(guard, algorithm="SHA-256", now=0.0, credentials=BOB):
     response = Response(status=401)
-    guard.challenge(response, now)
+    guard.challenge(response, now, HOST)
     only = [value for value in response.headers.all("WWW-Authenticate") if f"algorithm={algorithm}" in value]
     login, request = Login(credentials), asked()
     assert login.take(refusal(*only), request)
@@ -114,40 +115,53 @@ def logged_in(guard, algorithm="SHA-256", now=0.0, credentials=BOB):
     return login, request
 
 
+def proven(guard, request, now, host=HOST):
+    verdict = guard.verify(request, now, host)
+    return verdict.user, verdict.stale
+
+
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_both_sides_agree(algorithm):
     guard = Guard("gateway", {"bob": BOB})
     _, request = logged_in(guard, algorithm)
-    assert guard.verify(request, 1.0) == ("bob", False)
+    assert guard.verify(request, 1.0, HOST) == Verdict("bob", False, "bob", True)
 
 
 def test_a_replay_and_an_old_nonce_are_stale_not_wrong():
     guard = Guard("gateway", {"bob": BOB})
     login, request = logged_in(guard)
-    assert guard.verify(request, 1.0) == ("bob", False)
-    assert guard.verify(request, 2.0) == ("", True)
+    assert proven(guard, request, 1.0) == ("bob", False)
+    assert proven(guard, request, 2.0) == ("", True)
     login.sign(request)
-    assert guard.verify(request, 3.0) == ("bob", False)
+    assert proven(guard, request, 3.0) == ("bob", False)
     login.sign(request)
-    assert guard.verify(request, NONCE_SECONDS + 1) == ("", True)
+    assert proven(guard, request, NONCE_SECONDS + 1) == ("", True)
+
+
+def test_a_nonce_is_for_the_address_that_it_was_sent_to():
+    guard = Guard("gateway", {"bob": BOB})
+    _, request = logged_in(guard)
+    assert guard.verify(request, 1.0, "198.51.100.1") == Verdict("", True, "bob", False)
 
 
 def test_wrong_names_passwords_and_nonces_are_not_let_in():
     guard = Guard("gateway", {"bob": BOB})
-    assert guard.verify(asked(), 0) == ("", False)
-    assert guard.verify(logged_in(guard, credentials=Credentials("bob", "wrong"))[1], 0) == ("", False)
-    assert guard.verify(logged_in(guard, credentials=Credentials("eve", "zanzibar"))[1], 0) == ("", False)
+    assert guard.verify(asked(), 0, HOST) == Verdict()
+    wrong = logged_in(guard, credentials=Credentials("bob", "wrong"))[1]
+    assert guard.verify(wrong, 0, HOST) == Verdict("", False, "bob", True)
+    nobody = logged_in(guard, credentials=Credentials("eve", "zanzibar"))[1]
+    assert guard.verify(nobody, 0, HOST) == Verdict("", False, "", True)
     _, request = logged_in(Guard("gateway", {"bob": BOB}))  # another's nonce
-    assert guard.verify(request, 0) == ("", True)
+    assert proven(guard, request, 0) == ("", True)
     request = asked()
     request.headers.add("Authorization", 'Digest username="bob", realm="gateway", qop=auth, response="", nonce=x')
-    assert guard.verify(request, 0) == ("", False)
+    assert guard.verify(request, 0, HOST) == Verdict("", False, "bob", False)
 
 
 def test_nonces_in_use_are_bounded():
     guard = Guard("gateway", {"bob": BOB})
     for number in range(MAX_NONCES + 5):
-        guard._fresh(guard._nonce(f"{number}.x"), "1", number)
+        guard._fresh(guard._nonce(f"{number}.x", HOST), "1", number)
     assert len(guard._used) == MAX_NONCES
 
 

@@ -22,5 +22,13 @@ def test_messages_come_whole_however_the_stream_is_cut(cuts):
     "head", [b"OPTIONS sip:h SIP/2.0\r\nX: 1\r\n\r\n", b"OPTIONS sip:h SIP/2.0\r\nl: x\r\n\r\n", b"x" * 70000]
 )
 def test_a_stream_without_lengths_cannot_be_read_on(head):
-    with pytest.raises(SipParseError):
-        StreamFramer().feed(head)
+    framer = StreamFramer()
+    assert framer.feed(head) == []
+    assert isinstance(framer.error, SipParseError)
+    assert framer.feed(request(transport="TCP")) == []
+
+
+def test_what_was_whole_before_garbage_is_not_lost_with_it():
+    framer, whole = StreamFramer(), request("OPTIONS", transport="TCP")
+    assert framer.feed(whole + PING + b"GET / HTTP/1.1\r\n\r\n" + whole) == [whole, PING]
+    assert framer.error

@@ -2,7 +2,16 @@ import pytest
 
 from gateway.errors import SipParseError
 from gateway.sip.flow import Flow
-from gateway.sip.matching import merge_key, note_source, phrase, repair_start_line, server_key
+from gateway.sip.matching import (
+    is_alone,
+    is_behind_nat,
+    is_private,
+    merge_key,
+    note_source,
+    phrase,
+    salvage,
+    server_key,
+)
 from gateway.sip.message import parse
 from tests.wire import request
 
@@ -40,9 +49,41 @@ def test_the_same_request_by_two_ways_has_one_merge_key():
     assert merge_key(parse(request(branch="z9hG4bK1"))) == merge_key(parse(request(branch="z9hG4bK2")))
 
 
-@pytest.mark.parametrize("line", [b"INVITE", b"INVITE  x", b"INVITE sip: SIP/7.0"])
-def test_a_broken_start_line_keeps_its_method(line):
-    assert repair_start_line(line + b"\r\nTo: x") == b"INVITE sip:invalid SIP/2.0\r\nTo: x"
+@pytest.mark.parametrize("line", [b"INVITE", b"INVITE  x", b"INVITE sip: SIP/7.0", b"INVITE sip:h SIP/2.0"])
+def test_of_a_request_that_cannot_be_read_what_an_answer_needs_is_kept(line):
+    bad = request().replace(b"INVITE sip:reception@192.0.2.1 SIP/2.0", line).replace(b"Max-Forwards: 70", b"no header")
+    assert [name for name, _ in salvage(bad).headers] == ["Via", "From", "To", "Call-ID", "CSeq"]
+    assert salvage(bad).method == "INVITE"
+
+
+@pytest.mark.parametrize(
+    ("remote", "change", "seen"),
+    [
+        (("192.0.2.10", 5060), (b"", b""), False),
+        (("203.0.113.5", 5060), (b"", b""), True),
+        (("192.0.2.10", 40000), (b"", b""), True),
+        (("192.0.2.10", 40000), (b";rport", b""), False),  # it takes answers where it says, not where it sent from
+        (("203.0.113.5", 5060), (b"UDP 192.0.2.10:5060", b"UDP pbx.example:5060"), False),
+    ],
+)
+def test_a_nat_is_seen_by_the_via(remote, change, seen):
+    message = parse(request().replace(*change))
+    flow = Flow("udp", remote, ("192.0.2.1", 5060))
+    assert is_behind_nat(message, flow) is seen
+    note_source(message, flow)
+    assert is_behind_nat(message, flow) is seen
+
+
+def test_whether_a_proxy_stands_between():
+    assert is_alone(parse(request()))
+    assert not is_alone(parse(request(extra="Record-Route: <sip:192.0.2.5;lr>\r\n")))
+    assert not is_alone(parse(request(extra="Via: SIP/2.0/UDP 10.0.0.1\r\n")))
+
+
+def test_private_addresses():
+    private = [one for one in ("10.1.2.3", "172.20.0.1", "192.168.7.7", "100.64.0.9", "fd00::1", "127.0.0.1")]
+    assert all(is_private(one) for one in private)
+    assert not any(is_private(one) for one in ("8.8.8.8", "pbx.example", "2606:4700::1", ""))
 
 
 def test_a_phrase_holds_no_control_characters():

@@ -3,8 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.errors import NoCommonCodec, SdpError
-from gateway.sip.offer import AudioFormat, LocalMedia, accept_answer, make_answer, make_offer
+from gateway.errors import MediaAddressRefused, NoCommonCodec, SdpError
+from gateway.sip.offer import AudioFormat, Crypto, LocalMedia, accept_answer, make_answer, make_offer
 from gateway.sip.sdp import parse
 from tests.wire import OFFER
 
@@ -98,7 +98,7 @@ def secured(*lines):
 def test_srtp_takes_the_first_suite_that_is_spoken_here_and_answers_with_a_key_of_its_own():
     lines = (f"1 AEAD_AES_256_GCM inline:{LINE}", f"2 AES_CM_128_HMAC_SHA1_32 inline:{LINE}|2^31 UNENCRYPTED_SRTCP")
     body, agreed = make_answer(secured(*lines), SECURE)
-    assert (agreed.crypto.tag, agreed.crypto.suite, agreed.crypto.key) == ("2", "AES_CM_128_HMAC_SHA1_32", KEY)
+    assert agreed.crypto == Crypto("2", "AES_CM_128_HMAC_SHA1_32", {b"": KEY})
     media = parse(body).media[0]
     assert media.protocol == "RTP/SAVP"
     assert media.values("crypto") == [
@@ -107,7 +107,11 @@ def test_srtp_takes_the_first_suite_that_is_spoken_here_and_answers_with_a_key_o
 
 
 @pytest.mark.parametrize(
-    "line", ["", "1 NO_SUCH_SUITE inline:x", f"1 AES_CM_128_HMAC_SHA1_80 inline:{LINE}|2^20|1:4",
+    "line", ["", "1 NO_SUCH_SUITE inline:x", f"1 AES_CM_128_HMAC_SHA1_80 inline:{LINE}|x",
+             f"1 AES_CM_128_HMAC_SHA1_80 inline:{LINE} UNENCRYPTED_SRTP",
+             f"1 AES_CM_128_HMAC_SHA1_80 inline:{LINE} KDR=1",
+             f"1 AES_CM_128_HMAC_SHA1_80 inline:{LINE}|1:4;inline:{LINE}|2:2",
+             f"1 AES_CM_128_HMAC_SHA1_80 inline:{LINE}|300:1", f"1 AES_CM_128_HMAC_SHA1_80 inline:{LINE}|1:200",
              "1 AES_CM_128_HMAC_SHA1_80 inline:AAAA",
              "1 AES_CM_128_HMAC_SHA1_80 inline:A", f"1 AES_CM_128_HMAC_SHA1_80 {LINE}"]
 )  # fmt: skip
@@ -127,7 +131,7 @@ def test_off_and_required():
     assert make_answer(parse(OFFER), SECURE)[1].crypto is None
     ours = parse(make_offer(required)).media[0]
     assert (ours.protocol, len(ours.values("crypto"))) == ("RTP/SAVP", 1)
-    assert accept_answer(secured(line), required).crypto.key == KEY
+    assert accept_answer(secured(line), required).crypto.keys == {b"": KEY}
 
 
 @pytest.mark.parametrize(
@@ -152,3 +156,83 @@ def test_how_long_packets_are_is_for_who_gets_them_to_say(asked, sent):
     assert agreed.ptime_ms == sent
     assert b"a=ptime:20" in body  # what we would like ourselves
     assert b"a=ptime:30" in make_answer(offer(b"m=audio 4000 RTP/AVP 0\r\n"), replace(LOCAL, ptime_ms=30))[0]
+
+
+@pytest.mark.parametrize(
+    ("material", "keys"),
+    [
+        (f"inline:{LINE}|2^31|1:4", {b"\0\0\0\1": KEY}),
+        (f"inline:{LINE}|1:4", {b"\0\0\0\1": KEY}),
+        (f"inline:{LINE}|1048576", {b"": KEY}),
+        (f"inline:{LINE}|2^20|7:1;inline:{LINE}|2^20|8:1", {b"\7": KEY, b"\x08": KEY}),
+    ],
+)
+def test_lifetime_and_identifier_of_a_key(material, keys):
+    """RFC 4568 section 6.1."""
+    agreed = make_answer(secured(f"1 AES_CM_128_HMAC_SHA1_80 {material}"), SECURE)[1]
+    assert agreed.crypto.keys == keys
+
+
+def test_of_several_formats_in_an_answer_any_may_come_and_keys_by_either_type():
+    media = b"m=audio 4000 RTP/AVP 8 0 96\r\na=rtpmap:96 telephone-event/8000\r\n"
+    agreed = accept_answer(offer(media), LOCAL)
+    assert (agreed.format, agreed.others) == (PCMA, (PCMU,))
+    assert agreed.dtmf_payload_type == 96
+    assert agreed.dtmf_types == {96, 101}
+    assert make_answer(offer(media), LOCAL)[1].dtmf_types == {96}
+
+
+def at(line, extra=b""):
+    return offer(b"m=audio 4000 RTP/AVP 0\r\n" + extra, session=b"c=" + line + b"\r\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "warning"),
+    [
+        (b"IN IP6 ::1", 300),
+        (b"IN IP6 2001:db8::7", 300),
+        (b"IN IP4 127.1", 301),
+        (b"IN IP4 010.0.0.1", 301),
+        (b"IN IP4 256.0.0.1", 301),
+        (b"IN IP4 0x7f.1", 301),
+        (b"IN IP4 1", 301),
+        (b"IN IP4 no.such.host.example", 301),
+        (b"IN IP4 -x.example", 301),
+        (b"IN IP4 224.2.17.12/127", 330),
+        (b"IN IP4 255.255.255.255", 399),
+        (b"IN IP4 240.0.0.1", 399),
+        (b"IN IP4 0.0.0.1", 399),
+    ],
+)
+def test_an_address_that_media_cannot_go_to_is_refused_where_sdp_has_it(line, warning):
+    for read in (make_answer, accept_answer):
+        with pytest.raises(MediaAddressRefused) as refused:
+            read(at(line), LOCAL)
+        assert refused.value.warning == warning
+        with pytest.raises(MediaAddressRefused):  # also where only the section says so
+            read(at(b"IN IP4 192.0.2.10", b"c=" + line + b"\r\n"), LOCAL)
+
+
+def test_a_section_that_can_be_reached_is_taken_instead():
+    media = b"m=audio 4000 RTP/AVP 0\r\nc=IN IP6 ::1\r\nm=audio 5000 RTP/AVP 0\r\nc=IN IP4 192.0.2.10\r\n"
+    body, agreed = make_answer(offer(media), LOCAL)
+    assert agreed.remote == ("192.0.2.10", 5000)
+    assert [one.port for one in parse(body).media] == [0, 20000]
+
+
+def test_names_are_what_they_were_found_to_be_and_addresses_have_one_spelling():
+    named = replace(LOCAL, names={"media.example": "192.0.2.44"})
+    agreed = make_answer(at(b"IN IP4 media.example", b"a=rtcp:5000 IN IP4 media.example\r\n"), named)[1]
+    assert (agreed.remote, agreed.rtcp) == (("192.0.2.44", 4000), ("192.0.2.44", 5000))
+    six = replace(LOCAL, host="2001:db8::1")
+    assert make_answer(at(b"IN IP6 2001:DB8:0:0::7"), six)[1].remote[0] == "2001:db8::7"
+    with pytest.raises(MediaAddressRefused) as refused:
+        make_answer(at(b"IN IP4 192.0.2.10"), six)
+    assert refused.value.warning == 300
+
+
+@pytest.mark.parametrize(
+    "rtcp", [b"39001 IN IP4 localhost", b"39001 IN IP6 ::1", b"0", b"99999", b"x", b"", b"5000 IN IP4 0.0.0.0"]
+)
+def test_an_rtcp_address_that_is_none_costs_no_call(rtcp):
+    assert make_answer(at(b"IN IP4 192.0.2.10", b"a=rtcp:" + rtcp + b"\r\n"), LOCAL)[1].rtcp is None

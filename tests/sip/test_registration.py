@@ -170,3 +170,46 @@ def test_wrong_credentials_are_not_tried_for_ever(status):
         if not registration.problem.startswith(str(status)):
             answer(wire, status, **{name: f'Digest realm="r", nonce="{number}"'})
     assert last(wire).cseq.number == 2
+
+
+@pytest.mark.parametrize(
+    ("contacts", "expires", "granted"),
+    [
+        ('<sip:gateway@192.0.2.1:5060>;expires="120"', "", 120),
+        ("<sip:me@203.0.113.5:40000>;expires=90", "600", 90),  # written anew: host, port and user
+        ("<sip:gateway@203.0.113.5:40000>;expires=90, <sip:me@198.51.100.1>;expires=30", "", 90),
+        ("<sip:gateway@192.0.2.1:5060>;expires=300, <sip:gateway@203.0.113.5>;expires=30", "", 300),
+        ("<sip:gateway@192.0.2.1:5060>", "200", 200),
+        ("<sip:gateway@192.0.2.1:5060>;expires=soon", "200", 200),
+        ("broken <", "150", 150),
+        ("", "", 600),
+    ],
+)
+def test_when_it_is_refreshed_however_the_registrar_spells_it(contacts, expires, granted):
+    wire, _ = started()
+    response = last(wire).respond(200, to_tag="r")
+    if contacts:
+        response.headers.add("Contact", contacts)
+    if expires:
+        response.headers.add("Expires", expires)
+    wire.receive(response.serialize())
+    wire.run(granted)
+    assert wire.times("REGISTER")[1] == pytest.approx(0.8 * granted)
+
+
+@pytest.mark.parametrize("headers", [{"Min_Expires": "soon"}, {"Min_Expires": "1"}, {}])
+def test_a_423_that_says_nothing_of_use_is_a_refusal_and_is_tried_again_later(headers):
+    wire, registration = started()
+    answer(wire, 423, **headers)
+    assert registration.problem.startswith("423")
+    assert registration.state is State.WAITING
+    wire.run(2 * FIRST_RETRY)
+    assert len(wire.times("REGISTER")) >= 2
+
+
+def test_a_via_that_came_back_mangled_does_not_end_the_registration():
+    wire, registration = started()
+    response = last(wire).respond(200, to_tag="r")
+    response.headers.set("Via", f"{response.headers.get('Via')};received=203.0.113.5".replace("rport", "rport=x"))
+    wire.receive(response.serialize())
+    assert registration.state is State.REGISTERED

@@ -80,7 +80,7 @@ async def test_a_peer_that_cannot_be_reached_is_told(pair):
 
 async def test_connections_that_bring_nothing_are_closed_and_there_is_a_limit(pair, monkeypatch):
     _, transports = pair
-    monkeypatch.setattr(module, "FIRST_MESSAGE_SECONDS", 0.2)
+    monkeypatch.setattr(module, "UNKNOWN_SECONDS", 0.2)
     monkeypatch.setattr(module, "MAX_CONNECTIONS", 3)
     opened = [await asyncio.open_connection("127.0.0.1", transports.port) for _ in range(5)]
     opened[0][1].write(request("OPTIONS", transport="TCP"))
@@ -91,6 +91,63 @@ async def test_connections_that_bring_nothing_are_closed_and_there_is_a_limit(pa
     assert len(transports._connections) == 1
     for _, writer in opened:
         writer.close()
+
+
+async def refused(port, opened):
+    """Whether a connection is closed at once."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    opened.append(writer)
+    try:
+        async with asyncio.timeout(0.3):
+            return await reader.read(1) == b""
+    except ConnectionResetError:
+        return True
+    except TimeoutError:
+        return False
+
+
+async def test_one_stranger_leaves_room_for_others_and_for_trunks(monkeypatch):
+    ear, known, opened = Ear(), set(), []
+    transports = Transports(ear.receive, ear.failed.append, lambda host: host in known)
+    await transports.listen("127.0.0.1", 0)
+    monkeypatch.setattr(module, "MAX_OF_ADDRESS", 2)
+    monkeypatch.setattr(module, "MAX_UNKNOWN", 3)
+    monkeypatch.setattr(module, "UNKNOWN_SECONDS", 0.8)
+    try:
+        assert [await refused(transports.port, opened) for _ in range(4)] == [False, False, True, True]
+        transports.vouch(1)  # the first has logged in: there is room for another stranger
+        assert [await refused(transports.port, opened) for _ in range(2)] == [False, True]
+        known.add("127.0.0.1")
+        assert not any([await refused(transports.port, opened) for _ in range(5)])
+        async with asyncio.timeout(5):
+            while len(transports._connections) > 1:  # who brought nothing, and nobody vouched for
+                await asyncio.sleep(0.05)
+        assert transports._unknown.total() == 0
+    finally:
+        for writer in opened:
+            writer.close()
+        await transports.close()
+
+
+async def test_a_request_that_is_followed_by_garbage_is_not_lost(pair):
+    ear, transports = pair
+    _, writer = await asyncio.open_connection("127.0.0.1", transports.port)
+    writer.write(request("OPTIONS", transport="TCP") + b"\x16\x03\x01 not SIP\r\n\r\n")
+    assert (await asyncio.wait_for(ear.got.get(), 5))[0] == request("OPTIONS", transport="TCP")
+    async with asyncio.timeout(5):
+        while transports._connections:
+            await asyncio.sleep(0.01)
+    writer.close()
+
+
+@pytest.mark.parametrize("remote", [("::1", 5060), ("192.0.2.10", 99999), ("bad..name", 5060), ("x" * 70, 5060)])
+async def test_an_address_that_cannot_be_sent_to_is_a_failure_and_no_exception(pair, remote):
+    ear, transports = pair
+    transports.send(b"x", Flow("udp", remote, ("127.0.0.1", 1)), client="udp")
+    transports.send(b"x", Flow("tcp", remote, ("127.0.0.1", 1)), client="tcp")
+    async with asyncio.timeout(5):
+        while sorted(ear.failed) not in (["tcp", "udp"], ["tcp"]):  # over IPv6 UDP may find no fault
+            await asyncio.sleep(0.01)
 
 
 async def shown(port):

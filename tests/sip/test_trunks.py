@@ -1,8 +1,11 @@
 from dataclasses import replace
 from ipaddress import ip_network
 
+import pytest
+
+from gateway.sip.bans import BAN_SECONDS, STRIKES
 from gateway.sip.core import Core
-from gateway.sip.trunks import BAN_SECONDS, MAX_SOURCES, STRIKE_SECONDS, STRIKES, Trunk, Trunks
+from gateway.sip.trunks import Trunk, Trunks
 from tests.wire import OFFER, UDP, Wire, answered, request
 
 ACME = Trunk("acme", (ip_network("192.0.2.0/28"), ip_network("2001:db8::/32")))
@@ -19,7 +22,6 @@ def test_peers_are_known_by_their_address():
     assert [trunks.find(host).name for host in ("192.0.2.10", "2001:db8::7", "203.0.113.1")] == ["acme", "acme", "all"]
     assert Trunks((ACME,)).find("203.0.113.1") is None
     assert Trunks((ACME,)).find("not an address") is None
-    assert Trunks().knows("203.0.113.1")
 
 
 def test_a_stranger_gets_403_and_no_session_and_then_nothing():
@@ -30,7 +32,7 @@ def test_a_stranger_gets_403_and_no_session_and_then_nothing():
         assert answer.status == 403
     assert wire.receive(request(body=OFFER, branch="z9hG4bKmore")) == []
     assert wire.receive(b"garbage") == []
-    assert (wire.core.trunks.refused, wire.core.trunks.dropped) == (STRIKES, 2)
+    assert (wire.core.trunks.bans.refused, wire.core.trunks.bans.dropped) == (STRIKES, 2)
     assert wire.events == []
     assert len(wire.core) == 0
     wire.run(BAN_SECONDS + 1)
@@ -46,7 +48,7 @@ def test_nothing_that_a_stranger_sends_leaves_anything_behind():
     ):
         assert [one.status for one in wire.receive(request(method, branch=f"z9hG4bK{number}", to_tag=tag))] == [403]
     wire.receive(b"garbage")
-    assert (len(wire.core), wire.core.trunks.refused) == (0, 6)
+    assert (len(wire.core), wire.core.trunks.bans.refused) == (0, 6)
 
 
 def test_a_call_that_was_let_in_may_go_on_from_elsewhere():
@@ -56,19 +58,59 @@ def test_a_call_that_was_let_in_may_go_on_from_elsewhere():
     assert [one.status for one in wire.receive(request("BYE", cseq=2, branch="z9hG4bKb", to_tag=tag))] == [200]
 
 
-def test_a_stranger_who_asks_seldom_is_answered_for_ever():
-    trunks = Trunks((ACME,))
-    for number in range(200):
-        now = number * STRIKE_SECONDS / (STRIKES - 2)
-        assert not trunks.banned("203.0.113.9", now)
-        trunks.strike("203.0.113.9", now)
+@pytest.mark.parametrize(
+    ("host", "served"),
+    [("127.0.0.1", True), ("10.1.2.3", True), ("192.168.0.7", True), ("::1", True), ("fd00::7", True),
+     ("8.8.8.8", False), ("100.64.0.1", False), ("2606:4700::1111", False), ("a name", False)],
+)  # fmt: skip
+def test_without_trunks_only_this_machine_and_private_networks_are_served(host, served):
+    assert Trunks().knows(host) is Trunks().trusts(host) is served
+    assert Trunks(open=True).knows(host)
+    assert Trunks(open=True).trusts(host) is served
+    assert not Trunks((ACME,), open=True).knows("8.8.8.8")
 
 
-def test_many_strangers_are_not_remembered_for_ever():
-    trunks = Trunks((ACME,))
-    for number in range(MAX_SOURCES + 500):
-        trunks.strike(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 0.0)
-    assert len(trunks._sources) == MAX_SOURCES
+def test_without_trunks_a_stranger_is_refused_and_the_provider_costs_nothing():
+    wire = TrunkWire(flow=replace(UDP, remote=("8.8.8.8", 5060)))
+    assert [one.status for one in wire.receive(request(body=OFFER))] == [403]
+    assert wire.events == []
+    wire.core = Core(user_agent="test", open_to_all=True)
+    assert [one.status for one in wire.receive(request(body=OFFER))] == [100]
+
+
+def test_callers_of_no_trunk_have_a_limit_together():
+    wire = Wire()
+    wire.core = Core(user_agent="test", calls_per_second=2.0)
+    statuses = []
+    for number in range(4):
+        data = request(body=OFFER, branch=f"z9hG4bK{number}").replace(b"one@", b"%d@" % number)
+        statuses.append(wire.receive(data)[0].status)
+    assert statuses == [100, 100, 503, 503]
+    wire.now = 1.0
+    again = request(body=OFFER, branch="z9hG4bKlater").replace(b"one@", b"later@")
+    assert wire.receive(again)[0].status == 100
+
+
+def test_the_networks_of_a_trunk():
+    trunk = replace(ACME, media_peers=(ip_network("198.51.100.0/24"),))
+    trunks = Trunks((trunk,))
+    trunks.learn(trunk, {"203.0.113.77", "a.name.example"})
+    assert [str(one) for one in trunks.networks(trunk)] == [
+        "192.0.2.0/28", "2001:db8::/32", "198.51.100.0/24", "203.0.113.77/32"
+    ]  # fmt: skip
+
+
+def test_a_ban_swallows_nothing_of_a_call_and_no_answer():
+    wire = TrunkWire(ACME)
+    tag = answered(wire).session.dialog.local.tag
+    wire.flow = replace(UDP, remote=("203.0.113.9", 5060))
+    for number in range(STRIKES + 5):
+        wire.receive(request("OPTIONS", branch=f"z9hG4bK{number}").replace(b"one@", b"other%d@" % number))
+    assert [(one.address, one.account) for one in wire.banned] == [("203.0.113.9", "")]
+    assert wire.receive(request("BYE", cseq=2, branch="z9hG4bKx", to_tag="wrong")) == []  # the call, and not its dialog
+    assert [one.status for one in wire.receive(request(cseq=2, branch="z9hG4bKr", to_tag=tag, body=OFFER))] == []
+    assert wire.events[-1].session.dialog.local.tag == tag  # the re-INVITE came through
+    assert [one.status for one in wire.receive(request("BYE", cseq=3, branch="z9hG4bKb", to_tag=tag))] == [200, 487]
 
 
 def test_calls_at_once_and_calls_per_second():
@@ -103,4 +145,4 @@ def test_strangers_may_be_met_with_silence_from_the_start():
     wire = TrunkWire(ACME, flow=replace(UDP, remote=("203.0.113.9", 5060)))
     wire.core = Core(user_agent="test", trunks=(ACME,), ignore_strangers=True)
     assert wire.receive(request(body=OFFER)) == []
-    assert (len(wire.core), wire.core.trunks.refused) == (0, 1)
+    assert (len(wire.core), wire.core.trunks.bans.refused) == (0, 1)
