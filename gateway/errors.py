@@ -242,6 +242,11 @@ class ProviderError(GatewayError):
 class ProviderUnreachable(ProviderError):
     """No WebSocket could be opened, or it closed before or during the call."""
 
+    busy = False
+    """It answered, and may take a session a moment later: 429, 503 and the like."""
+    retry_after: float | None = None
+    """Seconds that it wants to be left alone for, where it says so."""
+
 
 class ProviderRefused(ProviderError):
     """The provider answered, and said no."""

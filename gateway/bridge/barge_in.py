@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 3.0
 """From the end of the caller's speech to its transcript; without one nothing was said."""
 
+LONGEST_SECONDS = 15.0
+"""From a pause to going on where nothing more is heard of the caller's turn: a provider may forget to tell its end."""
+
 TIMERS = ("debounce", "resume")
 
 
@@ -65,6 +68,7 @@ class BargeIn:
         if self._settings.mode == "resume" and not call.leg.silent and not call.ending:
             self.paused = True
             call.leg.pause(True)
+            call.wake("resume", now + LONGEST_SECONDS)
             call.emit("paused", now)
         else:
             call.interrupt(now, by_speech=by_provider)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from gateway.agents import Agent
 from gateway.bridge.application import Application, Turned
 from gateway.bridge.briefing import choices
 from gateway.bridge.call import Call
 from gateway.bridge.reasons import Reason
-from gateway.codecs import Law
+from gateway.codecs import Law, Resampler
 from gateway.errors import GatewayError, ProviderError
 from gateway.realtime import Client, Event
 
@@ -21,6 +24,12 @@ if TYPE_CHECKING:
 
 RESTORE_SECONDS = 10.0
 """Least time for which a new session is sought where one broke in mid-call."""
+
+
+def resampler(in_hz: int, out_hz: int) -> Callable[[bytes], bytes]:
+    """For PCM16, little endian, of one stream."""
+    stream = Resampler(in_hz, out_hz)
+    return lambda audio: stream.push(np.frombuffer(audio[: len(audio) & ~1], "<i2")).tobytes()
 
 
 class Behind:
@@ -38,7 +47,7 @@ class Behind:
             facts, house, patience = self._line.facts, self._house, agent.definition.when_down.queue_seconds
             found = choices(agent, facts, self._format(agent, leg), house.providers)
             restore_seconds = max(RESTORE_SECONDS, patience)
-            self._client = Client(found, self._said, house.health, restore_seconds, house.pool)
+            self._client = Client(found, self._said, house.health, restore_seconds, house.pool, resampler)
             self._client.log = self._client.log.bind(call_id=facts.call_id)
         return self._client
 

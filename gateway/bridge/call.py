@@ -55,6 +55,9 @@ class Finished:
     """The call is over; nothing follows."""
 
 
+MAX_FAULTS, MAX_MESSAGE = 20, 500
+"""Faults of the provider that are told of in one call, and characters of each; all are counted."""
+
 Action = CallEvent | RunTool | Become | Consult | Dismiss | Swap | Record | Finished
 
 
@@ -217,6 +220,7 @@ class Call:
     def receive(self, event: Event, now: float) -> None:
         match event:
             case AudioDelta():
+                self.fallback.spoken_again()
                 if not self.opening.heard:
                     self.opening.first_audio(now)
                 if self._turn_ended is not None:
@@ -276,7 +280,10 @@ class Call:
         if event.severity is Severity.BENIGN:
             return
         self.tally.provider_faults += 1
-        self.emit("provider_fault", now, code=event.code, message=event.message, about=event.about)
+        if self.tally.provider_faults <= MAX_FAULTS:
+            last = {"more": "further ones are counted only"} if self.tally.provider_faults == MAX_FAULTS else {}
+            message = event.message[:MAX_MESSAGE]
+            self.emit("provider_fault", now, code=event.code[:100], message=message, about=event.about, **last)
         if event.about == "session.update":  # refused as a whole: who had the call has it still
             self._take_over(self._agent_before)
 
@@ -285,7 +292,10 @@ class Call:
         self.recording.response_done(event.status, now)
         if event.status in ("failed", "incomplete"):
             self.tally.provider_faults += 1
-            self.emit("response_failed", now, status=event.status, problem=event.problem)
+            if self.tally.provider_faults <= MAX_FAULTS:
+                self.emit("response_failed", now, status=event.status, problem=event.problem[:MAX_MESSAGE])
+            if not event.spoke:
+                self.fallback.gap(now)
         for call in event.calls:
             self.tools.use(call, now)
 

@@ -12,7 +12,7 @@ from gateway.records import CallState
 if TYPE_CHECKING:
     from gateway.bridge.call import Call
 
-GAP_SECONDS = 2.0
+GAP_SECONDS = 1.5
 """Without a session, after which the caller hears music instead of nothing."""
 
 
@@ -22,6 +22,7 @@ class Fallback:
     def __init__(self, call: Call, prompt: bytes | None) -> None:
         self._call, self._prompt = call, prompt
         self._problem = ""
+        self._gap = False
 
     def receive(self, event: Unreached | Broken | Restored | Renewed | Lost, now: float) -> None:
         """What happens to the agent's session."""
@@ -49,11 +50,19 @@ class Fallback:
 
     def gap(self, now: float) -> None:
         """There is nobody to talk with; music, if it lasts."""
-        self._call.wake("gap", now + GAP_SECONDS)
+        if not self._gap:
+            self._gap = True
+            self._call.wake("gap", now + GAP_SECONDS)
 
     def gap_over(self) -> None:
+        self._gap = False
         self._call.cancel("gap")
         self._call.leg.entertain(False)
+
+    def spoken_again(self) -> None:
+        """The agent says something."""
+        if self._gap:
+            self.gap_over()
 
     @property
     def active(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,10 +12,20 @@ import structlog
 
 from gateway.errors import ProviderError, ProviderRefused, ProviderUnreachable
 from gateway.realtime.dialects import OPENAI
-from gateway.realtime.events import Broken, Event, Lost, ProviderFault, Renewed, Restored, Severity, Unreached
+from gateway.realtime.events import (
+    Broken,
+    Event,
+    Lost,
+    ProviderFault,
+    Renewed,
+    ResponseDone,
+    Restored,
+    Severity,
+    Unreached,
+)
 from gateway.realtime.health import Health, wait
 from gateway.realtime.history import History
-from gateway.realtime.link import Choice, Link
+from gateway.realtime.link import Choice, Link, MakeResampler
 from gateway.realtime.pool import Pool
 from gateway.realtime.session import Heard, Session
 
@@ -25,6 +35,21 @@ RECENT_MS, TURN_MS = 600, 10_000
 WATCH_SECONDS = 1.0
 STALLED_SECONDS = 5.0
 """That a provider may leave unread what it is sent."""
+
+PROBE_SECONDS, SILENT_SECONDS = 20.0, 35.0
+"""Without any event, after which a server is asked for a sign of life, and after which it is given up."""
+
+ANSWER_SECONDS = 8.0
+"""From the end of the caller's turn, after which a server that should answer by itself is asked to."""
+
+EARLY_SECONDS = 10.0
+"""A session that ends sooner is a failure of its provider, although it had said that it was ready."""
+
+FAILED_TWICE = 2
+"""Such failures of one provider, after which the call asks another one first."""
+
+MAX_EARLY, MAX_SESSIONS = 8, 100
+"""Of one call: early ends one after the other, and sessions in all, after which no other one is sought."""
 
 REFUSED = frozenset(
     {
@@ -52,8 +77,13 @@ class Client:
         health: Health | None = None,
         restore_seconds: float = 10.0,
         pool: Pool | None = None,
+        resampler: MakeResampler | None = None,
     ) -> None:
-        self._pool = pool
+        self._pool, self._resampler = pool, resampler
+        self._early: Counter[str] = Counter()  # sessions that ended early, in a row, by provider
+        self._broken_at = 0.0  # when the first of them did
+        self._failures = 0  # responses in a row of which nothing came
+        self._sessions = 0  # that were begun in all
         self._loop = asyncio.get_running_loop()
         self.choices = list(choices)
         self._on_event, self._restore_seconds = on_event, restore_seconds
@@ -102,14 +132,21 @@ class Client:
         self._watch()
 
     async def _seek(self, seconds: float) -> tuple[Link, int]:
-        """Again and again until there is one, and at which try there was. Raises ProviderError."""
-        until, attempt = self._loop.time() + seconds, 0
+        """Again and again until there is one, and at which try there was. Raises ProviderError.
+
+        Who is only busy is asked again for `connect_seconds` at least, and not before it wants to be.
+        """
+        began, attempt = self._loop.time(), 0
         while True:
             attempt += 1
             try:
                 return await self._reach(), attempt
             except ProviderError as error:
-                pause = wait(attempt, random.random())
+                pause, until = wait(attempt, random.random()), began + seconds
+                if isinstance(error, ProviderUnreachable) and error.busy:
+                    patience = max(choice.provider.connect_seconds for choice in self.choices)
+                    until = max(until, began + patience)
+                    pause = max(pause, error.retry_after or 0.0)
                 if isinstance(error, ProviderRefused) or self._loop.time() + pause >= until:
                     raise
             await asyncio.sleep(pause)
@@ -121,7 +158,7 @@ class Client:
         """
         errors: list[ProviderError] = []
         names = self._health.order(list(dict.fromkeys(choice.provider.name for choice in self.choices)))
-        ranked = sorted(self.choices, key=lambda choice: names.index(choice.provider.name))
+        ranked = sorted(self.choices, key=lambda choice: (self._failed_here(choice), names.index(choice.provider.name)))
         for choice in ranked:
             provider = choice.provider
             try:
@@ -138,12 +175,19 @@ class Client:
             else:
                 self._health.succeeded(provider.name)
                 return link
-        raise next((error for error in errors if not isinstance(error, ProviderRefused)), errors[-1])
+        found = next((error for error in errors if not isinstance(error, ProviderRefused)), errors[-1])
+        if isinstance(found, ProviderUnreachable):
+            found.busy = any(isinstance(error, ProviderUnreachable) and error.busy for error in errors)
+        raise found
+
+    def _failed_here(self, choice: Choice) -> bool:
+        """In this call, so often that another is asked first."""
+        return self._early[choice.provider.name] >= FAILED_TWICE
 
     async def _begin(self, choice: Choice, seconds: float) -> Link:
         """A session with one provider; where a connection that has waited turns out dead, by a new one."""
         for pool in (self._pool, None):
-            link = Link(choice, self.history, self._receive, self._ended, pool)
+            link = Link(choice, self.history, self._receive, self._ended, pool, self._resampler)
             link.tap = self._tapped
             link.log = self.log
             try:
@@ -163,7 +207,7 @@ class Client:
             return  # the greeting comes first
         self._recent.append(audio)
         self._recent_bytes += len(audio)
-        most = (TURN_MS if self._link is None or session.hearing else RECENT_MS) * session.bytes_per_ms
+        most = (TURN_MS if self._link is None or session.hearing else RECENT_MS) * session.appended_per_ms
         while self._recent_bytes > most:
             self._recent_bytes -= len(self._recent.popleft())
         if self._link:
@@ -262,10 +306,43 @@ class Client:
                 if self._link:
                     self._link.update_refused()
         self._on_event(event)
+        if isinstance(event, ResponseDone):
+            self._look_after(event)
+
+    def _look_after(self, event: ResponseDone) -> None:
+        """A response that came to nothing is asked for once more, and then of another session; the caller waits."""
+        if event.spoke or event.status not in ("failed", "incomplete"):
+            if event.spoke and event.status == "completed":
+                self._failures = 0
+            return
+        self._failures += 1
+        link, hopeless = self._link, event.code in REFUSED
+        if link is None or self._closed:
+            return
+        if self._failures == 1 and not hopeless and link.session.retry():
+            link.flush()
+            return
+        if link.session.busy and not hopeless:
+            return  # something else is being said by now
+        self._failures = 0
+        self._note_failure(link.provider.name, FAILED_TWICE)
+        self._health.failed(link.provider.name, refused=hopeless)
+        link.session.owe()
+        link.give_up(f"the response failed: {event.problem or event.status}")
+
+    def _note_failure(self, provider: str, times: int = 1) -> None:
+        if not self._early.total():
+            self._broken_at = self._loop.time()
+        self._early[provider] += times
 
     def _ended(self, link: Link, why: str) -> None:
         if link is not self._link or self._closed:
             return
+        if self._loop.time() - link.began_at < EARLY_SECONDS:
+            self._note_failure(link.provider.name)
+            self._health.failed(link.provider.name)
+        else:
+            self._early.clear()
         self._drop_link()
         if self._task:
             self._task.cancel()  # a renewal comes too late
@@ -274,8 +351,19 @@ class Client:
             self._task = self._loop.create_task(self._restore(why))
 
     async def _restore(self, why: str) -> None:
-        began = self._loop.time()
+        """Sessions that end as soon as they begin are sought less and less often, and not for ever."""
+        began, early = self._loop.time(), self._early.total()
         try:
+            self._sessions += 1
+            spent = early and began - self._broken_at > self._restore_seconds
+            if spent or early > MAX_EARLY or self._sessions > MAX_SESSIONS:
+                raise ProviderUnreachable(
+                    self.provider, "", f"{early or self._sessions} sessions have ended one after the other"
+                )
+            if early > 1:
+                await asyncio.sleep(wait(early, random.random()))
+            while not self._health.may_begin():
+                await asyncio.sleep(wait(4, random.random()))
             link, attempts = await self._seek(self._restore_seconds)
         except ProviderError as error:
             self._on_event(Lost(f"{why}; then {error}"))
@@ -314,6 +402,12 @@ class Client:
             link.give_up(f"the provider has not read what it is sent for {STALLED_SECONDS:g} s")
             return
         quiet = now - link.heard_at
+        if quiet > SILENT_SECONDS:
+            link.give_up(f"the provider has said nothing for {quiet:.0f} s, not even when it was asked")
+            return
+        if quiet > PROBE_SECONDS:
+            link.probe()
+        self._mind_the_answer(link, now)
         if link.session.waiting and quiet > link.provider.response_seconds:
             link.give_up(f"the provider has said nothing for {quiet:.0f} s of a response")
             return
@@ -321,6 +415,17 @@ class Client:
         idle = not link.session.busy and not link.session.hearing
         if 0 < longest < age and self._task_done and (idle or age > longest + link.provider.spare_seconds):
             self._task = self._loop.create_task(self._renew())
+
+    def _mind_the_answer(self, link: Link, now: float) -> None:
+        """The caller's turn is over, and the server has not begun to answer: it is asked to, once."""
+        session = link.session
+        if not session.answer_due or session.busy:
+            session.answer_due_since = None
+        elif session.answer_due_since is None:
+            session.answer_due_since = now
+        elif now - session.answer_due_since > ANSWER_SECONDS:
+            session.create_response()
+            link.flush()
 
     @property
     def _task_done(self) -> bool:

@@ -65,6 +65,8 @@ class ResponseDone:
     calls: tuple[ToolCall, ...] = ()
     problem: str = ""
     usage: dict[str, Any] = field(default_factory=dict)
+    code: str = ""  # of the problem
+    spoke: bool = True  # something of it was heard, or is to be done
 
 
 class Severity(enum.Enum):
@@ -167,9 +169,14 @@ FATAL = frozenset(
 
 def severity_of(error: dict[str, Any], about: str) -> Severity:
     """By `code` or `type`, for servers have swapped the two."""
-    names = {error.get("code"), error.get("type")}
+    names = {name for name in (error.get("code"), error.get("type")) if isinstance(name, str)}
     if names & FATAL:
         return Severity.FATAL
-    if names & BENIGN or about in ("conversation.item.truncate", "conversation.item.delete", "response.cancel"):
+    if names & BENIGN or about in (
+        "conversation.item.truncate",
+        "conversation.item.delete",
+        "response.cancel",
+        "probe",
+    ):
         return Severity.BENIGN
     return Severity.TURN

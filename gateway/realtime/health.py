@@ -29,12 +29,27 @@ class _State:
     trial: float = 0.0  # until when somebody is trying it
 
 
+SESSIONS_A_SECOND, SESSIONS_AT_ONCE = 20.0, 100.0
+"""That all calls of the node together may begin in place of broken ones."""
+
+
 class Health:
     """All providers, by name. `now` is a monotonic clock in s."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
+        self._tokens, self._since = SESSIONS_AT_ONCE, now()
         self._states: dict[str, _State] = {}
+
+    def may_begin(self) -> bool:
+        """Whether one more session may be begun in place of a broken one: a node does not storm a provider."""
+        now = self._now()
+        self._tokens = min(SESSIONS_AT_ONCE, self._tokens + (now - self._since) * SESSIONS_A_SECOND)
+        self._since = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
 
     def is_down(self, name: str) -> bool:
         """It is left alone for now."""

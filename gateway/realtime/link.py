@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
 
@@ -15,11 +17,18 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 
 from gateway.errors import ProviderError, ProviderRefused, ProviderUnreachable
 from gateway.realtime.dialects import MAX_FRAME, OPENAI, Dialect, SessionConfig
-from gateway.realtime.events import Event, ProviderFault, Ready, Severity
+from gateway.realtime.events import AudioDelta, Event, ProviderFault, Ready, Severity
 from gateway.realtime.history import History
 from gateway.realtime.pool import Pool, Warm
-from gateway.realtime.session import Session
+from gateway.realtime.session import HZ, Session
 from gateway.realtime.socket import WebSocket, open_socket
+
+Convert = Callable[[bytes], bytes]
+MakeResampler = Callable[[int, int], Convert]
+"""From one rate in Hz to another, PCM16 in pieces of any length."""
+
+BUSY = frozenset({"rate_limit_exceeded", "session_limit_reached", "server_error", "too_many_requests", "overloaded"})
+"""Errors of a server that may take a session a moment later."""
 
 AUDIO = frozenset({"response.output_audio.delta", "response.audio.delta"})
 
@@ -78,8 +87,12 @@ class Link:
         on_event: Callable[[Event], None],
         on_end: Callable[[Link, str], None],
         pool: Pool | None = None,
+        resampler: MakeResampler | None = None,
     ) -> None:
-        self._pool = pool
+        self._pool, self._resampler = pool, resampler
+        self._to_server: Convert | None = None  # where its rates are others than were asked for
+        self._from_server: Convert | None = None
+        self._gone = ""  # why it ended, once it has
         self.provider, self.config = choice.provider, choice.config
         self._dialect = self.provider.dialect
         self.session = Session(self._dialect, choice.config, history)
@@ -92,7 +105,7 @@ class Link:
         loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[None] = loop.create_future()
         self._now = loop.time
-        self.opened_at = self.heard_at = self._now()  # when the latest event came
+        self.began_at = self.opened_at = self.heard_at = self._now()  # when the latest event came
         self.dropped = 0  # appends that a stalled provider did not take
         self.garbage = 0  # frames that are not JSON objects
         self.log = structlog.get_logger("gateway.realtime")
@@ -111,6 +124,9 @@ class Link:
                     self._socket = await connect(self.provider, self.config.model, self._text, self._lost)
                 self.flush()  # what the server's first event asked for, which may come with the handshake
                 await self._ready
+                if self._gone:  # in the same read as the word that it was ready
+                    raise self._error(ProviderUnreachable, f"{self._gone} as soon as the session was ready")
+                self._adapt()
         except InvalidStatus as error:
             status = error.response.status_code
             fix = {
@@ -124,6 +140,9 @@ class Link:
             found = self._error(kind, f"answered the handshake with {status}", fix)
             if isinstance(found, ProviderRefused):
                 found.account = status in (401, 403)
+            elif isinstance(found, ProviderUnreachable):
+                found.busy = status == 429 or status >= 500
+                found.retry_after = _retry_after(error.response.headers.get("Retry-After") or "")
             raise found from error
         except InvalidURI as error:
             raise self._error(ProviderRefused, "not a ws: or wss: URL", "correct the provider's url") from error
@@ -160,7 +179,23 @@ class Link:
         if self._socket.stalled:
             self.dropped += 1
             return
-        self._socket.send(self.session.append(audio))
+        self._socket.send(self.session.append(self._to_server(audio) if self._to_server else audio))
+
+    def _adapt(self) -> None:
+        """To rates that the server has instead of those that it was asked for."""
+        session, asked = self.session, HZ[self.config.audio]
+        if self._resampler and session.input_hz != asked:
+            self._to_server = self._resampler(asked, session.input_hz)
+        if self._resampler and session.output_hz != asked:
+            self._from_server = self._resampler(session.output_hz, asked)
+        if self._to_server or self._from_server:
+            rates = {"input_hz": session.input_hz, "output_hz": session.output_hz}
+            self.log.warning("realtime.other_rate", provider=self.provider.name, asked_hz=asked, **rates)
+
+    def probe(self) -> None:
+        """Ask a server that says nothing for a sign of life."""
+        self.session.probe()
+        self.flush()
 
     def differs(self, config: SessionConfig) -> set[str] | None:
         """Settings that are others than in this session; None where they cannot be changed in it."""
@@ -203,6 +238,7 @@ class Link:
         """End it, and tell so."""
         if self._socket:
             self.close()
+            self._gone = why
             self._on_end(self, why)
 
     # from the socket
@@ -222,10 +258,20 @@ class Link:
         self.heard_at = self._now()
         if self.tap and event.get("type") not in AUDIO:
             self.tap(event)
-        for meaning in self.session.receive(event):
+        try:
+            meanings = self.session.receive(event)
+        except Exception as error:  # the door: what cannot be read is one event, and not the end of the session
+            self.session.unreadable += 1
+            if self.session.unreadable == 1:
+                problem = f"{type(error).__name__}: {error}"
+                self.log.warning("realtime.unreadable", provider=self.provider.name, frame=data[:200], problem=problem)
+            return
+        for meaning in meanings:
             if not self._ready.done():
                 self._settle(meaning)
                 continue
+            if self._from_server and isinstance(meaning, AudioDelta):
+                meaning = replace(meaning, audio=self._from_server(meaning.audio))
             self._on_event(meaning)
             if isinstance(meaning, ProviderFault) and meaning.severity is Severity.FATAL:
                 self.give_up(f"{meaning.message} ({meaning.code})")
@@ -235,17 +281,30 @@ class Link:
         if isinstance(event, Ready):
             self._ready.set_result(None)
         elif isinstance(event, ProviderFault) and event.severity is Severity.FATAL:
-            self._ready.set_exception(
-                ProviderRefused(
-                    self.provider.name, self.provider.url, f"refused the session: {event.message} ({event.code})"
-                )
-            )
+            busy = event.code in BUSY
+            kind = ProviderUnreachable if busy else ProviderRefused
+            problem = f"refused the session: {event.message} ({event.code})"
+            refusal = kind(self.provider.name, self.provider.url, problem)
+            if isinstance(refusal, ProviderUnreachable):
+                refusal.busy = True
+            self._ready.set_exception(refusal)
 
     def _lost(self, code: int, reason: str) -> None:
         self._socket = None
-        why = f"closed the connection (code {code}{reason and ': ' + reason})"
+        self._gone = why = f"closed the connection (code {code}{reason and ': ' + reason})"
         if self._ready.done():
             self._on_end(self, f"the provider {why}")
         else:
             problem = why.replace(" (", " before the session was ready (", 1)
             self._ready.set_exception(ProviderUnreachable(self.provider.name, self.provider.url, problem))
+
+
+def _retry_after(text: str) -> float | None:
+    """Seconds, of a Retry-After header: a number, or a date (RFC 9110 section 10.2.3); None for neither."""
+    if text.strip().isdigit():
+        return float(text)
+    try:
+        when = parsedate_to_datetime(text)
+    except (ValueError, TypeError):
+        return None
+    return max(0.0, (when - datetime.now(when.tzinfo or UTC)).total_seconds())

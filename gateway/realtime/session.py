@@ -35,6 +35,21 @@ MAX_REMEMBERED = 64
 """Events, items and calls of the latest past that a server may still refer to."""
 
 
+HZ = {"audio/pcm": 24000, "audio/pcmu": 8000, "audio/pcma": 8000}
+"""Samples a second of each format, as it is asked for."""
+
+RATES = (8000, 16000, 24000, 48000)
+"""Of PCM, that a server may have instead of the one that it was asked for."""
+
+_OLD_FORMATS = {"pcm16": "audio/pcm", "g711_ulaw": "audio/pcmu", "g711_alaw": "audio/pcma"}
+"""As sessions of the beta named them."""
+
+NAMELESS = "response"
+"""In place of the id of a response in progress that has none, or that is not known yet."""
+
+_CREATE = "conversation.item.create"
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
     """How much of one item's audio left on the wire, in ms."""
@@ -53,7 +68,9 @@ class Session:
         self._dialect, self._config = dialect, config
         self._history = history if history is not None else History()
         self._chapter = self._history.begin()
-        self.bytes_per_ms = FORMATS[config.audio][1]
+        self.input_hz = self.output_hz = HZ[config.audio]  # as the server takes and sends it
+        self.appended_per_ms = FORMATS[config.audio][1]  # bytes of what `append` is given, before it is converted
+        self._bytes_per_ms: float = FORMATS[config.audio][1]  # of what the server sends
         self.outbox: list[bytes] = []
         self.ready = False
         self.session_id = ""
@@ -64,7 +81,15 @@ class Session:
         self._active: str | None = None  # id of the response in progress; "" while it is only asked for
         self._owed: dict[str, Any] | None = None  # the response.create that waits its turn
         self._last_create: dict[str, Any] = {}
-        self._interrupted: set[str] = set()
+        self._interrupted: dict[str, None] = {}  # responses of which nothing is to be heard any more
+        self._hushed: dict[str, None] = {}  # items, likewise
+        self._hush = False  # the caller has interrupted, and the server has not begun anything since
+        self._told_calls: dict[str, ToolCall] = {}  # told of before their response was done, by call_id
+        self._asides: dict[str, None] = {}  # responses outside of the conversation
+        self._asides_asked = 0
+        self._probe = ""  # event_id of an update that only asks for a sign of life
+        self.unreadable = 0  # events that could not be read
+        self.answer_due_since: float | None = None  # set by whoever has a clock
         self._received_bytes: dict[tuple[str, int], int] = {}
         self._complete: dict[str, None] = {}  # items whose audio has all come
         self._saying = ""  # the item that audio came for last
@@ -90,6 +115,10 @@ class Session:
 
     def respond(self, response: dict[str, Any]) -> None:
         """The same, with all that a `response.create` may say."""
+        if response.get("conversation") == "none":  # beside the conversation: it waits for nobody
+            self._asides_asked += 1
+            self._send("response.create", response=response)
+            return
         if self._active is not None:
             self._owed = response
             return
@@ -109,10 +138,17 @@ class Session:
         pressed it cannot hear. Returns the truncations as they were sent.
         """
         dialect = self._dialect
+        self._hush = True
+        for item_id in {self._saying, *(item.item_id for item in heard)} - {""}:
+            self._hushed[item_id] = None
+            _keep_newest(self._hushed)
         if self._active:
-            self._interrupted.add(self._active)
+            named = {} if self._active == NAMELESS else {"response_id": self._active}
+            if named:
+                self._interrupted[self._active] = None
+                _keep_newest(self._interrupted)
             if dialect.cancels or not (by_speech and self._server_interrupts):
-                self._send("response.cancel", response_id=self._active)
+                self._send("response.cancel", **named)
         if dialect.clears and heard:
             self._send("output_audio_buffer.clear")
         self._owed = None  # the caller's new turn answers in its place
@@ -121,7 +157,7 @@ class Session:
             self._chapter.cut(item.item_id, item.ms)
             if not dialect.truncates or (item.item_id, item.content_index) not in self._received_bytes:
                 continue  # of a session before this one
-            received = self._received_bytes.get((item.item_id, item.content_index), 0) // self.bytes_per_ms
+            received = int(self._received_bytes.get((item.item_id, item.content_index), 0) / self._bytes_per_ms)
             played = min(item.ms, received)
             if played == 0:
                 self._send("conversation.item.delete", item_id=item.item_id)
@@ -150,22 +186,28 @@ class Session:
 
     def steer(self, event: dict[str, Any]) -> None:
         """A client event of somebody else's, who sees what the server says; what it means is kept account of."""
-        kind, item = event.get("type"), event.get("item") or {}
+        kind, item = event.get("type"), _dict(event, "item")
         if kind == "response.create":
-            self.respond(event.get("response") or {})
+            self.respond(_dict(event, "response"))
         elif kind == "conversation.item.create" and item.get("type") == "function_call_output":
             self.tool_output(_str(item, "call_id"), _str(item, "output"), respond=False)
         else:
             if kind == "conversation.item.create" and item.get("type") == "message":
-                texts = [_str(part, "text") for part in item.get("content") or [] if isinstance(part, dict)]
+                texts = [_str(part, "text") for part in _list(item, "content") if isinstance(part, dict)]
                 self._history.text(_str(item, "role") or "user", " ".join(filter(None, texts)))
             self._sent[_str(event, "event_id")] = str(kind)
+            _keep_newest(self._sent)
             self.outbox.append(orjson.dumps(event))
 
     @property
     def busy(self) -> bool:
         """A response is in progress, or asked for."""
         return self._active is not None or self._owed is not None
+
+    @property
+    def answer_due(self) -> bool:
+        """The caller's turn is over, and the server, which answers by itself, has not begun to."""
+        return self._answer_due and not self._user_speaking
 
     @property
     def waiting(self) -> bool:
@@ -177,14 +219,38 @@ class Session:
         """The `response.create` that another session has to begin with in this one's place; None: nothing is due."""
         if self._owed is None and self._active is None and self._answer_due:
             return {}
-        if self._owed is not None or self._active is None or self._active in self._interrupted:
+        if self._owed is not None or self._active is None or self._is_interrupted:
             return self._owed
         return None if self._spoke and self._saying in self._complete else self._last_create
 
     @property
     def unfinished(self) -> bool:
         """Of what is being said more audio is still to come."""
-        return bool(self._active) and self._active not in self._interrupted and self._saying not in self._complete
+        return bool(self._active) and not self._is_interrupted and self._saying not in self._complete
+
+    @property
+    def _is_interrupted(self) -> bool:
+        """Nothing of the response in progress is to be heard any more."""
+        return self._active in self._interrupted or (self._active == NAMELESS and self._hush)
+
+    def probe(self) -> None:
+        """Ask for a sign of life: an update that changes nothing, which any server answers."""
+        if not self._probe:
+            self._send("session.update", session=self._dialect.session(self._config, ()))
+            self._probe = next(reversed(self._sent))
+
+    def retry(self) -> bool:
+        """Ask once more for the response that has just failed; False where something else is in progress."""
+        if self._active is not None:
+            return False
+        self._owed = None
+        self.respond(self._last_create)
+        return True
+
+    def owe(self) -> None:
+        """The response that has just failed is for another session to give."""
+        if self._owed is None and self._active is None:
+            self._owed = self._last_create
 
     def update(self, config: SessionConfig, changed: Collection[str]) -> None:
         """Only what has changed; where it is refused all stays as it was."""
@@ -195,16 +261,22 @@ class Session:
 
     def receive(self, event: dict[str, Any]) -> list[Event]:
         """What one server event means. Malformed fields are taken as absent."""
-        kind = event.get("type", "")
+        kind = _str(event, "type")
         match kind:
             case "response.output_audio.delta" | "response.audio.delta":
                 return self._receive_audio(event)
             case "session.created" | "conversation.created" if not self.session_id:
-                self.session_id = str((event.get("session") or event.get("conversation") or {}).get("id") or "session")
+                named = _dict(event, "session") or _dict(event, "conversation")
+                self.session_id = _str(named, "id") or "session"
                 self._send("session.update", session=self._dialect.session(self._config))
             case "session.updated" if self.ready:
-                self._refused = None
+                if self._probe:
+                    self._probe = ""
+                else:
+                    self._refused = None
             case "session.updated":
+                if problem := self._take_formats(_dict(event, "session")):
+                    return [ProviderFault(Severity.FATAL, "wrong_format", problem, "session.update")]
                 self.ready = True
                 for item in self._history.items():
                     self._send("conversation.item.create", item=item)
@@ -215,6 +287,7 @@ class Session:
                 return [SpeechStarted(_int(event, "audio_start_ms"))]
             case "input_audio_buffer.speech_stopped":
                 self._user_speaking, self._answer_due = False, self._server_responds
+                self._hush = False  # whatever comes now is an answer to it
                 return [SpeechStopped(_int(event, "audio_end_ms"))]
             case "input_audio_buffer.committed":
                 self._chapter.turn(_str(event, "item_id"))
@@ -230,17 +303,57 @@ class Session:
                 self._complete[_str(event, "item_id")] = None
                 _keep_newest(self._complete)
             case "response.created":
-                if self._active != "":
-                    self._last_create = {}  # the server's own idea
-                self._spoke = self._answer_due = False
-                self._active = _str(event.get("response") or {}, "id") or "response"
+                self._receive_created(_dict(event, "response"))
+            case "response.output_item.added" | "response.output_item.done":
+                item = _dict(event, "item")
+                if item.get("type") == "function_call":
+                    self._told_of(_str(item, "call_id"), _str(item, "name"), _str(item, "arguments"))
+            case "response.function_call_arguments.done":
+                self._told_of(_str(event, "call_id"), _str(event, "name"), _str(event, "arguments"))
             case "response.done":
-                return self._receive_done(event.get("response") or {})
+                return self._receive_done(_dict(event, "response"))
             case "error":
-                return self._receive_error(event.get("error") or {})
+                return self._receive_error(_dict(event, "error") or {"message": _str(event, "error") or "an error"})
             case _ if kind not in _PASSED_OVER:
                 self.unknown[kind] = self.unknown.get(kind, 0) + 1
         return []
+
+    def _take_formats(self, session: dict[str, Any]) -> str:
+        """What the server says that it takes and sends, where that is not what was asked for; a problem, or nothing."""
+        audio, kind = _dict(session, "audio"), self._config.audio
+        for side, place in (("input", "input_hz"), ("output", "output_hz")):
+            told = _dict(_dict(audio, side), "format")
+            named = _str(told, "type") or _OLD_FORMATS.get(_str(session, f"{side}_audio_format"), "")
+            if named and named != kind:
+                return f"the provider's {side} is {named}, and {kind} was asked for"
+            hz = _int(told, "rate")
+            if kind == "audio/pcm" and hz and hz != getattr(self, place):
+                if hz not in RATES:
+                    return f"the provider's {side} has a rate of {hz} Hz; these can be converted: {RATES}"
+                setattr(self, place, hz)
+        self._bytes_per_ms = FORMATS[kind][1] * self.output_hz / HZ[kind]
+        return ""
+
+    def _told_of(self, call_id: str, name: str, arguments: str) -> None:
+        """A function that the model wants run, in whichever event; it is run when its response is done, once."""
+        if not call_id:
+            return
+        known = self._told_calls.get(call_id, ToolCall(call_id, "", ""))
+        self._told_calls[call_id] = ToolCall(call_id, name or known.name, arguments or known.arguments)
+        _keep_newest(self._told_calls)
+
+    def _receive_created(self, response: dict[str, Any]) -> None:
+        identity = _str(response, "id")
+        beside = "conversation_id" in response and response["conversation_id"] is None
+        if beside and (self._asides_asked or self._active):
+            self._asides_asked = max(0, self._asides_asked - 1)
+            self._asides[identity] = None
+            _keep_newest(self._asides)
+            return
+        if self._active != "":
+            self._last_create = {}  # the server's own idea
+        self._spoke = self._answer_due = self._hush = False
+        self._active = identity or NAMELESS
 
     def _words(self, role: str, event: dict[str, Any]) -> Transcript:
         item_id, text = _str(event, "item_id"), _str(event, "transcript").strip()
@@ -255,47 +368,71 @@ class Session:
         return self._chapter.heard(item_id)
 
     def _receive_audio(self, event: dict[str, Any]) -> list[Event]:
-        if event.get("response_id") in self._interrupted:
+        response, item, index = _str(event, "response_id"), _str(event, "item_id"), _int(event, "content_index")
+        if response in self._interrupted or (item and item in self._hushed) or (not response and self._hush):
             return []
         try:
             audio = b64decode(event.get("delta") or "", validate=True)
         except (Base64Error, TypeError, ValueError):
             return [ProviderFault(Severity.TURN, "invalid_audio", "an audio delta is not base64")]
-        item, index = _str(event, "item_id"), _int(event, "content_index")
-        self._saying, self._spoke = item, True
-        self._chapter.audio(item, len(audio) / self.bytes_per_ms)
+        self._saying = item
+        self._spoke = self._spoke or response not in self._asides
+        self._chapter.audio(item, len(audio) / self._bytes_per_ms)
         self._received_bytes[item, index] = self._received_bytes.get((item, index), 0) + len(audio)
         _keep_newest(self._received_bytes)
         return [AudioDelta(item, index, audio)]
 
     def _receive_done(self, response: dict[str, Any]) -> list[Event]:
         identity, status = _str(response, "id"), _str(response, "status") or "completed"
-        self._interrupted.discard(identity)
-        if self._active in ("", identity, "response") or not identity:
+        details = _dict(response, "status_details")
+        error = _dict(details, "error")
+        code = _str(error, "code") or _str(error, "type") or _str(details, "reason")
+        problem = _str(error, "message") or code
+        usage = _dict(response, "usage")
+        if identity in self._asides:
+            del self._asides[identity]
+            return [ResponseDone(identity, status, (), problem, usage, code, spoke=True)]
+        ours = self._active in ("", identity, NAMELESS) or not identity
+        interrupted = identity in self._interrupted or (ours and self._is_interrupted)
+        spoke = self._spoke or not ours or interrupted
+        if ours:
             self._active = None
-        calls = []
-        for item in response.get("output") or []:
-            call_id = _str(item, "call_id")
-            if item.get("type") == "function_call" and status == "completed" and call_id not in self._seen_calls:
-                self._seen_calls[call_id] = None
-                _keep_newest(self._seen_calls)
-                self._open_calls.add(call_id)
-                calls.append(ToolCall(call_id, _str(item, "name"), _str(item, "arguments") or "{}"))
-                self._history.call(call_id, calls[-1].name, calls[-1].arguments)
+        calls = self._calls_of(response, status) if not interrupted else []
         if status == "completed" and self._config.transcription is None:
             self.hearing = self._user_speaking
-        details = response.get("status_details") or {}
-        problem = (details.get("error") or {}).get("message") or details.get("reason") or ""
         if self._owed is not None and not calls and self._active is None:
             owed, self._owed = self._owed, None
             self.respond(owed)
-        return [ResponseDone(identity, status, tuple(calls), str(problem), response.get("usage") or {})]
+        return [ResponseDone(identity, status, tuple(calls), problem, usage, code, spoke or bool(calls))]
+
+    def _calls_of(self, response: dict[str, Any], status: str) -> list[ToolCall]:
+        """Functions to run: those that the response names, and those that were told of on the way."""
+        told, self._told_calls = self._told_calls, {}
+        if status != "completed":
+            return []
+        for item in _list(response, "output"):
+            if isinstance(item, dict) and item.get("type") == "function_call" and (call_id := _str(item, "call_id")):
+                before = told.get(call_id, ToolCall(call_id, "", ""))
+                name, arguments = _str(item, "name") or before.name, _str(item, "arguments") or before.arguments
+                told[call_id] = ToolCall(call_id, name, arguments)
+        calls = []
+        for call_id, call in told.items():
+            if call_id not in self._seen_calls and call.name:
+                self._seen_calls[call_id] = None
+                _keep_newest(self._seen_calls)
+                self._open_calls.add(call_id)
+                calls.append(ToolCall(call_id, call.name, call.arguments or "{}"))
+                self._history.call(call_id, calls[-1].name, calls[-1].arguments)
+        return calls
 
     def _receive_error(self, error: dict[str, Any]) -> list[Event]:
-        about = self._sent.get(error.get("event_id") or "", "")
-        code = str(error.get("code") or error.get("type") or "unknown")
+        if (event_id := _str(error, "event_id")) and event_id == self._probe:
+            self._probe = ""  # that is a sign of life, too
+            return []
+        about = self._sent.get(event_id, "") if event_id else self._guess(error)
+        code = _str(error, "code") or _str(error, "type") or "unknown"
         if code == "conversation_already_has_active_response" and self._active == "":
-            self._active, self._owed = "response", self._last_create  # the server's own turn came first
+            self._active, self._owed = NAMELESS, self._last_create  # the server's own turn came first
         elif about == "response.create" and self._active == "":
             self._active = None
         elif about == "session.update" and self.ready and self._refused:
@@ -303,7 +440,18 @@ class Session:
         severity = severity_of(error, about)
         if not self.ready:
             severity = Severity.FATAL  # whatever it is, our settings were not taken
-        return [ProviderFault(severity, code, str(error.get("message") or code), about)]
+        return [ProviderFault(severity, code, _str(error, "message") or code, about)]
+
+    def _guess(self, error: dict[str, Any]) -> str:
+        """Which event of ours an error is about that does not say so: by the field that it names, or what waits."""
+        field = _str(error, "param").partition(".")[0]
+        if about := {"session": "session.update", "response": "response.create", "item": _CREATE}.get(field, ""):
+            return about
+        refusal = "invalid_request_error" in (_str(error, "type"), _str(error, "code"))
+        if refusal and self._probe:
+            self._probe = ""
+            return "probe"
+        return "session.update" if refusal and self._refused and self._active != "" else ""
 
     def _send(self, kind: str, **fields: Any) -> None:
         event_id = f"event_{next(self._serial)}"
@@ -318,6 +466,16 @@ def _keep_newest(known: dict[Any, Any]) -> None:
         del known[next(iter(known))]
 
 
+def _dict(fields: dict[str, Any], name: str) -> dict[str, Any]:
+    value = fields.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _list(fields: dict[str, Any], name: str) -> list[Any]:
+    value = fields.get(name)
+    return value if isinstance(value, list) else []
+
+
 def _str(fields: dict[str, Any], name: str) -> str:
     value = fields.get(name)
     return value if isinstance(value, str) else ""
@@ -325,7 +483,9 @@ def _str(fields: dict[str, Any], name: str) -> str:
 
 def _int(fields: dict[str, Any], name: str) -> int:
     value = fields.get(name)
-    return int(value) if isinstance(value, int | float) else 0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -(2**53) < value < 2**53:
+        return 0  # NaN and infinity are no numbers of ms, either
+    return int(value)
 
 
 _PASSED_OVER = frozenset(
@@ -340,14 +500,11 @@ _PASSED_OVER = frozenset(
         "conversation.item.input_audio_transcription.delta",
         "input_audio_buffer.cleared",
         "input_audio_buffer.timeout_triggered",
-        "response.output_item.added",
-        "response.output_item.done",
         "response.content_part.added",
         "response.content_part.done",
         "response.output_text.delta",
         "response.output_text.done",
         "response.function_call_arguments.delta",
-        "response.function_call_arguments.done",
         "rate_limits.updated",
         "ping",
     }

@@ -47,7 +47,7 @@ class WebSocket(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parts: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._pong_due = False
+        self._pong_due = self._came = False
         self._closed = False
         self.opened: asyncio.Future[None] = self._loop.create_future()
 
@@ -59,6 +59,7 @@ class WebSocket(asyncio.Protocol):
         self._flush()
 
     def data_received(self, data: bytes) -> None:
+        self._came = True
         self._protocol.receive_data(data)
         self._events()
 
@@ -133,10 +134,10 @@ class WebSocket(asyncio.Protocol):
     def _ping(self) -> None:
         if self._transport is None or self._protocol.state is not State.OPEN:
             return
-        if self._pong_due:  # nothing came back for a whole interval: the path is dead
+        if self._pong_due and not self._came:  # nothing came for a whole interval: the path is dead
             self._transport.abort()
             return
-        self._pong_due = True
+        self._pong_due, self._came = True, False
         self._protocol.send_ping(b"")
         self._flush()
         self._timer = self._loop.call_later(PING_SECONDS, self._ping)

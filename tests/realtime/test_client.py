@@ -3,14 +3,18 @@
 import asyncio
 import contextlib
 import http
+import itertools
 import time
+from base64 import b64decode, b64encode
 from dataclasses import replace
+from hashlib import sha1
 
 import orjson
 import pytest
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
+from gateway.bridge.behind import resampler
 from gateway.errors import ProviderRefused, ProviderUnreachable
 from gateway.realtime import (
     AudioDelta,
@@ -30,7 +34,9 @@ from gateway.realtime import (
     Transcript,
     Unreached,
 )
+from gateway.realtime import client as module
 from gateway.realtime.dialects import MAX_FRAME
+from tests.stub import frame
 
 
 async def talk(websocket, then=None):
@@ -75,7 +81,7 @@ async def test_a_handshake_that_is_refused(status, kind, fix):
 
     async with Server(talk, process_request=refuse) as url:
         with pytest.raises(kind, match=f"acme at {url}.*{fix}") as caught:
-            await client(url, key="hush").open()
+            await client(url, 0.5, key="hush").open()
         assert "hush" not in str(caught.value)
 
 
@@ -569,4 +575,288 @@ async def test_settings_that_change_while_a_session_is_opened_are_in_the_end_tho
         await until(lambda: of(events, Renewed))
         await until(lambda: provider.kinds().count("session.update") == 2)
         assert provider.sessions[-1][-1]["session"]["instructions"] == "late"
+        one.close()
+
+
+async def test_a_session_that_breaks_at_once_is_asked_for_less_and_less_often_and_not_for_ever():
+    sessions, events = [], []
+
+    async def hasty(websocket):
+        sessions.append(time.monotonic())
+        await websocket.send(orjson.dumps({"type": "session.created", "session": {"id": "s"}}), text=True)
+        await websocket.recv()
+        await websocket.send(orjson.dumps({"type": "session.updated", "session": {}}), text=True)
+        await asyncio.sleep(0.02)
+        websocket.transport.abort()
+
+    async with Server(hasty) as url:
+        one = Client([Choice(Provider("acme", url), SessionConfig())], events.append, restore_seconds=3.0)
+        await one.open()
+        await until(lambda: of(events, Lost), 20)
+        one.close()
+    assert len(sessions) <= 8
+    assert "one after the other" in of(events, Lost)[0].problem
+    waits = [after - before for before, after in itertools.pairwise(sessions)]
+    assert waits[-1] > 4 * waits[0]
+
+
+async def test_of_two_providers_the_other_is_asked_when_one_has_failed_twice():
+    events, bad = [], Scripted()
+
+    async def hasty(websocket):
+        with contextlib.suppress(ConnectionClosed):
+            await websocket.send(orjson.dumps({"type": "session.created", "session": {"id": "s"}}), text=True)
+            await websocket.recv()
+            await websocket.send(orjson.dumps({"type": "session.updated", "session": {}}), text=True)
+            await asyncio.sleep(0.02)
+            websocket.transport.abort()
+
+    async with Server(hasty) as first, Server(bad) as second:
+        choices = [
+            Choice(Provider("first", first), SessionConfig()),
+            Choice(Provider("second", second), SessionConfig()),
+        ]
+        one = Client(choices, events.append, restore_seconds=5.0)
+        await one.open()
+        await until(lambda: one.provider == "second" and bad.sessions)
+        assert [event.provider for event in of(events, Broken)] == ["first", "first"]
+        one.close()
+
+
+@pytest.mark.parametrize("death", ["an error", "a Close", "the end of the stream"])
+async def test_a_link_that_dies_with_the_word_that_it_is_ready_is_no_session(death):
+    """Both in one read: it was adopted, and the call was mute for ever."""
+    events, tries = [], []
+    expired = {"type": "error", "error": {"code": "session_expired", "message": "over"}}
+    last = {"an error": frame(**expired), "a Close": b"\x88\x02\x03\xe8", "the end of the stream": b""}[death]
+
+    async def dies(reader, writer):
+        tries.append(1)
+        head = await reader.readuntil(b"\r\n\r\n")
+        key = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key"))
+        accept = b64encode(sha1(key.partition(b":")[2].strip() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+        writer.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+            + accept + b"\r\n\r\n" + frame(type="session.created", session={"id": "s"})
+        )  # fmt: skip
+        await reader.read(10)
+        writer.write(frame(type="session.updated", session={}) + last)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(dies, "127.0.0.1", 0)
+    url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/realtime"
+    one = client(url, events=events)
+    with contextlib.suppress(ProviderUnreachable):  # or it is found a moment later
+        await one.open()
+        await until(lambda: of(events, Broken), 1)
+    assert one._link is None or not one._link._closed
+    one.close()
+    server.close()
+
+
+@pytest.mark.parametrize(("status", "after"), [(429, "1"), (503, ""), (500, "")])
+async def test_who_is_busy_is_asked_again_while_the_caller_waits(status, after):
+    tries = []
+
+    def busy(connection, request):
+        tries.append(time.monotonic())
+        if len(tries) < 3:
+            response = connection.respond(http.HTTPStatus(status), "later\n")
+            if after:
+                response.headers["Retry-After"] = after
+            return response
+        return None
+
+    async with Server(talk, process_request=busy) as url:
+        one = client(url, 5.0)
+        await one.open()
+        one.close()
+    assert len(tries) == 3
+    if after:
+        assert tries[1] - tries[0] >= 1.0
+
+
+async def test_who_wants_to_be_left_alone_for_longer_than_the_caller_waits_is_not_waited_for():
+    def busy(connection, request):
+        response = connection.respond(http.HTTPStatus(429), "later\n")
+        response.headers["Retry-After"] = "60"
+        return response
+
+    async with Server(talk, process_request=busy) as url:
+        began = time.monotonic()
+        with pytest.raises(ProviderUnreachable, match="429"):
+            await client(url, 5.0).open()
+        assert time.monotonic() - began < 1
+
+
+def failed(code="server_error"):
+    details = {"type": "failed", "error": {"type": "server_error", "code": code, "message": "no"}}
+    return {"type": "response.done", "response": {"id": "r", "status": "failed", "status_details": details}}
+
+
+CREATED = {"type": "response.created", "response": {"id": "r"}}
+
+
+async def test_a_response_that_fails_is_asked_for_once_more_and_then_of_another_provider():
+    first, second, events = Scripted(), Scripted(), []
+    async with Server(first) as one_url, Server(second) as other_url:
+        choices = [Choice(Provider("a", one_url), SessionConfig()), Choice(Provider("b", other_url), SessionConfig())]
+        one = Client(choices, events.append, restore_seconds=5.0)
+        await one.open()
+        one.create_response("Say exactly: hello")
+        await until(lambda: first.kinds().count("response.create") == 1)
+        await first.say(CREATED, failed())
+        await until(lambda: first.kinds().count("response.create") == 2)
+        assert first.sessions[0][-1]["response"] == {"instructions": "Say exactly: hello"}
+        await first.say(CREATED, failed())
+        await until(lambda: second.sessions and "response.create" in second.kinds())
+        assert second.sessions[0][-1]["response"] == {"instructions": "Say exactly: hello"}
+        assert one.provider == "b"
+        one.close()
+
+
+async def test_without_money_or_a_key_another_provider_is_asked_at_once():
+    first, second, events = Scripted(), Scripted(), []
+    async with Server(first) as one_url, Server(second) as other_url:
+        choices = [Choice(Provider("a", one_url), SessionConfig()), Choice(Provider("b", other_url), SessionConfig())]
+        one = Client(choices, events.append, restore_seconds=5.0)
+        await one.open()
+        one.create_response("Say exactly: hello")
+        await until(lambda: "response.create" in first.kinds())
+        await first.say(CREATED, failed("insufficient_quota"))
+        await until(lambda: second.sessions and "response.create" in second.kinds())
+        assert first.kinds().count("response.create") == 1
+        one.close()
+
+
+async def test_a_response_that_was_heard_in_part_is_not_said_again():
+    provider, events = Scripted(), []
+    async with Server(provider) as url:
+        one = patient(url, events)
+        await one.open()
+        one.create_response("Say exactly: hello")
+        audio = {"type": "response.output_audio.delta", "item_id": "a", "response_id": "r", "delta": "AAAA"}
+        await provider.say(CREATED, audio, failed())
+        await until(lambda: of(events, ResponseDone))
+        await asyncio.sleep(0.1)
+        assert provider.kinds().count("response.create") == 1
+        assert not of(events, Broken)
+        one.close()
+
+
+async def test_whatever_comes_is_a_sign_of_life_also_where_pings_are_not_answered(monkeypatch):
+    monkeypatch.setattr("gateway.realtime.socket.PING_SECONDS", 0.1)
+    events = []
+
+    async def deaf(reader, writer):
+        """Answers no ping, and talks on."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        key = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key"))
+        accept = b64encode(sha1(key.partition(b":")[2].strip() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+        writer.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+            + accept + b"\r\n\r\n" + frame(type="session.created", session={"id": "s"})
+            + frame(type="session.updated", session={})
+        )  # fmt: skip
+        for _ in range(20):
+            writer.write(frame(type="ping"))
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(2)
+        writer.close()
+
+    server = await asyncio.start_server(deaf, "127.0.0.1", 0)
+    one = client(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/realtime", events=events)
+    await one.open()
+    await asyncio.sleep(0.9)
+    assert events == []
+    await until(lambda: of(events, Broken))  # when it is silent, too
+    one.close()
+    server.close()
+
+
+async def test_a_session_that_says_nothing_is_asked_and_then_given_up(monkeypatch):
+    monkeypatch.setattr(module, "WATCH_SECONDS", 0.05)
+    monkeypatch.setattr(module, "PROBE_SECONDS", 0.3)
+    monkeypatch.setattr(module, "SILENT_SECONDS", 1.5)
+    provider, events = Scripted(), []
+    async with Server(provider) as url:
+        one = patient(url, events)
+        await one.open()
+        await asyncio.sleep(1.5)
+        assert of(events, Broken) == []  # it answers each time
+        assert provider.kinds().count("session.update") >= 2
+        one.close()
+
+    async def mute(websocket):
+        await websocket.send(orjson.dumps({"type": "session.created", "session": {"id": "s"}}), text=True)
+        await websocket.recv()
+        await websocket.send(orjson.dumps({"type": "session.updated", "session": {}}), text=True)
+        await websocket.wait_closed()
+
+    async with Server(mute) as url:
+        one = patient(url, events)
+        await one.open()
+        await until(lambda: of(events, Broken))
+        assert "not even when it was asked" in of(events, Broken)[0].problem
+        one.close()
+
+
+async def test_a_turn_that_the_server_does_not_answer_is_answered_on_demand(monkeypatch):
+    monkeypatch.setattr(module, "WATCH_SECONDS", 0.05)
+    monkeypatch.setattr(module, "ANSWER_SECONDS", 0.2)
+    provider, events = Scripted(), []
+    async with Server(provider) as url:
+        vad = {"type": "server_vad", "create_response": True}
+        one = Client([Choice(Provider("a", url), SessionConfig(turn_detection=vad))], events.append)
+        await one.open()
+        await provider.say(STARTED, {"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 9})
+        await until(lambda: "response.create" in provider.kinds())
+        await asyncio.sleep(0.5)
+        assert provider.kinds().count("response.create") == 1
+        one.close()
+
+
+async def test_a_server_of_another_rate_is_understood_and_understands():
+    events, got = [], []
+
+    async def sixteen(websocket):
+        await websocket.send(orjson.dumps({"type": "session.created", "session": {"id": "s"}}), text=True)
+        await websocket.recv()
+        formats = {"format": {"type": "audio/pcm", "rate": 16000}}
+        told = {"audio": {"input": formats, "output": formats}}
+        await websocket.send(orjson.dumps({"type": "session.updated", "session": told}), text=True)
+        event = orjson.loads(await websocket.recv())
+        got.append(b64decode(event["audio"]))
+        audio = {"item_id": "a", "delta": b64encode(bytes(32 * 100)).decode()}
+        await websocket.send(orjson.dumps({"type": "response.output_audio.delta", **audio}), text=True)
+        await websocket.wait_closed()
+
+    async with Server(sixteen) as url:
+        choices = [Choice(Provider("a", url), SessionConfig())]
+        one = Client(choices, events.append, resampler=resampler)
+        await one.open()
+        one.append(bytes(48 * 20))
+        await until(lambda: of(events, AudioDelta))
+        assert len(got[0]) == 32 * 20
+        assert len(of(events, AudioDelta)[0].audio) == pytest.approx(48 * 100, abs=96)
+        one.close()
+
+
+async def test_an_event_that_nobody_can_read_is_one_event(monkeypatch):
+    provider, events = Scripted(), []
+    async with Server(provider) as url:
+        one = patient(url, events)
+        await one.open()
+        receive = type(one.session).receive
+
+        def fails(session, event):
+            if event["type"] == "bad":
+                raise KeyError("a bug")
+            return receive(session, event)
+
+        monkeypatch.setattr(type(one.session), "receive", fails)
+        await provider.say({"type": "bad"}, {"type": "bad"}, WORDS)
+        await until(lambda: of(events, Transcript))
+        assert one.session.unreadable == 2
         one.close()

@@ -39,6 +39,7 @@ async def test_an_error_that_is_fatal_ends_it_and_says_why():
 
     async def then(websocket):
         error = {"type": "error", "error": {"code": "session_expired", "message": "60 minutes are over"}}
+        await asyncio.sleep(0.1)
         await websocket.send(orjson.dumps(error), text=True)
 
     async with Server(lambda websocket: talk(websocket, then)) as url:

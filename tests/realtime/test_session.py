@@ -341,3 +341,201 @@ def test_the_words_that_were_heard_of_a_sentence():
     talk.session.interrupt([Heard("item_1", 0, 500)])
     assert talk.session.heard_of("item_1") == "one two"
     assert talk.session.heard_of("nothing") == ""
+
+
+WRONG = ["text", 7, None, True, [], ["x"], {}, {"x": 1}, 1e400, float("nan")]
+FIELDS = {
+    "session.created": ["session"],
+    "session.updated": ["session"],
+    "response.created": ["response"],
+    "response.done": ["response"],
+    "response.output_item.added": ["item"],
+    "response.output_item.done": ["item"],
+    "response.output_audio.delta": ["delta", "item_id", "content_index", "response_id"],
+    "response.output_audio.done": ["item_id"],
+    "response.output_audio_transcript.delta": ["delta", "item_id"],
+    "response.output_audio_transcript.done": ["transcript", "item_id", "providerData"],
+    "conversation.item.input_audio_transcription.completed": ["transcript", "item_id"],
+    "input_audio_buffer.speech_started": ["audio_start_ms"],
+    "input_audio_buffer.speech_stopped": ["audio_end_ms"],
+    "input_audio_buffer.committed": ["item_id"],
+    "response.function_call_arguments.done": ["call_id", "name", "arguments"],
+    "error": ["error"],
+}
+INNER = {
+    "error": ["type", "code", "message", "param", "event_id"],
+    "response": ["id", "status", "status_details", "output", "usage", "conversation_id"],
+    "item": ["type", "call_id", "name", "arguments"],
+    "session": ["id", "audio", "input_audio_format"],
+}
+
+
+@pytest.mark.parametrize("ready", [True, False])
+@pytest.mark.parametrize("kind", FIELDS)
+def test_a_field_of_another_type_is_one_that_is_not_there(kind, ready):
+    for value in WRONG:
+        talk = Talk(ready=ready)
+        for name in FIELDS[kind]:
+            talk.session.receive({"type": kind, name: value})
+            for inner in INNER.get(name, ()):
+                talk.session.receive({"type": kind, name: {inner: value}})
+                talk.session.receive({"type": kind, name: {inner: {"error": value, "reason": value}}})
+        talk.session.receive({"type": value})
+        if not ready:
+            continue
+        talk.session.create_response()
+        talk.hears("response.created", response={"id": "after"})
+        assert talk.audio(1, item="after", response="after")[0].audio  # the conversation goes on
+        talk.done("after")
+
+
+def test_audio_of_what_was_interrupted_is_never_heard_however_late_it_comes():
+    talk = Talk()
+    talk.hears("response.created", response={"id": "resp_1"})
+    assert talk.audio(100)
+    talk.hears("input_audio_buffer.speech_started", audio_start_ms=0)
+    talk.session.interrupt([Heard("item_1", 0, 50)])
+    talk.done(status="cancelled")
+    assert talk.audio(20) == []  # after its end
+    late = {"content_index": 0, "delta": b64encode(bytes(96)).decode()}
+    assert talk.hears("response.output_audio.delta", **late) == []  # without a response
+    assert talk.hears("response.output_audio.delta", item_id="item_1", response_id="other", **late) == []
+    talk.hears("input_audio_buffer.speech_stopped", audio_end_ms=0)
+    talk.hears("response.created", response={"id": "resp_2"})
+    assert talk.audio(20, item="item_2", response="resp_2")
+    assert talk.hears("response.output_audio.delta", item_id="item_2", **late)
+
+
+def test_a_server_whose_responses_have_no_ids_is_interrupted_too():
+    talk = Talk()
+    late = {"item_id": "a", "content_index": 0, "delta": b64encode(bytes(96)).decode()}
+    talk.hears("response.created", response={})
+    assert talk.hears("response.output_audio.delta", **late)
+    talk.session.interrupt([], by_speech=False)
+    (cancel,) = talk.sent()
+    assert "response_id" not in cancel
+    assert talk.hears("response.output_audio.delta", **late) == []
+    talk.hears("response.done", response={"status": "cancelled"})
+    talk.hears("response.created", response={})
+    assert talk.hears("response.output_audio.delta", **(late | {"item_id": "b"}))
+
+
+TOLD = {
+    "arguments": [("response.function_call_arguments.done", {"call_id": "c", "name": "f", "arguments": '{"a":1}'})],
+    "item done": [("response.output_item.done", {"item": call("c") | {"arguments": '{"a":1}'}})],
+    "name before": [
+        ("response.output_item.added", {"item": call("c") | {"arguments": ""}}),
+        ("response.function_call_arguments.done", {"call_id": "c", "arguments": '{"a":1}'}),
+    ],
+    "all": [
+        ("response.output_item.added", {"item": call("c") | {"arguments": ""}}),
+        ("response.function_call_arguments.done", {"call_id": "c", "name": "f", "arguments": '{"a":1}'}),
+        ("response.output_item.done", {"item": call("c") | {"arguments": '{"a":1}'}}),
+    ],
+}
+
+
+@pytest.mark.parametrize("told", TOLD)
+@pytest.mark.parametrize("output", [[], [call("c") | {"arguments": '{"a":1}'}]])
+def test_a_function_is_run_once_whatever_tells_of_it(told, output):
+    talk = Talk()
+    talk.hears("response.created", response={"id": "resp_1"})
+    for kind, fields in TOLD[told]:
+        assert talk.hears(kind, **fields) == []
+    (done,) = talk.done(output=output)
+    assert done.calls == (ToolCall("c", "f", '{"a":1}'),)
+    assert talk.done(output=output)[0].calls == ()
+    talk.hears("response.created", response={"id": "resp_2"})
+    for kind, fields in TOLD[told]:
+        talk.hears(kind, **fields)
+    assert talk.done("resp_2", output=output)[0].calls == ()
+
+
+def test_of_a_response_that_was_cancelled_nothing_is_run():
+    talk = Talk()
+    talk.hears("response.created", response={"id": "resp_1"})
+    talk.hears(*TOLD["arguments"][0][:1], **TOLD["arguments"][0][1])
+    assert talk.done(status="cancelled")[0].calls == ()
+
+
+def test_a_response_beside_the_conversation_leaves_the_one_in_it_alone():
+    talk = Talk()
+    talk.hears("response.created", response={"id": "resp_1", "conversation_id": "conv"})
+    talk.session.respond({"conversation": "none", "output_modalities": ["text"]})
+    assert talk.types() == ["response.create"]  # it does not wait
+    talk.hears("response.created", response={"id": "aside", "conversation_id": None})
+    (done,) = talk.done("aside")
+    assert (done.spoke, talk.session.waiting) == (True, True)
+    assert talk.audio(20)
+    talk.done()
+    assert not talk.session.busy
+
+
+@pytest.mark.parametrize(
+    ("error", "about"),
+    [
+        ({"type": "invalid_request_error", "param": "session.audio.input.turn_detection"}, "session.update"),
+        ({"type": "invalid_request_error", "message": "no"}, "session.update"),
+        ({"type": "server_error", "message": "no"}, ""),
+        ({"type": "invalid_request_error", "param": "item.content"}, "conversation.item.create"),
+    ],
+)
+def test_a_refusal_that_does_not_say_of_what(error, about):
+    talk = Talk()
+    talk.session.update(SessionConfig(instructions="new"), {"instructions"})
+    (fault,) = talk.hears("error", error=error)
+    assert fault.about == about
+
+
+def test_a_probe_is_answered_by_an_update_or_by_an_error_and_neither_means_anything():
+    for answer in ({"type": "session.updated"}, {"type": "error", "error": {"type": "invalid_request_error"}}):
+        talk = Talk()
+        talk.session.probe()
+        talk.session.probe()
+        (event,) = talk.sent()
+        assert event["session"] == {"type": "realtime"}
+        told = talk.session.receive(answer)
+        assert all(isinstance(one, ProviderFault) and one.severity is Severity.BENIGN for one in told)
+        talk.session.probe()
+        assert len(talk.sent()) == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "rates", "problem"),
+    [
+        ({}, (24000, 24000), ""),
+        ({"audio": {"output": {"format": {"type": "audio/pcm", "rate": 16000}}}}, (24000, 16000), ""),
+        ({"audio": {"input": {"format": {"type": "audio/pcm", "rate": 8000}}}}, (8000, 24000), ""),
+        ({"output_audio_format": "pcm16"}, (24000, 24000), ""),
+        ({"output_audio_format": "g711_ulaw"}, None, "audio/pcmu"),
+        ({"audio": {"output": {"format": {"type": "audio/pcm", "rate": 12345}}}}, None, "12345"),
+    ],
+)
+def test_the_rates_that_the_server_has_in_truth(told, rates, problem):
+    talk = Talk(ready=False)
+    talk.hears("session.created", session={"id": "s"})
+    (answer,) = talk.hears("session.updated", session=told)
+    if problem:
+        assert answer.severity is Severity.FATAL
+        assert problem in answer.message
+        return
+    assert answer == Ready("s")
+    assert (talk.session.input_hz, talk.session.output_hz) == rates
+    talk.hears("response.created", response={"id": "resp_1"})
+    talk.audio(100)
+    talk.session.interrupt([Heard("item_1", 0, 10_000)])
+    cut = next(event for event in talk.sent() if event["type"] == "conversation.item.truncate")
+    assert cut["audio_end_ms"] == 100 * 24000 // rates[1]
+
+
+def test_nothing_came_of_a_response_or_something_did():
+    talk = Talk()
+    talk.hears("response.created", response={"id": "resp_1"})
+    error = {"code": "insufficient_quota", "message": "no money"}
+    (done,) = talk.hears(
+        "response.done", response={"id": "resp_1", "status": "failed", "status_details": {"error": error}}
+    )
+    assert (done.spoke, done.code, done.problem) == (False, "insufficient_quota", "no money")
+    talk.hears("response.created", response={"id": "resp_2"})
+    talk.audio(20, response="resp_2")
+    assert talk.done("resp_2", status="incomplete")[0].spoke
