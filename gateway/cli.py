@@ -171,10 +171,13 @@ def local(
         str, typer.Option(envvar="GATEWAY_LOCAL_KEY", show_envvar=True, help="What clients have to show, if anything.")
     ] = "",
     session_seconds: Annotated[float, typer.Option(help="After which a session ends.")] = 3600.0,
+    certificate: Annotated[str, typer.Option(help="A PEM file: reached by wss: then.")] = "",
+    certificate_key: Annotated[str, typer.Option(help="Its key, where that is another file.")] = "",
 ) -> None:
     """The embedded Realtime server alone, for clients of that protocol: each agent is a model of its name."""
     found = load_agents(agents)
-    settings = LocalSettings(host, port, key, scripts_of(found, config.chat_keys(found)), session_seconds)
+    scripts = scripts_of(found, config.chat_keys(found))
+    settings = LocalSettings(host, port, key, scripts, session_seconds, certificate, certificate_key)
     if not settings.scripts:
         raise ConfigError(str(agents), "no agent in it has the provider local")
     logs.configure("info", "auto")

@@ -42,6 +42,5 @@ FORMATS = {
 
 def format_of(value: Any) -> Format | None:
     """The row that a session's `format` object names; None where it is not one that can be served."""
-    if not isinstance(value, dict) or value.get("rate", 24000) != 24000:
-        return None
-    return FORMATS.get(str(value.get("type")))
+    found = FORMATS.get(str(value.get("type"))) if isinstance(value, dict) else None
+    return found if found and (value.get("rate") or found.hz) == found.hz else None

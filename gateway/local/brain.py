@@ -37,8 +37,15 @@ class Brain:
     script: Script
     _pending: dict[str, tuple[Rule, dict[str, str]]] = field(default_factory=dict)  # by tool name
 
-    def reply(self, items: list[dict[str, Any]], instructions: str, tools: set[str]) -> Reply:
-        """`items` is the conversation; `instructions` are those of this response alone; `tools` what may be called."""
+    def reply(
+        self, items: list[dict[str, Any]], instructions: str, tools: set[str], must_call: str | None = None
+    ) -> Reply:
+        """`items` is the conversation; `instructions` are those of this response alone; `tools` what may be called.
+
+        `must_call` names the tool that has to be; any of them where it is empty, none where it is None.
+        """
+        if must_call is not None and tools:
+            return self._forced(items, tools, must_call)
         if words := verbatim(instructions):
             return Reply(words)
         heard = (item for item in reversed(items) if item.get("role") in (None, "user") and "name" not in item)
@@ -57,6 +64,18 @@ class Brain:
         self._pending[rule.calls] = rule, slots
         arguments = {name: _fill(value, slots) for name, value in rule.arguments.items()}
         return Reply(_fill(rule.says, slots), ((rule.calls, arguments),))
+
+    def _forced(self, items: list[dict[str, Any]], tools: set[str], name: str) -> Reply:
+        """A call with what is known for it: by the rule that fits what was said, else by any rule for the tool."""
+        heard: dict[str, Any] = next((item for item in reversed(items) if item.get("role") == "user"), {})
+        found = self.script.find(_text_of(heard))
+        rules = [*([found[0]] if found else []), *self.script.rules]
+        wanted = {name} if name else tools
+        rule = next((one for one in rules if one.calls in wanted), Rule(()))
+        slots = {**self._remembered(items), **(found[1] if found else {})}
+        called = rule.calls or min(wanted)
+        self._pending[called] = rule, slots
+        return Reply("", ((called, {key: _fill(value, slots) for key, value in rule.arguments.items()}),))
 
     def _remembered(self, items: list[dict[str, Any]]) -> dict[str, str]:
         """The latest words of each slot, of all that the caller has said."""

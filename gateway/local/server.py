@@ -7,19 +7,21 @@ import contextlib
 import http
 import itertools
 import logging
+import ssl
 import time
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import orjson
 import structlog
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from gateway.errors import PortInUse
+from gateway.errors import ConfigError, PortInUse
 from gateway.local.chat import Chat, ChatError, think
 from gateway.local.detector import Silero
 from gateway.local.ears import Ears
@@ -41,7 +43,8 @@ _quiet.setLevel(logging.CRITICAL)
 class LocalSettings:
     """`scripts` by model name: what `?model=` may ask for. With a `key`, clients have to show it.
 
-    Sessions end after `session_seconds`, as those of providers do.
+    Sessions end after `session_seconds`, as those of providers do. `certificate` and `certificate_key` are PEM files:
+    with them the server is reached by wss: and https:.
     """
 
     host: str = "127.0.0.1"
@@ -49,6 +52,8 @@ class LocalSettings:
     key: str = ""
     scripts: dict[str, Script] = field(default_factory=dict)
     session_seconds: float = 3600.0
+    certificate: str = ""
+    certificate_key: str = ""
 
 
 class LocalServer:
@@ -64,8 +69,8 @@ class LocalServer:
         self._server: Server | None = None
 
     async def listen(self) -> str:
-        """The URL to connect to. Raises PortInUse."""
-        host, port = self._settings.host, self._settings.port
+        """The URL to connect to. Raises PortInUse, ConfigError."""
+        host, port, tls = self._settings.host, self._settings.port, self._tls()
         try:
             self._server = await serve(
                 self._serve,
@@ -76,11 +81,22 @@ class LocalServer:
                 logger=_quiet,
                 max_size=MAX_EVENT,
                 compression=None,
+                ssl=tls,
             )
         except OSError as error:
             raise PortInUse("the embedded Realtime server", host, port, "its port") from error
         port = next(iter(self._server.sockets)).getsockname()[1]
-        return f"ws://{host}:{port}/v1/realtime"
+        return f"{'wss' if tls else 'ws'}://{host}:{port}/v1/realtime"
+
+    def _tls(self) -> ssl.SSLContext | None:
+        if not self._settings.certificate:
+            return None
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        try:
+            context.load_cert_chain(self._settings.certificate, self._settings.certificate_key or None)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError("--certificate", f"{self._settings.certificate} cannot be used: {error}") from error
+        return context
 
     async def close(self) -> None:
         if self._server:
@@ -90,14 +106,16 @@ class LocalServer:
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         """Path, key and model, before the handshake."""
         parts = urlsplit(request.path)
-        if parts.path not in PATHS:
+        models = parts.path.rstrip("/").rpartition("/v1/models")
+        if parts.path not in PATHS and not models[1]:
             return connection.respond(http.HTTPStatus.NOT_FOUND, f"no such path: {parts.path}\n")
-        given = request.headers.get("Authorization", "").partition(" ")[2] or request.headers.get("api-key", "")
-        if self._settings.key and given != self._settings.key:
+        if self._settings.key and self._settings.key not in _keys(request):
             return connection.respond(http.HTTPStatus.UNAUTHORIZED, "Incorrect API key provided\n")
+        if models[1]:
+            return self._models(connection, models[2].lstrip("/"))
         try:
             model, faults = self._model(request.path)
-        except ValueError as error:
+        except (ValueError, KeyError) as error:
             return connection.respond(http.HTTPStatus.BAD_REQUEST, f"{error}\n")
         if status := faults.get("refuse"):
             return connection.respond(http.HTTPStatus(int(status)), "as was asked for\n")
@@ -106,16 +124,34 @@ class LocalServer:
             return connection.respond(http.HTTPStatus.NOT_FOUND, f"no such model; these are served: {known}\n")
         return None
 
+    def _models(self, connection: ServerConnection, wanted: str) -> Response:
+        """`GET /v1/models`, which some clients ask for first."""
+        rows = [
+            {"id": name, "object": "model", "created": 0, "owned_by": "voice-agent-gateway"} for name in self._parts
+        ]
+        found: Any = {"object": "list", "data": rows}
+        if wanted:
+            found = next((row for row in rows if row["id"] == wanted), None)
+        if found is None:
+            return connection.respond(http.HTTPStatus.NOT_FOUND, f"no such model: {wanted}\n")
+        response = connection.respond(http.HTTPStatus.OK, orjson.dumps(found).decode())
+        del response.headers["Content-Type"]
+        response.headers["Content-Type"] = "application/json"
+        return response
+
     def _model(self, path: str) -> tuple[str, Faults]:
         """What `?model=` asks for; where nothing is asked for and there is only one, that. Raises ValueError."""
-        alone = next(iter(self._parts)) if len(self._parts) == 1 else ""
-        return parse(parse_qs(urlsplit(path).query).get("model", [alone])[0])
+        query = parse_qs(urlsplit(path).query)
+        anybody = len(self._parts) == 1 or query.get("intent") == ["transcription"]
+        return parse(query.get("model", [next(iter(self._parts)) if anybody and self._parts else ""])[0])
 
     async def _serve(self, connection: ServerConnection) -> None:
         assert connection.request is not None
         model, faults = self._model(connection.request.path)
         longest = faults.get("expire") or self._settings.session_seconds
-        session, wake = Session(model, self._parts[model], time.time() + longest), asyncio.Event()
+        query = parse_qs(urlsplit(connection.request.path).query)
+        kind = "transcription" if query.get("intent") == ["transcription"] else "realtime"
+        session, wake = Session(model, self._parts[model], time.time() + longest, kind), asyncio.Event()
         loop = asyncio.get_running_loop()
         tasks = [
             loop.create_task(_speak(connection, session, wake, faults, self._parts[model].script.chat)),
@@ -217,3 +253,17 @@ async def _speak(
 def _subprotocol(offered: list[Subprotocol]) -> Subprotocol | None:
     """`realtime` where it is offered; a client that offers none, as most do, is welcome too."""
     return Subprotocol("realtime") if "realtime" in offered else None
+
+
+IN_SUBPROTOCOL = "openai-insecure-api-key."
+"""Before a key among the subprotocols, for browsers cannot set headers of a WebSocket."""
+
+
+def _keys(request: Request) -> list[str]:
+    """All that a client shows as its key, in each of the ways that clients have."""
+    offered = [one.strip() for value in request.headers.get_all("Sec-WebSocket-Protocol") for one in value.split(",")]
+    return [
+        request.headers.get("Authorization", "").partition(" ")[2],
+        request.headers.get("api-key", ""),
+        *(one.removeprefix(IN_SUBPROTOCOL) for one in offered if one.startswith(IN_SUBPROTOCOL)),
+    ]

@@ -16,15 +16,19 @@ from typing import Any
 
 import numpy as np
 import orjson
+import structlog
 
 from gateway.codecs import Resampler
 from gateway.local.audio import Samples, format_of
 from gateway.local.brain import Brain, Reply, verbatim
 from gateway.local.chat import request
-from gateway.local.checks import EventError, decode, invalid_format, merge, need, validate
+from gateway.local.checks import EventError, check_formats, in_one_spelling, invalid_format, merge
+from gateway.local.client_events import check, decode
 from gateway.local.detector import PATIENCE_MS, WINDOW, Detector, Pause, Started, Stopped, Turns, TurnSettings
 from gateway.local.response import WAIT, Response, shortened
 from gateway.local.script import Script
+
+log = structlog.get_logger("gateway.local")
 
 MAX_UTTERANCE_SECONDS = 60
 EARS_HZ = 16000
@@ -45,11 +49,20 @@ def _identity(kind: str) -> str:
     return f"{kind}_{secrets.token_hex(8)}"
 
 
+@dataclass(slots=True)
+class Run:
+    """A response that is being given: its `steps` are played when they are `due` (s)."""
+
+    response: Response
+    steps: Iterator[dict[str, Any] | float]
+    due: float
+
+
 class Session:
     """One client. It never raises for what the client sends."""
 
-    def __init__(self, model: str, parts: Parts, expires_at: float = 0.0) -> None:
-        """`expires_at` is what the client is told, in s since 1970."""
+    def __init__(self, model: str, parts: Parts, expires_at: float = 0.0, kind: str = "realtime") -> None:
+        """`expires_at` is what the client is told, in s since 1970. `kind`: realtime, or transcription (it listens)."""
         self.outbox: list[bytes] = []
         self.thoughts: list[tuple[str, dict[str, Any]]] = []  # what is to be asked elsewhere, by response
         self._parts = parts
@@ -59,9 +72,8 @@ class Session:
         self._understood: dict[str, str] = {}  # user items: what was heard, whether or not transcription is on
         self._audio_ms: dict[str, Response] = {}  # assistant items: the response that knows their length
         self._conversation_id = _identity("conv")
-        self._response: Response | None = None
-        self._playing: Iterator[dict[str, Any] | float] = iter(())
-        self._due = 0.0
+        self._run: Run | None = None  # of the conversation
+        self._asides: list[Run] = []  # responses beside it
         self._idle_due: float | None = None  # when a caller who says nothing is asked
         self._began = 0.0  # of the latest response
         self._heard_ms = 0  # of audio that was appended
@@ -70,7 +82,7 @@ class Session:
         self._user_item = ""
         self._voice_used = False
         self._config: dict[str, Any] = {
-            "type": "realtime",
+            "type": kind,
             "object": "realtime.session",
             "id": _identity("sess"),
             "expires_at": int(expires_at),
@@ -110,23 +122,45 @@ class Session:
     # machine
 
     def deadline(self) -> float | None:
-        due = self._due if self._response else self._idle_due
-        return None if due == WAIT else due
+        runs = [run.due for run in self._runs if run.due != WAIT]
+        idle = [self._idle_due] if self._idle_due is not None and self._run is None else []
+        return min((*runs, *idle), default=None)
+
+    @property
+    def _runs(self) -> list[Run]:
+        return [*([self._run] if self._run else []), *self._asides]
+
+    @property
+    def _response(self) -> Response | None:
+        """The one in progress in the conversation."""
+        return self._run.response if self._run else None
 
     def expire(self, now: float) -> None:
-        """Play on what is due of the response in progress; ask who has said nothing for too long."""
-        if self._idle_due is not None and self._idle_due <= now and self._response is None:
+        """Play on what is due of the responses in progress; ask who has said nothing for too long."""
+        if self._idle_due is not None and self._idle_due <= now and self._run is None:
             self._ask_after(now)
-        while self._response and self._due <= now:
-            step = next(self._playing, None)
-            if step is None:
-                self._await_caller(self._response, now)
-                self._response = None
-            elif isinstance(step, float):
-                self._due += step
-            else:
-                self._record(step)
-                self._send(step)
+        for run in self._runs:
+            while run.due <= now:
+                step = next(run.steps, None)
+                if step is None:
+                    self._over(run, now)
+                    break
+                if isinstance(step, float):
+                    run.due += step
+                else:
+                    self._tell(run, step)
+
+    def _over(self, run: Run, now: float) -> None:
+        if run is self._run:
+            self._await_caller(run.response, now)
+            self._run = None
+        elif run in self._asides:
+            self._asides.remove(run)
+
+    def _tell(self, run: Run, event: dict[str, Any]) -> None:
+        if run is self._run:
+            self._record(event)
+        self._send(event)
 
     # input
 
@@ -135,12 +169,13 @@ class Session:
         try:
             event = decode(text)
             event_id = event.get("event_id")
-            handler = _HANDLERS.get(event.get("type", ""))
-            if handler is None:
-                raise _unknown_type(event.get("type"))
-            handler(self, event, now)
+            check(event)
+            _HANDLERS[event["type"]](self, event, now)
         except EventError as error:
             self.tell_error("invalid_request_error", error.code, error.message, error.param, event_id)
+        except Exception as error:  # the door: a fault of ours is told, and the session goes on
+            log.exception("local.bug", event_type=event.get("type"))
+            self.tell_error("server_error", "internal_error", f"{type(error).__name__}: {error}", None, event_id)
         self.expire(now)
 
     def tell_error(self, kind: str, code: str, message: str, param: str | None = None, event_id: object = None) -> None:
@@ -149,19 +184,15 @@ class Session:
         self._send({"type": "error", "error": details})
 
     def _update(self, event: dict[str, Any], now: float) -> None:
-        change = need(event, "session", dict)
-        if "type" not in change:
-            raise EventError(
-                "missing_required_parameter", "Missing required parameter: 'session.type'.", "session.type"
-            )
-        if change["type"] != "realtime":
-            raise EventError(
-                "invalid_value", f"Invalid value: {change['type']!r}. Supported value: 'realtime'.", "session.type"
-            )
+        change = in_one_spelling(event["session"])
+        kind = "transcription" if event["type"].startswith("transcription") else change.get("type")
+        if kind not in (None, self._config["type"]):
+            mine = self._config["type"]
+            raise EventError("invalid_value", f"Passing a {kind} session update to a {mine} session.", "session.type")
         merged = deepcopy(self._config)
-        merge(merged, {key: value for key, value in change.items() if key in merged and key not in _FIXED})
-        validate(merged)
-        voice = merged["audio"]["output"].get("voice")
+        merge(merged, {key: value for key, value in change.items() if key not in _FIXED})
+        check_formats(merged)
+        voice = (merged["audio"].get("output") or {}).get("voice")
         if self._voice_used and voice != self._config["audio"]["output"]["voice"]:
             raise EventError(
                 "cannot_update_voice", "Cannot update a conversation's voice if assistant audio is present."
@@ -199,7 +230,7 @@ class Session:
 
     def _append(self, event: dict[str, Any], now: float) -> None:
         try:
-            data = a2b_base64(need(event, "audio", str).encode("ascii"))
+            data = a2b_base64(event["audio"].encode("ascii"))
             samples = self._input.decode(data)
         except (Base64Error, ValueError) as error:
             raise EventError("invalid_value", f"Invalid audio: {error}.", "audio") from error
@@ -257,7 +288,8 @@ class Session:
         stopped = {"audio_end_ms": at_ms, "item_id": self._user_item}
         self._send({"type": "input_audio_buffer.speech_stopped", **stopped})
         self._commit_item()
-        if self._turns.settings.create_response and self._response is None:
+        answers = self._turns.settings.create_response and self._config["type"] == "realtime"
+        if answers and self._run is None:
             self._respond({}, now)
 
     def _commit(self, event: dict[str, Any], now: float) -> None:
@@ -305,18 +337,7 @@ class Session:
         self._send({"type": "conversation.item.done", "previous_item_id": previous, "item": item})
 
     def _create_item(self, event: dict[str, Any], now: float) -> None:
-        given = need(event, "item", dict)
-        kind = need(given, "type", str, "item.type")
-        if kind not in ("message", "function_call", "function_call_output"):
-            raise EventError("invalid_value", f"Invalid value: {kind!r}.", "item.type")
-        if kind == "message":
-            need(given, "content", list, "item.content")
-            if given.get("role") not in ("user", "assistant", "system"):
-                raise EventError("invalid_value", f"Invalid value: {given.get('role')!r}.", "item.role")
-        else:
-            need(given, "call_id", str, "item.call_id")
-        if kind == "function_call_output":
-            need(given, "output", str, "item.output")
+        given, kind = event["item"], event["item"]["type"]
         identity = given.get("id") or _identity("item")
         if any(one["id"] == identity for one in self._items):
             raise EventError("item_create_duplicate_item_id", f"Item with id {identity!r} already exists.", "item.id")
@@ -335,17 +356,17 @@ class Session:
         raise EventError(code, f"Item with id {identity!r} not found.", param)
 
     def _retrieve(self, event: dict[str, Any], now: float) -> None:
-        item = self._find(need(event, "item_id", str), "item_retrieve_invalid_item_id")
+        item = self._find(event["item_id"], "item_retrieve_invalid_item_id")
         self._send({"type": "conversation.item.retrieved", "item": item})
 
     def _delete(self, event: dict[str, Any], now: float) -> None:
-        item = self._find(need(event, "item_id", str), "item_delete_invalid_item_id")
+        item = self._find(event["item_id"], "item_delete_invalid_item_id")
         self._items.remove(item)
         self._send({"type": "conversation.item.deleted", "item_id": item["id"]})
 
     def _truncate(self, event: dict[str, Any], now: float) -> None:
-        item = self._find(need(event, "item_id", str), "item_truncate_invalid_item_id")
-        index, end_ms = need(event, "content_index", int), need(event, "audio_end_ms", int)
+        item = self._find(event["item_id"], "item_truncate_invalid_item_id")
+        index, end_ms = event["content_index"], event["audio_end_ms"]
         response = self._audio_ms.get(item["id"])
         if response is None or item.get("role") != "assistant":
             raise EventError("unsupported_content_type", "Only model output audio messages can be truncated", "item_id")
@@ -366,16 +387,27 @@ class Session:
     # responses
 
     def _create_response(self, event: dict[str, Any], now: float) -> None:
-        if self._response:
+        if self._config["type"] != "realtime":
+            raise EventError("invalid_value", "A transcription session has no responses.", "type")
+        wanted = in_one_spelling(event.get("response") or {})
+        if self._run and wanted.get("conversation") != "none":
             raise EventError(
                 "conversation_already_has_active_response",
-                f"Conversation already has an active response in progress: {self._response.id}. Wait until the "
+                f"Conversation already has an active response in progress: {self._run.response.id}. Wait until the "
                 "response is finished before creating a new one.",
             )
-        wanted = event.get("response") or {}
-        if not isinstance(wanted, dict):
-            raise EventError("invalid_type", "Invalid type for 'response': expected an object.", "response")
         self._respond(wanted, now)
+
+    def _given(self, wanted: dict[str, Any]) -> list[dict[str, Any]]:
+        """What a response answers to: the conversation, or the items that it names or brings. Raises EventError."""
+        if wanted.get("input") is None:
+            return self._items
+        items = []
+        for number, item in enumerate(wanted["input"]):
+            if item["type"] == "item_reference":
+                item = self._find(item["id"], "item_reference_invalid_item_id", f"response.input[{number}].id")
+            items.append(item)
+        return items
 
     def _respond(self, wanted: dict[str, Any], now: float) -> None:
         audio = deepcopy(self._config["audio"]["output"])
@@ -383,26 +415,29 @@ class Session:
         output = format_of(audio["format"])
         if output is None:
             raise invalid_format("response.audio.output.format")
-        tools = wanted.get("tools", self._config["tools"])
-        choice = wanted.get("tool_choice", self._config["tool_choice"])
+        tools = _or(wanted.get("tools"), self._config["tools"]) or []
+        choice = _or(wanted.get("tool_choice"), self._config["tool_choice"]) or "auto"
+        named = self._forced(choice, tools)
         modalities = wanted.get("output_modalities") or self._config["output_modalities"]
-        items = [self._as_understood(item) for item in wanted.get("input") or self._items]
-        names = {str(tool.get("name")) for tool in tools if choice != "none"}
+        items = [self._as_understood(item) for item in self._given(wanted)]
+        names = {str(tool["name"]) for tool in tools if choice != "none"}
         instructions, chat = str(wanted.get("instructions") or ""), self._parts.script.chat
         asked = chat is not None and not verbatim(instructions)
-        reply = Reply() if asked else self._brain.reply(items, instructions, names)
+        reply = Reply() if asked else self._brain.reply(items, instructions, names, named)
         speed = float(audio.get("speed") or 1.0)
-        silent = modalities == ["text"] or not reply.text
+        silent = "audio" not in modalities or not reply.text
         voice = audio.get("voice")
         samples = np.zeros(0, np.int16)
         if not silent:
             samples = self._parts.speak(reply.text, voice if isinstance(voice, str) else "en-us", speed, output.hz)
             self._voice_used = True
-        most = wanted.get("max_output_tokens", self._config["max_output_tokens"])
+        most = _or(wanted.get("max_output_tokens"), self._config["max_output_tokens"])
         if isinstance(most, int):
             reply, samples, cut = shortened(reply, samples, output, most)
-        self._began, self._idle_due = now, None
-        self._response = Response(
+        beside = wanted.get("conversation") == "none"
+        if not beside:
+            self._began, self._idle_due = now, None
+        response = Response(
             id=_identity("resp"),
             config={
                 "output_modalities": modalities,
@@ -414,44 +449,62 @@ class Session:
             audio=samples,
             format=output,
             new_id=_identity,
-            conversation_id=None if wanted.get("conversation") == "none" else self._conversation_id,
+            conversation_id=None if beside else self._conversation_id,
             incomplete=isinstance(most, int) and cut,
             input_tokens=(len(self._config["instructions"]) + sum(len(str(item)) for item in items)) // 4,
         )
         if chat and asked:
-            self._response.growing = True
+            response.growing = True
             orders = "\n\n".join(filter(None, (instructions or self._config["instructions"],)))
             body = request(chat, items, orders, [tool for tool in tools if tool["name"] in names], choice)
-            self.thoughts.append((self._response.id, body))
-        self._playing = self._response.play()
-        self._due = now
+            self.thoughts.append((response.id, body))
+        run = Run(response, response.play(), now)
+        if beside:
+            self._asides.append(run)
+        else:
+            self._run = run
         self.expire(now)
+
+    def _forced(self, choice: Any, tools: list[dict[str, Any]]) -> str | None:
+        """The function that has to be called: its name, any by an empty one, or None. Raises EventError."""
+        if choice == "required":
+            return ""
+        if not isinstance(choice, dict):
+            return None
+        name = choice.get("name") or ""
+        if name not in {tool["name"] for tool in tools}:
+            raise EventError("invalid_value", f"Tool choice {name!r} not found in tools.", "tool_choice")
+        return str(name)
+
+    def _of(self, response_id: str) -> Run | None:
+        return next((run for run in self._runs if run.response.id == response_id), None)
 
     def say(self, response_id: str, sentence: str, now: float) -> None:
         """The next sentence of an answer that somebody else thinks of."""
-        response = self._response
-        if response is None or response.id != response_id or response.cancelled:
+        run = self._of(response_id)
+        if run is None or run.response.cancelled:
             return
+        response = run.response
         samples, voice = np.zeros(0, np.int16), response.config["audio"]["output"]["voice"]
-        if response.config["output_modalities"] != ["text"]:
+        if "audio" in response.config["output_modalities"]:
             speed = float(self._config["audio"]["output"].get("speed") or 1.0)
             named = voice if isinstance(voice, str) else "en-us"
             samples = self._parts.speak(sentence, named, speed, response.format.hz)
             self._voice_used = True
         response.said.append((sentence, samples))
-        self._due = now
+        run.due = now
         self.expire(now)
 
     def said_all(
         self, response_id: str, calls: tuple[tuple[str, dict[str, Any]], ...], problem: str, now: float
     ) -> None:
         """The answer is whole, or there is no more of it because of `problem`."""
-        response = self._response
-        if response is None or response.id != response_id:
+        run = self._of(response_id)
+        if run is None:
             return
-        response.growing, response.problem = False, problem
-        response.reply = Reply(calls=calls)
-        self._due = now
+        run.response.growing, run.response.problem = False, problem
+        run.response.reply = Reply(calls=calls)
+        run.due = now
         self.expire(now)
 
     def _as_understood(self, item: dict[str, Any]) -> dict[str, Any]:
@@ -461,20 +514,31 @@ class Session:
 
     def _cancel(self, event: dict[str, Any], now: float) -> None:
         wanted = event.get("response_id")
-        if self._response is None or (wanted and wanted != self._response.id):
+        run = self._of(wanted) if wanted else self._run
+        if run is None:
             raise EventError("response_cancel_not_active", "Cancellation failed: no active response found")
+        self._finish(run, "client_cancelled")
+
+    def _clear_output(self, event: dict[str, Any], now: float) -> None:
+        """What was sent and not heard yet is the client's to drop; what was not sent is dropped here."""
+        response_id = self._run.response.id if self._run else _identity("resp")
         self._interrupt("client_cancelled")
+        self._send({"type": "output_audio_buffer.cleared", "response_id": response_id})
 
     def _interrupt(self, reason: str) -> None:
         """Let the response in progress go straight to its end."""
-        if self._response is None:
-            return
-        self._response.cancel(reason)
-        for step in self._playing:
+        if self._run:
+            self._finish(self._run, reason)
+
+    def _finish(self, run: Run, reason: str) -> None:
+        run.response.cancel(reason)
+        for step in run.steps:
             if not isinstance(step, float):
-                self._record(step)
-                self._send(step)
-        self._response = None
+                self._tell(run, step)
+        if run is self._run:
+            self._run = None
+        else:
+            self._asides.remove(run)
 
     def _record(self, event: dict[str, Any]) -> None:
         """The items of a response join the conversation as they begin."""
@@ -487,7 +551,7 @@ class Session:
         item = event["item"]
         event["previous_item_id"] = self._items[-1]["id"] if self._items else None
         self._items.append(item)
-        if item["type"] == "message" and self._response.config["output_modalities"] != ["text"]:
+        if item["type"] == "message" and "audio" in self._response.config["output_modalities"]:
             self._audio_ms[item["id"]] = self._response
 
     def _send(self, event: dict[str, Any]) -> None:
@@ -498,9 +562,11 @@ _FIXED = frozenset({"id", "object", "model", "type", "expires_at"})  # cannot be
 
 _HANDLERS: dict[str, Callable[[Session, dict[str, Any], float], None]] = {
     "session.update": Session._update,
+    "transcription_session.update": Session._update,
     "input_audio_buffer.append": Session._append,
     "input_audio_buffer.commit": Session._commit,
     "input_audio_buffer.clear": Session._clear,
+    "output_audio_buffer.clear": Session._clear_output,
     "conversation.item.create": Session._create_item,
     "conversation.item.retrieve": Session._retrieve,
     "conversation.item.delete": Session._delete,
@@ -510,11 +576,8 @@ _HANDLERS: dict[str, Callable[[Session, dict[str, Any], float], None]] = {
 }
 
 
-def _unknown_type(kind: object) -> EventError:
-    supported = ", ".join(repr(one) for one in _HANDLERS)
-    if kind is None:
-        return EventError("missing_required_parameter", "Missing required parameter: 'type'.", "type")
-    return EventError("invalid_value", f"Invalid value: {kind!r}. Supported values are: {supported}.", "type")
+def _or(value: Any, default: Any) -> Any:
+    return default if value is None else value
 
 
 def _item(identity: str, kind: str, **fields: Any) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 import asyncio
 import base64
+import ssl
 
+import httpx
+import orjson
 import pytest
 from openai import AsyncOpenAI
 from openai.types.realtime import RealtimeServerEvent
@@ -11,8 +14,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from gateway.codecs import Resampler
-from gateway.errors import PortInUse
+from gateway.errors import ConfigError, PortInUse
 from gateway.local import LocalServer, LocalSettings, Rule, Script
+from tests.certificates import make_certificate
 from tests.speech import narrowband
 
 SCRIPT = Script((Rule(("what are your opening hours",), "From nine to five."),))
@@ -87,3 +91,56 @@ async def test_a_port_that_is_taken(url):
     port = int(url.rsplit(":", 1)[1].partition("/")[0])
     with pytest.raises(PortInUse, match=str(port)):
         await LocalServer(LocalSettings(port=port)).listen()
+
+
+async def test_a_browser_shows_its_key_among_the_subprotocols(url):
+    for key, ok in (("k", True), ("wrong", False)):
+        offered = ["realtime", f"openai-insecure-api-key.{key}", "openai-beta.realtime-v1"]
+        if not ok:
+            with pytest.raises(InvalidStatus):
+                await connect(f"{url}?model=agent", subprotocols=offered)
+            continue
+        async with connect(f"{url}?model=agent", subprotocols=offered) as socket:
+            assert socket.subprotocol == "realtime"
+            assert "session.created" in await socket.recv()
+
+
+async def test_models_are_listed_for_who_asks(url):
+    at = url.replace("ws:", "http:").removesuffix("/realtime")
+    async with httpx.AsyncClient(headers={"Authorization": "Bearer k"}) as client:
+        found = (await client.get(f"{at}/models")).json()
+        assert [(row["id"], row["object"]) for row in found["data"]] == [("agent", "model")]
+        assert (await client.get(f"{at}/models/agent")).json()["id"] == "agent"
+        assert (await client.get(f"{at}/models/none")).status_code == 404
+        assert (await client.get(f"{at}/models", headers={"Authorization": "Bearer x"})).status_code == 401
+
+
+async def test_over_tls(tmp_path):
+    pem, key, _ = make_certificate(tmp_path, "localhost")
+    server = LocalServer(LocalSettings(scripts={"agent": SCRIPT}, certificate=pem, certificate_key=key))
+    url = await server.listen()
+    assert url.startswith("wss://")
+    context = ssl.create_default_context(cafile=pem)
+    context.check_hostname = False
+    async with connect(url, ssl=context) as socket:
+        assert "session.created" in await socket.recv()
+    await server.close()
+    with pytest.raises(ConfigError, match="cannot be used"):
+        await LocalServer(LocalSettings(scripts={"agent": SCRIPT}, certificate=key)).listen()
+
+
+async def test_a_session_that_only_transcribes(url):
+    headers = {"Authorization": "Bearer k"}
+    async with connect(f"{url}?intent=transcription", additional_headers=headers) as socket, asyncio.timeout(20):
+        assert orjson.loads(await socket.recv())["session"]["type"] == "transcription"
+        session = {"type": "transcription", "audio": {"input": {"transcription": {"model": "x"}}}}
+        await socket.send(orjson.dumps({"type": "session.update", "session": session}), text=True)
+        audio = Resampler(8000, 24000).push(narrowband("what are your opening hours")).tobytes()
+        for piece in (bytes(14400), audio, bytes(48 * 1000)):
+            event = {"type": "input_audio_buffer.append", "audio": base64.b64encode(piece).decode()}
+            await socket.send(orjson.dumps(event), text=True)
+        while (event := orjson.loads(await socket.recv()))["type"] != (
+            "conversation.item.input_audio_transcription.completed"
+        ):
+            assert not event["type"].startswith("response.")
+        assert event["transcript"] == "what are your opening hours"

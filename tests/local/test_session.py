@@ -80,9 +80,7 @@ def test_it_begins_with_session_and_conversation():
 
 def test_an_update_changes_only_what_it_names():
     client = Client()
-    (updated,) = client.update(
-        instructions="be brief", audio={"input": {"transcription": {"model": "local"}}}, unheard_of=1
-    )
+    (updated,) = client.update(instructions="be brief", audio={"input": {"transcription": {"model": "local"}}})
     session = updated["session"]
     assert (session["instructions"], session["model"]) == ("be brief", "model")
     assert session["audio"]["input"]["turn_detection"]["interrupt_response"] is True
@@ -109,9 +107,13 @@ def test_an_update_changes_only_what_it_names():
             "invalid_value", "session.audio.input.turn_detection.eagerness",
         ),
         ({"instructions": 5}, "invalid_type", "session.instructions"),
-        ({"output_modalities": ["audio", "text"]}, "invalid_value", "session.output_modalities"),
+        ({"output_modalities": ["smell"]}, "invalid_value", "session.output_modalities[0]"),
+        ({"no_such": 1}, "unknown_parameter", "session.no_such"),
+        ({"audio": {"input": {"turn_detection": {"type": "server_vad", "x": 1}}}}, "unknown_parameter",
+         "session.audio.input.turn_detection.x"),
+        ({"tool_choice": "sometimes"}, "invalid_value", "session.tool_choice"),
         ({"audio": {"output": {"speed": 9}}}, "invalid_value", "session.audio.output.speed"),
-        ({"tools": [{"type": "function"}]}, "invalid_value", "session.tools[0]"),
+        ({"tools": [{"type": "function"}]}, "missing_required_parameter", "session.tools[0].name"),
     ],
 )  # fmt: skip
 def test_an_update_that_is_wrong_changes_nothing(session, code, param):
@@ -124,7 +126,39 @@ def test_an_update_that_is_wrong_changes_nothing(session, code, param):
 @pytest.mark.parametrize(
     ("kind", "fields", "code", "param"),
     [
-        ("session.update", {"session": {}}, "missing_required_parameter", "session.type"),
+        ("session.update", {"session": []}, "invalid_type", "session"),
+        ("session.update", {"session": {}, "extra": 1}, "unknown_parameter", "extra"),
+        ("session.update", {"session": {"tools": "f"}}, "invalid_type", "session.tools"),
+        ("session.update", {"session": {"audio": {"output": {"voice": 5}}}},
+         "invalid_type", "session.audio.output.voice"),
+        ("response.create", {"response": {"tools": [{"name": 5}]}}, "invalid_type", "response.tools[0].name"),
+        ("response.create", {"response": {"input": ["x"]}}, "invalid_type", "response.input[0]"),
+        ("response.create", {"response": {"input": [{"type": "item_reference", "id": "x"}]}},
+         "item_reference_invalid_item_id", "response.input[0].id"),
+        ("response.create", {"response": {"tool_choice": {"type": "function", "name": "x"}}},
+         "invalid_value", "tool_choice"),
+        ("response.create", {"response": {"metadata": 7}}, "invalid_type", "response.metadata"),
+        ("response.create", {"response": {"max_output_tokens": "many"}}, "invalid_type", "response.max_output_tokens"),
+        ("response.cancel", {"response_id": 7}, "invalid_type", "response_id"),
+        ("conversation.item.create", {"item": {"type": "message", "role": "user", "content": ["x"]}},
+         "invalid_type", "item.content[0]"),
+        (
+            "conversation.item.create",
+            {"item": {"type": "message", "role": "user", "content": [{"type": "input_text", "text": 5}]}},
+            "invalid_type", "item.content[0].text",
+        ),
+        ("conversation.item.create", {"item": {"type": "function_call", "call_id": 5, "name": "f"}},
+         "invalid_type", "item.call_id"),
+        ("conversation.item.create", {"item": {"type": "message", "id": 7, "role": "user", "content": []}},
+         "invalid_type", "item.id"),
+        (
+            "conversation.item.create",
+            {"item": {"type": "message", "role": "user", "content": []}, "previous_item_id": {}},
+            "invalid_type", "previous_item_id",
+        ),
+        ("conversation.item.truncate", {"item_id": "x", "content_index": "0", "audio_end_ms": 0},
+         "invalid_type", "content_index"),
+        ("input_audio_buffer.append", {"audio": ["AAAA"]}, "invalid_type", "audio"),
         ("session.update", {}, "missing_required_parameter", "session"),
         ("no.such.event", {}, "invalid_value", "type"),
         ("input_audio_buffer.append", {}, "missing_required_parameter", "audio"),
@@ -357,3 +391,96 @@ def test_a_response_that_is_too_long_is_incomplete(modalities):
             b64decode(event["delta"]) for event in events if event["type"] == "response.output_audio.delta"
         )
         assert len(audio) == 5 * 50 * 48
+
+
+@pytest.mark.parametrize(
+    ("given", "place", "value"),
+    [
+        ({"type": None, "voice": "en-gb"}, ("audio", "output", "voice"), "en-gb"),
+        ({"type": None, "output_modalities": ["audio", "text"]}, ("output_modalities",), ["audio", "text"]),
+        ({"type": None, "modalities": ["text"]}, ("output_modalities",), ["text"]),
+        ({"type": None, "input_audio_format": "g711_ulaw"}, ("audio", "input", "format"), {"type": "audio/pcmu"}),
+        ({"type": None, "turn_detection": None}, ("audio", "input", "turn_detection"), None),
+        ({"type": None, "temperature": 0.8, "providerData": {"a": 1}}, ("temperature",), 0.8),
+        ({"type": None, "audio": {"output": {"voice": {"id": "v"}}}}, ("audio", "output", "voice"), "v"),
+    ],
+)
+def test_settings_as_the_clients_of_other_providers_spell_them(given, place, value):
+    client = Client()
+    del given["type"]
+    client.session.receive(orjson.dumps({"type": "session.update", "session": given}), 0.0)
+    (updated,) = [orjson.loads(data) for data in client.session.outbox]
+    assert updated["type"] == "session.updated", updated
+    found = updated["session"]
+    for step in place:
+        found = found[step]
+    assert found == value
+
+
+def test_a_bug_is_told_and_the_session_goes_on(monkeypatch):
+    client = Client()
+    monkeypatch.setattr(client.session, "_commit_item", lambda: 1 / 0)
+    client.update(audio={"input": {"turn_detection": None}})
+    client.speak(LOUD, 10)
+    (event,) = client.send("input_audio_buffer.commit")
+    assert (event["error"]["type"], event["error"]["code"]) == ("server_error", "internal_error")
+    assert types(client.update()) == ["session.updated"]
+
+
+TOOL = {"type": "function", "name": "hours", "parameters": {}}
+
+
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "name": "hours"}])
+def test_a_function_that_has_to_be_called_is(choice):
+    client = Client(tools=[TOOL])
+    events = client.send("response.create", response={"tool_choice": choice}) + client.run()
+    (done,) = [event for event in events if event["type"] == "response.done"]
+    assert [(item["type"], item["name"]) for item in done["response"]["output"]] == [("function_call", "hours")]
+
+
+def test_a_function_that_must_not_be_called_is_not():
+    client = Client(tools=[TOOL], tool_choice="none")
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hours"}]}
+    client.send("conversation.item.create", item=item)
+    events = client.send("response.create") + client.run()
+    assert "response.function_call_arguments.done" not in types(events)
+
+
+def test_a_response_beside_the_conversation_runs_while_another_does():
+    client = Client()
+    item = {"id": "one", "type": "message", "role": "user", "content": [{"type": "input_text", "text": "hello"}]}
+    client.send("conversation.item.create", item=item)
+    main = client.send("response.create")
+    assert client.error("response.create")[0] == "conversation_already_has_active_response"
+    aside = {"conversation": "none", "input": [{"type": "item_reference", "id": "one"}], "output_modalities": ["text"],
+             "metadata": {"topic": "x"}}  # fmt: skip
+    events = main + client.send("response.create", response=aside) + client.run()
+    done = [event["response"] for event in events if event["type"] == "response.done"]
+    assert {one["conversation_id"] is None for one in done} == {True, False}
+    beside = next(one for one in done if one["conversation_id"] is None)
+    assert (beside["metadata"], beside["output"][0]["content"][0]["text"]) == ({"topic": "x"}, "Hi there.")
+    nothing = client.send("response.create", response={"conversation": "none", "input": []}) + client.run()
+    assert "What?" in str(nothing)
+
+
+def test_clearing_what_is_played():
+    client = Client()
+    client.send("response.create")
+    events = client.send("output_audio_buffer.clear")
+    assert types(events)[-1] == "output_audio_buffer.cleared"
+    assert next(event for event in events if event["type"] == "response.done")["response"]["status"] == "cancelled"
+    assert types(client.send("output_audio_buffer.clear")) == ["output_audio_buffer.cleared"]
+
+
+def test_a_transcription_session_listens_and_says_nothing():
+    client = Client()
+    session = Session("model", client.session._parts, kind="transcription")
+    session.outbox = []
+    client.session = session
+    transcription = {"input": {"transcription": {"model": "x"}}}
+    events = client.send("session.update", session={"type": "transcription", "audio": transcription})
+    assert types(events) == ["session.updated"]
+    heard = turn(client)
+    assert "conversation.item.input_audio_transcription.completed" in types(heard)
+    assert not any(kind.startswith("response.") for kind in types(heard))
+    assert client.error("response.create")[0] == "invalid_value"
