@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from . import g711
+from .echo import Echo, find_echo
 from .g711 import Law
 from .g722 import G722
 from .goertzel import KeyDetector, tone
@@ -25,6 +26,7 @@ __all__ = [
     "Codec",
     "Coder",
     "Concealer",
+    "Echo",
     "KeyDetector",
     "Law",
     "Resampler",
@@ -33,6 +35,7 @@ __all__ = [
     "Transcoder",
     "comfort_noise",
     "dbm0",
+    "find_echo",
     "g711",
     "hold_tune",
     "kernel",

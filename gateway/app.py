@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -27,8 +28,12 @@ from gateway.provider_rows import wanted
 from gateway.realtime import Provider
 from gateway.records import CallEvent
 from gateway.store import Store, open_store
+from gateway.watchdog import Blocked, Watchdog
 
 log = structlog.get_logger("gateway")
+
+SWITCH_SECONDS = 0.0005
+"""After which a thread that computes lets the loop run: with Python's own 5 ms a tool makes frames late."""
 
 DEFAULT_CALLS = 500
 """That descriptors are counted for where the node has no limit of its own."""
@@ -61,6 +66,7 @@ class Gateway:
         self.http_url = ""  # where other nodes reach this one, once it listens
         self.sinks: list[Callable[[CallEvent, dict[str, Any]], None]] = [self._log]
         self.courier: Courier | None = None
+        self.blocked_by: dict[str, float] = defaultdict(float)  # seconds that the loop stood still, by tool
         self._file: RecordFile | None = None
         self._stack = AsyncExitStack()
 
@@ -68,6 +74,7 @@ class Gateway:
         async with AsyncExitStack() as stack:
             settings, providers = self.settings, dict(self.settings.providers)
             self._look_at_limits()
+            sys.setswitchinterval(SWITCH_SECONDS)
             if warning := settings.door:
                 log.warning("gateway.door", problem=warning)
             if settings.embedded:
@@ -88,6 +95,9 @@ class Gateway:
             await self.control.start()
             if self.courier:
                 self.courier.start()
+            self.watchdog = Watchdog(self._blocked)
+            self.watchdog.start()
+            stack.callback(self.watchdog.close)
             self._stack = stack.pop_all()
         log.info("gateway.listening", sip=f"{settings.sip.host}:{self.sip_port}", agents=list(settings.agents))
         return self
@@ -235,6 +245,15 @@ class Gateway:
         last = events[-1]
         for sink in self.sinks:
             sink(CallEvent(record["call_id"], last["at"], last["type"], last["data"]), record)
+
+    def _blocked(self, one: Blocked) -> None:
+        """All calls were silent for so long, and somebody has to know whose fault it is."""
+        culprit = {"tool": one.tool, "call_id": one.call_id} if one.tool else {}
+        fix = {"fix": "what computes belongs into a plain function, or a process of its own"} if one.tool else {}
+        log.error("gateway.loop_blocked", seconds=round(one.seconds, 3), where=one.where, **culprit, **fix)
+        if one.tool:
+            self.blocked_by[one.tool] += one.seconds
+            self.switchboard.blocked(one.tool, one.call_id, one.seconds)
 
     def _log(self, event: CallEvent, record: dict[str, Any]) -> None:
         if event.type == "transcript" and not self.settings.log.transcripts:

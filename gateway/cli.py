@@ -25,9 +25,6 @@ from gateway.local import LocalServer, LocalSettings
 cli = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 out, err = Console(), Console(stderr=True)
 
-SWITCH_SECONDS = 0.0005
-"""After which a thread that computes lets the loop run: with Python's own 5 ms a tool makes frames late."""
-
 SipHost = Annotated[str | None, typer.Option("--sip-host", help="Address for SIP and RTP. [GATEWAY_SIP_HOST]")]
 SipPort = Annotated[int | None, typer.Option("--sip-port", help="Port for SIP, UDP and TCP. [GATEWAY_SIP_PORT]")]
 HttpHost = Annotated[str | None, typer.Option("--http-host", help="Address for HTTP. [GATEWAY_HTTP_HOST]")]
@@ -212,7 +209,6 @@ def _overrides(
 
 def _run(settings: Settings, announce: Any = None, read: Callable[[], Settings] | None = None) -> None:
     logs.configure(settings.log.level, settings.log.format)
-    sys.setswitchinterval(SWITCH_SECONDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, announce, read))
 

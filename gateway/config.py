@@ -117,6 +117,7 @@ class Media(_Section):
     ptime_ms: Literal[10, 20, 30, 40, 60] = 20  # that callers are asked to send
     srtp: Literal["off", "optional", "required"] = "optional"
     hold_audio: Path | None = None  # a WAV; none: a tune of our own
+    echo_guard: bool = True
     comfort_noise_dbm0: float | None = Field(default=None, ge=-80, le=-30)
 
     @model_validator(mode="after")
@@ -351,6 +352,7 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
                 if (asked := agent.definition.application) and asked.secret_env
             },
             comfort_noise_dbm0=media.comfort_noise_dbm0,
+            echo_guard=media.echo_guard,
             recordings=folder / file.recordings if file.recordings else None,
             prompts=_prompts(agents),
             hold_audio=_wav(folder / media.hold_audio, source, "media.hold_audio") if media.hold_audio else hold_tune(),

@@ -26,7 +26,7 @@ LEVEL = {
     "agents": 3,
     "bridge": 4,
     "agent_checks": 6, "provider_rows": 6, "trunk_rows": 6, "config": 6, "app": 6, "logs": 6,
-    "control": 6, "http_rows": 6, "limits": 6,
+    "control": 6, "http_rows": 6, "limits": 6, "watchdog": 6,
     "delivery": 5, "delivery_rows": 6,
     "api": 7, "phone": 7, "remote": 7,
     "cli_desk": 8, "cli": 8,

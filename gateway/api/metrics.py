@@ -57,6 +57,7 @@ class Metrics:
         self._jitter = Histogram(
             "gateway_call_jitter_seconds", "Of the caller's packets", buckets=(0.002, 0.005, 0.01, 0.03, 0.1), **counted
         )
+        self._echoes = Counter("gateway_echo_calls", "Calls whose line sent the agent's words back", **counted)
         self._underruns = Counter("gateway_underruns", "Pauses that the provider made within what it said", **counted)
         self._duration = Histogram(
             "gateway_call_seconds", "From 200 to the end", buckets=(5, 15, 30, 60, 120, 300, 600, 1800, 3600), **counted
@@ -70,6 +71,7 @@ class Metrics:
             self._ended.labels(record["outcome"]).inc()
             self._underruns.inc(record.get("underruns", 0))
             media = record.get("media", {})
+            self._echoes.inc("echo" in media)
             for histogram, name in ((self._first_word, "first_word_ms"), (self._silence, "silence_ms")):
                 for ms in media.get(name, ()):
                     histogram.observe(ms / 1000)
@@ -101,6 +103,16 @@ class Metrics:
         yield CounterMetricFamily(
             "gateway_leaked", "Calls, ports and sessions that nobody had any more, closed", value=switchboard.leaked
         )
+        watchdog = self._gateway.watchdog
+        yield CounterMetricFamily(
+            "gateway_loop_blocked_seconds", "That the loop stood still, and with it all calls", value=watchdog.seconds
+        )
+        by_tool = CounterMetricFamily(
+            "gateway_tool_blocked_seconds", "That a tool kept the loop from its work", labels=["tool"]
+        )
+        for tool, seconds in self._gateway.blocked_by.items():
+            by_tool.add_metric([tool], seconds)
+        yield by_tool
         control, courier = self._gateway.control, self._gateway.courier
         closed = "Calls of nodes that died, closed by this one"
         yield CounterMetricFamily("gateway_calls_closed_for_others", closed, value=control.closed_for_others)
@@ -114,7 +126,7 @@ class Metrics:
             told = CounterMetricFamily(
                 "gateway_deliveries", "Webhooks and records by what became of them", labels=["result"]
             )
-            for result in ("delivered", "failed", "buried"):
+            for result in ("delivered", "failed", "buried", "dropped"):
                 told.add_metric([result], getattr(courier, result))
             yield told
             yield GaugeMetricFamily(

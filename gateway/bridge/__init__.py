@@ -6,6 +6,7 @@ from gateway.bridge.line import DialOrder
 from gateway.bridge.reasons import REASONS, Reason, reason_of
 from gateway.bridge.router import Route, Router
 from gateway.bridge.switchboard import BridgeSettings, Switchboard
+from gateway.bridge.tools import running_tools
 
 __all__ = [
     "REASONS",
@@ -18,5 +19,6 @@ __all__ = [
     "Router",
     "Switchboard",
     "reason_of",
+    "running_tools",
     "with_tools",
 ]

@@ -229,6 +229,8 @@ class Call:
                 listener = self.leg if self.state is CallState.ANSWERED else self.transfer and self.transfer.listener
                 if listener and not self.orders.agent_muted:
                     listener.play(event.item_id, event.content_index, event.audio)
+            case SpeechStarted() if self.talking and self.leg.echoes():
+                self._heard_itself(now)
             case SpeechStarted():
                 self._turn_ended = None
                 self.emit("speech_started", now, audio_start_ms=event.at_ms)
@@ -255,9 +257,21 @@ class Call:
 
     def heard_here(self, now: float) -> None:
         """Our own detector hears the caller over the agent, maybe before the provider does."""
-        if self.talking:
+        if self.talking and not self.leg.echoes():
             self.emit("speech_heard", now)
             self.barge_in.started(now, by_provider=False)
+
+    def blocked(self, tool: str, seconds: float, now: float) -> None:
+        """A tool of this call has kept the loop, and with it all calls, from their work."""
+        self.tally.blocked_ms += round(seconds * 1000)
+        self.emit("tool_blocked", now, name=tool, ms=round(seconds * 1000))
+
+    def _heard_itself(self, now: float) -> None:
+        """The provider took the agent's own words, which the line sent back, for the caller's."""
+        self.tally.echoes += 1
+        if self.tally.echoes == 1:
+            self.emit("echo_detected", now)
+        self.session.steer({"type": "input_audio_buffer.clear"})  # nobody has said that
 
     def interrupt(self, now: float, by_speech: bool) -> None:
         """Stop talking before the next frame, and tell the provider how much was heard."""

@@ -73,6 +73,8 @@ class Tally:
     stages: dict[str, float] = field(default_factory=dict)  # session, answered, first_audio: ms from the beginning
     answer_ms: list[int] = field(default_factory=list)  # from the end of each turn of the caller's to the first audio
     interruptions: int = 0
+    blocked_ms: int = 0  # that its tools have kept the whole node from its work
+    echoes: int = 0  # times that the provider took the agent's own words for the caller's
     underruns: int = 0  # times that the provider left the caller in the middle of a sentence
     tool_calls: int = 0
     provider_faults: int = 0

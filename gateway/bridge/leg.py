@@ -69,6 +69,9 @@ class Leg(Protocol):
     def pause(self, on: bool) -> None:
         """Stop playing before the next frame, or go on where it stopped."""
 
+    def echoes(self) -> bool:
+        """What is heard of the party now is what was said to it: the line sends it back."""
+
     def deafen(self, deaf: bool) -> None:
         """While deaf, the agent hears silence instead of this party."""
 

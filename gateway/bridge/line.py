@@ -202,6 +202,8 @@ class Line:
         access = self._house.access
         leg = SipLeg(self._house.user_agent, codecs, uplink, trunk, srtp, ptime_ms, interludes, access)
         leg.listen_early = agent.definition.listen_early
+        if settings.echo_guard:
+            leg.watch_for_echo()
         if self.behind.law:
             leg.pass_on(self.behind.law)
         return leg

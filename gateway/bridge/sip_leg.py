@@ -13,6 +13,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from gateway.bridge.echo import EchoGuard
 from gateway.bridge.interludes import FRAME, Interludes
 from gateway.bridge.leg import Leg, LegEvents
 from gateway.bridge.media_access import MediaAccess
@@ -330,6 +331,14 @@ class SipLeg:
         """Tell when the party speaks for so long while something is played to it."""
         self._uplink.find_speech(after_ms, lambda: not self.silent, heard)
 
+    def watch_for_echo(self) -> None:
+        """What comes back of what is sent is kept from the agent."""
+        self._uplink.echo = EchoGuard()
+
+    def echoes(self) -> bool:
+        """What is heard of the party now is what was said to it."""
+        return self._uplink.echo is not None and self._uplink.echo.look()
+
     def deafen(self, deaf: bool) -> None:
         self._uplink.deaf = deaf
 
@@ -345,7 +354,8 @@ class SipLeg:
 
     def stats(self) -> dict[str, Any]:
         codec = {"codec": self.media.agreed.format.name} if self.media.agreed else {}
-        return {**codec, **(self.rtp.stats() if self.rtp else {}), **self.promptness.stats()}
+        echo = self._uplink.echo.stats() if self._uplink.echo else {}
+        return {**codec, **(self.rtp.stats() if self.rtp else {}), **self.promptness.stats(), **echo}
 
     # media clock
 
@@ -377,6 +387,8 @@ class SipLeg:
             return
         self.rtp.send(self._coder.encode(heard) if self._coder else heard, talking)
         self._sent = heard
+        if self._uplink.echo:
+            self._uplink.echo.sent(heard, self.sound, talking)
         if self.promptness.waits:
             self.promptness.sent(talking, time.monotonic())
         if self._uplink.recorder:

@@ -63,7 +63,8 @@ class BridgeSettings:
     `srtp` is off, optional (where the caller offers it) or required. `retry_after`: seconds by outcome. `ptime_ms` is
     what peers are asked to send. `recordings` is the folder for them. `prompts`, by agent,
     are PCM16 at 24 kHz: what is played when no provider is left. `application_secrets`,
-    by agent, sign what applications are asked. `hold_audio`: int16 at 24 kHz, played in a loop.
+    by agent, sign what applications are asked. `hold_audio`: int16 at 24 kHz, played in a loop. With `echo_guard` what
+    a line sends back of the agent's words is kept from the agent.
     """
 
     routes: tuple[Route, ...] = ()
@@ -77,6 +78,7 @@ class BridgeSettings:
     prompts: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     application_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     comfort_noise_dbm0: float | None = None
+    echo_guard: bool = True
     hold_audio: NDArray[np.int16] = field(default_factory=hold_tune, repr=False)
 
 
@@ -101,7 +103,6 @@ class Switchboard:
         self.elsewhere: Mapping[str, int] = {}  # calls of each agent on other nodes, as they said last
         self._empty = asyncio.Event()
         self._empty.set()
-        self.epoch = time.time() - loop.time()
         self.user_agent = UserAgent(sip, self._receive)
         self.ports = PortPool(media.first_port, media.last_port, loop.time)
         self.access = MediaAccess(self.user_agent, self.ports)
@@ -124,6 +125,16 @@ class Switchboard:
             self.uplink_delays.add(now() - began)
 
         return flush
+
+    @property
+    def epoch(self) -> float:
+        """What makes wall-clock seconds of the loop's, as the clock stands now: it may have been set."""
+        return time.time() - asyncio.get_running_loop().time()
+
+    def blocked(self, tool: str, call_id: str, seconds: float) -> None:
+        """A tool has kept the loop from its work."""
+        if line := self._lines.get(call_id):
+            line.feed(lambda call, now: call.blocked(tool, seconds, now))
 
     @property
     def draining(self) -> bool:

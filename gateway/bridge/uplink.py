@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.bridge.echo import EchoGuard
 from gateway.bridge.recorder import Recorder
 from gateway.bridge.upstream import Upstream
 from gateway.codecs import Concealer, KeyDetector, Law, Resampler, Sound, SpeechDetector, g711
@@ -43,6 +44,7 @@ class Uplink:
         self._on_key: Callable[[str], None] = lambda key: None
         self.recorder: Recorder | None = None
         self.fault: Callable[[Exception], None] = lambda error: None  # hears of a bug in what follows
+        self.echo: EchoGuard | None = None  # where the line is watched for one
         self._speech: SpeechDetector | None = None
         self._agent_is_heard: Callable[[], bool] = lambda: False
         self._on_speech: Callable[[], None] = lambda: None
@@ -71,6 +73,8 @@ class Uplink:
     def audio(self, payload: bytes) -> None:
         """The next that was said, in `sound`."""
         self.quiet_ms = self._filled = 0  # a gap that explains what was filled in comes just before
+        if self.echo:
+            payload = self.echo.heard(payload, self.sound)
         if self._speech and not self.deaf:
             self._listen(self._speech, payload)
         if self.deaf or self._keys or self._concealer.active:
@@ -105,9 +109,16 @@ class Uplink:
             return
         if gap.lost and not explained and not self.deaf:
             samples = missing * self.sound.hz // CLOCK_HZ
+            self._pass_by(missing)
             self._put(self.sound.coded(self._concealer.conceal(samples, lambda: self._linear(b"".join(self._recent)))))
         else:
+            self._pass_by(missing)
             self._put(self._silence(missing))
+
+    def _pass_by(self, ticks: int) -> None:
+        """Time in which nothing was heard, for what keeps time by what is."""
+        if self.echo:
+            self.echo.heard(self._silence(ticks), self.sound)
 
     @property
     def latest(self) -> bytes:
@@ -120,6 +131,7 @@ class Uplink:
         if self.quiet_ms > QUIET_MS and not waiting:
             ticks = FRAME_MS * CLOCK_HZ // 1000
             self._filled += ticks
+            self._pass_by(ticks)
             self._put(self._silence(ticks))
 
     def _put(self, codes: bytes) -> None:

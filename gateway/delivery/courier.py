@@ -18,6 +18,7 @@ import structlog
 
 from gateway.errors import StoreUnavailable
 from gateway.store import LEASE_SECONDS
+from gateway.store.keys import MAX_OUTBOX
 from gateway.store.outbox import Outbox
 
 log = structlog.get_logger("gateway.delivery")
@@ -26,8 +27,16 @@ LOOK_SECONDS = 0.5
 WINDOW = 2000
 """Entries that are in hand at the same time."""
 
+AT_ONCE = 32
+"""Deliveries of one receiver that are on their way at the same time: more hold up the loop, which the calls need."""
+
+FULLNESS_SECONDS = 5.0
+"""Between two looks at how much waits."""
+
 FIRST_WAIT, LONGEST_WAIT = 1.0, 300.0  # s; twice as long with every try
 REMEMBERED = 10_000
+NEARLY_FULL = 0.8
+"""Share of the outbox that may wait before it is said."""
 
 
 class Receiver(Protocol):
@@ -53,7 +62,10 @@ class Courier:
         self._stopped = self.leading = False
         self._in_hand = 0
         self._taken: dict[int, None] = {}  # what was delivered lately: an entry may have been written twice
+        self._slots = {name: asyncio.Semaphore(AT_ONCE) for name in receivers}
+        self._filling = False  # it was said that the outbox fills up
         self.delivered = self.failed = self.buried = 0
+        self.dropped = 0  # that nobody took in time, and for which there was no more room
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -69,9 +81,12 @@ class Courier:
                 await self._outbox.resign()
 
     async def _run(self) -> None:
-        led_at = float("-inf")
+        led_at = looked_at = float("-inf")
         while not self._stopped:
             try:
+                if self.leading and time.monotonic() - looked_at > FULLNESS_SECONDS:
+                    looked_at = time.monotonic()
+                    await self._make_room()
                 if time.monotonic() - led_at > LEASE_SECONDS / 4:
                     leads = await self._outbox.lead()
                     led_at = time.monotonic()
@@ -90,6 +105,19 @@ class Courier:
             except Exception:  # the door: what is wrong with one round is not wrong with the next
                 log.exception("delivery.bug")
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _make_room(self) -> None:
+        """An outbox that is full loses its oldest entries: that is said, before and when it comes to it."""
+        waiting, lost = await self._outbox.trim()
+        if lost:
+            self.dropped += lost
+            log.error(
+                "delivery.dropped", entries=lost, waiting=waiting, fix="a receiver takes nothing: see the dead ones"
+            )
+        filling = waiting > NEARLY_FULL * MAX_OUTBOX
+        if filling and not self._filling:
+            log.warning("delivery.outbox_fills_up", waiting=waiting, room_for=MAX_OUTBOX)
+        self._filling = filling
 
     def _take_over(self, leads: bool) -> None:
         """From the oldest on, or no more."""
@@ -133,7 +161,8 @@ class Courier:
                 await self._bury(entry_id, entry, f"nobody is called {entry.get('for')!r} any more")
                 return
             try:
-                problem = await receiver.deliver(entry.get("call_id", ""), entry.get("body", ""))
+                async with self._slots[entry["for"]]:
+                    problem = await receiver.deliver(entry.get("call_id", ""), entry.get("body", ""))
             except Never as never:
                 await self._bury(entry_id, entry, str(never))
                 return

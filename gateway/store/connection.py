@@ -31,6 +31,9 @@ from gateway.store.writer import Writer
 
 log = structlog.get_logger("gateway.store")
 
+FIRST_LOOK_SECONDS = 2.5
+"""Longest wait, at the start, for knowing whether Redis is there."""
+
 PATIENT_SECONDS = 30.0
 """Longest wait for something to come: an answer of another node, a command, an event."""
 
@@ -53,7 +56,7 @@ class Store:
     def __init__(self, redis: Any, patient: Any, url: str, settings: StoreSettings) -> None:
         self._redis = redis
         self.url = url
-        self.me = f"{settings.node}-{secrets.token_hex(2)}"
+        self.me = f"{settings.node}-{secrets.token_hex(4)}"
         self.writer = Writer(redis, url)
         self.calls = Calls(redis, url, self.writer, settings.keep_seconds)
         self.nodes = Nodes(redis, url, self.me, settings.keep_seconds)
@@ -77,6 +80,7 @@ async def open_store(settings: StoreSettings) -> AsyncIterator[Store]:
         store = Store(redis, patient, without_password(url), settings)
         task = asyncio.get_running_loop().create_task(store.writer.run())
         try:
+            await store.writer.first_look(FIRST_LOOK_SECONDS)
             yield store
             await store.writer.flush(2.0)
         finally:

@@ -45,7 +45,7 @@ return count
 def entry(one: dict[str, str]) -> Command:
     """What puts it there."""
     fields = [part for pair in one.items() for part in pair]
-    return ("XADD", keys.OUTBOX, "MAXLEN", "~", keys.MAX_OUTBOX, "*", *fields)
+    return ("XADD", keys.OUTBOX, "MAXLEN", "~", 2 * keys.MAX_OUTBOX, "*", *fields)  # `trim` comes long before that
 
 
 class Outbox:
@@ -73,6 +73,11 @@ class Outbox:
         fields = [part for pair in one.items() for part in pair]
         arguments = (keys.MAX_DEAD, entry_id, *fields, "problem", problem)
         await self._ask("EVAL", _BURY, 2, keys.OUTBOX, keys.DEAD, *arguments)
+
+    async def trim(self) -> tuple[int, int]:
+        """How many entries wait, and how many of the oldest had to go because there were too many."""
+        lost = int(await self._ask("XTRIM", keys.OUTBOX, "MAXLEN", keys.MAX_OUTBOX))
+        return int(await self._ask("XLEN", keys.OUTBOX)), lost
 
     async def dead(self, after: str, count: int) -> list[tuple[str, dict[str, str]]]:
         """Dead letters, oldest first, with their `problem`."""

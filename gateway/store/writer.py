@@ -49,6 +49,7 @@ class Writer:
         self._idle = asyncio.Event()
         self._idle.set()
         self.available = False
+        self._looked = asyncio.Event()
         self.dropped = 0
         self._said_down = False
         self._stopped = False
@@ -75,6 +76,7 @@ class Writer:
     async def run(self) -> None:
         """Writes until `stop`; looks after Redis once a second when there is nothing to write."""
         failures = 0
+        self._wake.set()  # the first look is now
         while not self._stopped:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
@@ -136,6 +138,13 @@ class Writer:
         elif not available and not self._said_down:
             log.error("store.unavailable", url=self._url, problem=problem)
         self.available, self._said_down = available, not available
+        self._looked.set()
+
+    async def first_look(self, seconds: float) -> None:
+        """Wait until it is known whether Redis answers, at most `seconds`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._looked.wait()
 
     async def flush(self, seconds: float) -> None:
         """Wait until all is written, at most `seconds`."""

@@ -43,7 +43,9 @@ def scraped():
         switchboard=Board([1, 2]),
         store=Thing(writer=Writer("abc"), available=True, watch=[1]),
         control=Thing(closed_for_others=3, stale=1, waiting=8, dead=2),
-        courier=Thing(leading=True, delivered=5, failed=4, buried=2),
+        courier=Thing(leading=True, delivered=5, failed=4, buried=2, dropped=1),
+        watchdog=Thing(seconds=2.5),
+        blocked_by={"lookup": 1.5},
         problems=[],
     )
     metrics = Metrics(gateway)
@@ -64,6 +66,9 @@ def test_what_calls_tell_and_what_is_read_at_the_scrape():
         'gateway_call_seconds_bucket{le="30.0"} 1.0', "gateway_calls_live 2.0", "gateway_store_waiting 3.0",
         "gateway_media_ports_free 3.0", "gateway_sip_refused_messages_total 2.0", "gateway_store_dropped_total 4.0",
         "gateway_leaked_total 9.0",
+        "gateway_loop_blocked_seconds_total 2.5", 'gateway_tool_blocked_seconds_total{tool="lookup"} 1.5',
+        'gateway_deliveries_total{result="dropped"} 1.0',
+
         "gateway_ready 1.0", 'gateway_trunk_calls_live{trunk="acme"} 0.0',
         'gateway_sip_strangers_total{what="dropped"} 6.0', 'gateway_trunk_registered{trunk="acme"} 1.0',
         "gateway_media_worst_tick_seconds 0.006", 'gateway_provider_down{provider="other"} 1.0',

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.agents import Agent, AgentDefinition
-from gateway.bridge.barge_in import PATIENCE_SECONDS, turn_detection
+from gateway.bridge.barge_in import LONGEST_SECONDS, PATIENCE_SECONDS, turn_detection
 from gateway.realtime import SpeechStarted, SpeechStopped, Transcript
 from tests.bridge.test_call import Stage
 
@@ -153,3 +153,13 @@ def test_a_word_for_it_and_what_it_needs():
         AgentDefinition(barge_in="resume")
     with pytest.raises(ValidationError, match="barge_in"):
         AgentDefinition(barge_in="shout")
+
+
+def test_a_provider_that_forgets_to_tell_the_end_of_the_turn_does_not_leave_the_agent_mute():
+    talk = Talk(mode="resume")
+    talk.starts()
+    talk.run(LONGEST_SECONDS + 1)
+    assert talk.log == [("pause", True), ("pause", False)]
+    assert talk.kinds()[-1] == "resumed"
+    talk.says("wait")  # words that come after all end it
+    assert "interrupt" in talk.verbs()

@@ -60,6 +60,11 @@ class Leg:
     def stats(self):
         return {"codec": "PCMU"}
 
+    echoing = False
+
+    def echoes(self):
+        return self.echoing
+
     def transfer(self, target, replaces=None):
         if self.bad_target:
             raise SipParseError("not a URI")
@@ -90,6 +95,9 @@ class Session:
 
     def tool_output(self, call_id, output, respond=True):
         self.log.append(("tool_output", call_id, output, respond))
+
+    def steer(self, event):
+        self.log.append(("steer", event["type"]))
 
     def close(self):
         self.log.append(("close session",))
@@ -349,3 +357,50 @@ def test_a_provider_that_leaves_the_caller_in_mid_sentence_is_counted():
         stage.speaks()
         stage.plays_out()
     assert stage.call.record()["underruns"] == 2
+
+
+def test_the_agents_own_words_that_come_back_interrupt_nobody():
+    stage = Stage()
+    stage.hears(AudioDelta("item_1", 0, bytes(4800)))
+    stage.leg.echoing = True
+    stage.log.clear()
+    stage.hears(SpeechStarted(5))
+    stage.hears(SpeechStarted(9))
+    assert ("flush",) not in stage.log
+    assert [event.type for event in stage.told if event.type in ("echo_detected", "speech_started")] == [
+        "echo_detected"
+    ]
+    assert stage.call.record()["echoes"] == 2
+
+
+def test_faults_by_the_hundred_fill_no_record():
+    stage = Stage()
+    for _ in range(300):
+        stage.hears(ProviderFault(Severity.TURN, "x" * 1000, "y" * 10_000))
+    faults = [event for event in stage.told if event.type == "provider_fault"]
+    assert len(faults) == 20
+    assert faults[-1].data["more"]
+    assert max(len(str(event.data)) for event in faults) < 800
+    assert stage.call.record()["provider_faults"] == 300
+
+
+def test_a_tool_that_held_up_the_node_stands_in_the_record():
+    stage = Stage()
+    stage.do(stage.call.blocked, "lookup", 1.5)
+    assert stage.call.record()["blocked_ms"] == 1500
+
+
+def test_the_media_of_a_call_stay_in_its_record_whatever_follows():
+    """A recording that is ready later, for one."""
+    stage = Stage()
+    stage.do(stage.call.leg_ended, "bye", "")
+    assert stage.call.record()["media"] == {"codec": "PCMU"}
+
+
+def test_a_fault_at_the_end_of_a_call_does_not_keep_it_from_ending():
+    stage = Stage()
+    stage.call.recording.close = lambda: 1 / 0
+    stage.call.session.close = lambda: 1 / 0
+    stage.do(stage.call.leg_ended, "bye", "")
+    assert stage.call.ended
+    assert "close" in [verb[0] for verb in stage.log]

@@ -87,3 +87,27 @@ def test_arguments_and_outputs():
     assert tools.output_of("as it is") == "as it is"
     assert tools.output_of({"when": time.gmtime(0)[:3]}) == '{"when":[1970,1,1]}'
     assert tools.failure("no") == '{"error":"no"}'
+
+
+async def test_while_a_tool_has_the_loop_it_is_known_and_errors_and_cancellations_are_its_own():
+    seen = []
+
+    async def work(fails):
+        seen.append(tools.running_tools())
+        try:
+            await asyncio.sleep(0.01)
+            seen.append(tools.running_tools())
+            if fails:
+                raise ValueError("no")
+            await asyncio.sleep(10)
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            raise
+
+    with pytest.raises(ValueError, match="no"):
+        await tools._Stepped(work(True), ("f", "c"))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await tools._Stepped(work(False), ("g", "c"))
+    assert seen == [("f", "c"), ("f", "c"), ("g", "c"), ("g", "c"), "cancelled"]
+    assert tools._on_loop == []

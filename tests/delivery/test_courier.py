@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import structlog
 
 from gateway.delivery import courier as module
 from gateway.delivery.courier import Courier, Never
@@ -111,3 +112,44 @@ async def test_what_was_written_twice_is_delivered_once(store):
     await until_empty(store)
     await one.close()
     assert [body for _, body in ann.got] == ["same", "other"]
+
+
+async def test_no_more_than_a_few_are_on_their_way_at_once(store):
+    most = now = 0
+
+    class Slow:
+        async def deliver(self, call_id, body):
+            nonlocal most, now
+            now += 1
+            most = max(most, now)
+            await asyncio.sleep(0.01)
+            now -= 1
+            return ""
+
+    await put(store, *(("slow", f"call{n}", "{}") for n in range(300)))
+    one = Courier(store.outbox, {"slow": Slow()}, 3600)
+    one.start()
+    await until_empty(store)
+    await one.close()
+    assert (most, one.delivered) == (module.AT_ONCE, 300)
+
+
+async def test_what_there_is_no_room_for_is_counted_and_said(store, monkeypatch):
+    monkeypatch.setattr("gateway.store.keys.MAX_OUTBOX", 50)
+    monkeypatch.setattr(module, "MAX_OUTBOX", 50)
+
+    class Never_:
+        async def deliver(self, call_id, body):
+            await asyncio.sleep(60)
+            return ""
+
+    await put(store, *(("nobody", f"call{n}", "{}") for n in range(80)))
+    one = Courier(store.outbox, {"nobody": Never_()}, 3600)
+    with structlog.testing.capture_logs() as logs:
+        one.start()
+        async with asyncio.timeout(10):
+            while not one.dropped:
+                await asyncio.sleep(0.02)
+        await one.close()
+    assert one.dropped == 30
+    assert [entry["event"] for entry in logs] == ["delivery.dropped", "delivery.outbox_fills_up"]

@@ -26,7 +26,7 @@ async def opening_hours() -> str:
 async def main() -> None:
     agent = RealtimeAgent(name="eve", instructions="Be nice.", tools=[opening_hours])
     runner = RealtimeRunner(agent, config={"model_settings": {"model_name": "agent"}})
-    async with await runner.run(model_config={"url": url, "api_key": "k"}) as session, asyncio.timeout(40):
+    async with await runner.run(model_config={"url": url, "api_key": "k"}) as session, asyncio.timeout(90):
 
         async def say(name: str) -> None:
             audio = (folder / name).read_bytes()

@@ -92,7 +92,7 @@ async def test_openais_agents_sdk(url, tmp_path):
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-I", program, f"{url}?model=agent", tmp_path, cwd=tmp_path, stdout=asyncio.subprocess.PIPE
     )
-    printed, _ = await asyncio.wait_for(process.communicate(), 60)
+    printed, _ = await asyncio.wait_for(process.communicate(), 120)
     seen = json.loads(printed)
     assert (seen["called"], seen["errors"]) == (1, [])
     assert seen["audio_bytes"] > 48 * 1000

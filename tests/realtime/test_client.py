@@ -778,7 +778,7 @@ async def test_whatever_comes_is_a_sign_of_life_also_where_pings_are_not_answere
 async def test_a_session_that_says_nothing_is_asked_and_then_given_up(monkeypatch):
     monkeypatch.setattr(module, "WATCH_SECONDS", 0.05)
     monkeypatch.setattr(module, "PROBE_SECONDS", 0.3)
-    monkeypatch.setattr(module, "SILENT_SECONDS", 1.5)
+    monkeypatch.setattr(module, "SILENT_SECONDS", 3.0)
     provider, events = Scripted(), []
     async with Server(provider) as url:
         one = patient(url, events)

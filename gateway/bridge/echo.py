@@ -1,0 +1,148 @@
+"""A line that sends back what it is sent: the agent would hear itself, and be interrupted by its own words.
+
+While the agent speaks what is heard is held against what was sent. Where the two are alike the line echoes: from then
+on what is no louder than the echo would be is silence for the agent; what is louder is the caller, who may interrupt.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.codecs import Sound, dbm0, find_echo
+
+RATE = 8000
+WINDOW = 2048
+"""Samples at 8 kHz, 256 ms, that are compared."""
+
+LONGEST_MS = 700
+"""Delay of an echo that is looked for."""
+
+EVERY_MS = 120
+"""Between two looks while the agent speaks, or has just spoken."""
+
+ALIKE, PLAINLY = 0.6, 0.9
+"""Likeness that has to be seen twice in a row at the same delay, or once: by chance two voices are alike, too."""
+
+SAME_MS = 2.0
+
+LOUD_DBM0 = -45.0
+"""Below which nothing is worth a look."""
+
+MARGIN = 4.0
+"""Of power, 6 dB: the caller is whoever is so much louder than the echo."""
+
+SPREAD_MS = 30
+"""To either side of the echo's place in which its level is taken: lines jitter."""
+
+KEPT = WINDOW + RATE * LONGEST_MS // 1000
+"""Samples of what was sent that are looked through."""
+
+
+class EchoGuard:
+    """Of one leg. `sent` and `heard` get every frame, in the sound of the leg, and run on in silence."""
+
+    def __init__(self) -> None:
+        self._sent: deque[tuple[bytes, Sound]] = deque()
+        self._heard: deque[tuple[bytes, Sound]] = deque()
+        self._sent_ms = self._heard_ms = 0.0  # of what is kept
+        self._ahead_ms = 0.0  # of what was sent, compared with what was heard, since the beginning
+        self._talked_ms = 1e9  # since the agent last spoke
+        self._looked_ms = 0.0  # since the last look
+        self._seen: float | None = None  # where the look before found an echo
+        self.lag_ms: float | None = None  # on the clock of both streams: of what was sent to where it is heard
+        self.gain = 0.0
+        self.suppressed_ms = 0.0
+        self.found = 0  # times that an echo was found
+
+    @property
+    def echoing(self) -> bool:
+        return self.lag_ms is not None
+
+    def sent(self, frame: bytes, sound: Sound, talking: bool) -> None:
+        """What was sent to the party just now."""
+        ms = _ms(frame, sound)
+        self._talked_ms = 0.0 if talking else self._talked_ms + ms
+        self._sent.append((frame, sound))
+        self._sent_ms += ms
+        self._ahead_ms += ms
+        while self._sent_ms > 2 * KEPT * 1000 / RATE:
+            self._sent_ms -= _ms(*self._sent.popleft())
+
+    def heard(self, frame: bytes, sound: Sound) -> bytes:
+        """What of the party's frame the agent is to hear: all, or silence in place of an echo."""
+        ms = _ms(frame, sound)
+        self._heard.append((frame, sound))
+        self._heard_ms += ms
+        self._ahead_ms -= ms
+        while self._heard_ms > 2 * WINDOW * 1000 / RATE:
+            self._heard_ms -= _ms(*self._heard.popleft())
+        if self._talked_ms > LONGEST_MS + SPREAD_MS:
+            return frame
+        self._looked_ms += ms
+        if self._looked_ms >= EVERY_MS:
+            self._looked_ms = 0.0
+            self.look()
+        if self.lag_ms is None:
+            return frame
+        if _power(_narrow([(frame, sound)])) > MARGIN * self.gain**2 * self._said_power(ms) + 1.0:
+            return frame
+        self.suppressed_ms += ms
+        return sound.quiet(len(sound.linear(frame)))
+
+    def look(self) -> bool:
+        """Hold the latest that was heard against what was sent; whether the line echoes."""
+        if self._talked_ms > LONGEST_MS or self._heard_ms * RATE < WINDOW * 1000:
+            return self.echoing
+        heard = _narrow(self._heard)[-WINDOW:]
+        if dbm0(heard) < LOUD_DBM0:
+            return self.echoing
+        sent = _narrow(self._sent)[-KEPT:]
+        if len(sent) <= WINDOW:
+            return self.echoing
+        echo = find_echo(heard, sent)
+        if echo.likeness < ALIKE:
+            self._seen = None
+            return self.echoing
+        before, self._seen = self._seen, echo.lag * 1000 / RATE - self._ahead_ms
+        if echo.likeness >= PLAINLY or (before is not None and abs(before - self._seen) < SAME_MS):
+            self.found += self.lag_ms is None
+            self.lag_ms, self.gain = self._seen, max(self.gain * 0.7, echo.gain)
+        return self.echoing
+
+    def _said_power(self, ms: float) -> float:
+        """The highest power of what was sent, around the place that a frame of `ms`, heard just now, is the echo of."""
+        assert self.lag_ms is not None
+        end = round((self.lag_ms + self._ahead_ms - SPREAD_MS) * RATE / 1000)  # samples before the end
+        size = round((ms + 2 * SPREAD_MS) * RATE / 1000)
+        frames = list(self._sent)[-(2 + (max(0, end) + size) // 160 + 1) :]
+        said = _narrow(frames)
+        stop = len(said) - max(0, end)
+        window = said[max(0, stop - size) : max(0, stop)]
+        pieces = [window[at : at + 80] for at in range(0, len(window) - 79, 80)]
+        return max((_power(piece) for piece in pieces), default=0.0)
+
+    def stats(self) -> dict[str, Any]:
+        """For the record; nothing where there was no echo."""
+        if not self.found or self.lag_ms is None:
+            return {}
+        return {"echo": {"gain_db": round(20 * float(np.log10(max(self.gain, 1e-3)))),
+                         "suppressed_ms": round(self.suppressed_ms)}}  # fmt: skip
+
+
+def _ms(frame: bytes, sound: Sound) -> float:
+    return len(frame) / sound.size * 1000 / sound.hz
+
+
+def _narrow(frames: Any) -> NDArray[np.int16]:
+    """All of them at 8 kHz; a wide band by every other sample, which is good enough to be compared."""
+    pieces = [sound.linear(frame)[:: sound.hz // RATE] for frame, sound in frames]
+    return np.concatenate(pieces) if pieces else np.zeros(0, np.int16)
+
+
+def _power(samples: NDArray[np.int16]) -> float:
+    as_float = samples.astype(np.float32)
+    return float(as_float @ as_float) / max(1, len(samples))
