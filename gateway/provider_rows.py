@@ -50,7 +50,7 @@ class RealtimeProvider(_Row):
     dialect: Literal[tuple(DIALECTS)] | DialectRow = "openai"  # type: ignore[valid-type]
     connect_seconds: float = Field(default=10.0, gt=0, le=60)
     failover_seconds: float = Field(default=3.0, gt=0, le=60)
-    response_seconds: float = Field(default=20.0, gt=0, le=600)
+    response_seconds: float = Field(default=10.0, gt=0, le=600)
     max_age_seconds: float | None = Field(default=None, ge=0)
     warm: int = Field(default=0, ge=0, le=100)
     prices: dict[Price, Annotated[float, Field(ge=0)]] = {}

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from gateway.codecs import g711
 
 SDP = (
-    "v=0\r\no=caller 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+    "v=0\r\no=caller 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
     "m=audio {port} RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n"
 )
 FRAME = 160
@@ -46,10 +46,10 @@ class _Socket(asyncio.DatagramProtocol):
         self._received(data, addr)
 
 
-async def _socket(received: Callable[[bytes, tuple[str, int]], None]) -> tuple[asyncio.DatagramTransport, int]:
-    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: _Socket(received), ("127.0.0.1", 0)
-    )
+async def _socket(
+    received: Callable[[bytes, tuple[str, int]], None], host: str
+) -> tuple[asyncio.DatagramTransport, int]:
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: _Socket(received), (host, 0))
     return transport, transport.get_extra_info("sockname")[1]
 
 
@@ -68,13 +68,15 @@ class Caller:
     over: asyncio.Event = field(default_factory=asyncio.Event)
     refer_status: int = 202
     headers: str = ""  # more lines for the INVITE
+    host: str = "127.0.0.1"  # its own
+    server: str = "127.0.0.1"
 
     async def __aenter__(self) -> Caller:
-        self._sip, self.sip_port = await _socket(self._message)
-        self._rtp, self.rtp_port = await _socket(self._packet)
+        self._sip, self.sip_port = await _socket(self._message, self.host)
+        self._rtp, self.rtp_port = await _socket(self._packet, self.host)
         self._id, self._tag = secrets.token_hex(8), secrets.token_hex(4)
         self._cseq = itertools.count(1)
-        self._target = f"sip:{self.user}@127.0.0.1:{self.port}"
+        self._target = f"sip:{self.user}@{self.server}:{self.port}"
         self._to, self._routes = f"<{self._target}>", ""
         self._final: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
         self._media: tuple[str, int] | None = None
@@ -92,20 +94,22 @@ class Caller:
         content = f"Content-Type: {kind}\r\n" if body else ""
         self.send_raw(
             f"{method} {self._target} SIP/2.0\r\n"
-            f"Via: SIP/2.0/UDP 127.0.0.1:{self.sip_port};branch=z9hG4bK{branch};rport\r\n"
-            f"From: <sip:caller@127.0.0.1>;tag={self._tag}\r\nTo: {self._to}\r\nCall-ID: {self._id}\r\n"
-            f"CSeq: {cseq} {method}\r\nMax-Forwards: 70\r\nContact: <sip:caller@127.0.0.1:{self.sip_port}>\r\n"
+            f"Via: SIP/2.0/UDP {self.host}:{self.sip_port};branch=z9hG4bK{branch};rport\r\n"
+            f"From: <sip:caller@{self.host}>;tag={self._tag}\r\nTo: {self._to}\r\nCall-ID: {self._id}\r\n"
+            f"CSeq: {cseq} {method}\r\nMax-Forwards: 70\r\nContact: <sip:caller@{self.host}:{self.sip_port}>\r\n"
             f"{self._routes}{extra}{content}Content-Length: {len(body)}\r\n\r\n{body}"
         )
 
     def send_raw(self, text: str | bytes) -> None:
-        self._sip.sendto(text if isinstance(text, bytes) else text.encode(), ("127.0.0.1", self.port))
+        self._sip.sendto(text if isinstance(text, bytes) else text.encode(), (self.server, self.port))
 
     async def invite(self, seconds: float = 20) -> int:
         """The final status; a 200 is acknowledged."""
         self._invite_branch = secrets.token_hex(8)
         cseq = next(self._cseq)
-        self.send("INVITE", cseq, self._invite_branch, self.sdp.format(port=self.rtp_port), self.headers)
+        self.send(
+            "INVITE", cseq, self._invite_branch, self.sdp.format(port=self.rtp_port, host=self.host), self.headers
+        )
         async with asyncio.timeout(seconds):
             status, text = await self._final
         if status < 300:
@@ -116,7 +120,7 @@ class Caller:
 
     def acknowledge(self, cseq: int, text: str) -> None:
         media = re.search(r"m=audio (\d+)", text)
-        self._media = ("127.0.0.1", int(media[1])) if media else None
+        self._media = (self.server, int(media[1])) if media else None
         if contact := re.search(r"Contact: <([^>]+)>", text):
             self._target = contact[1]
         routes = re.findall(r"Record-Route: (.*)\r\n", text)
@@ -161,10 +165,12 @@ class Caller:
         self.requests.append(text)
         status = f"{self.refer_status} Whatever" if method == "REFER" else "200 OK"
         kept = [line for line in text.split("\r\n") if re.match(r"(Via|From|To|Call-ID|CSeq):", line)]
-        contact = f"Contact: <sip:caller@127.0.0.1:{self.sip_port}>"
+        contact = f"Contact: <sip:caller@{self.host}:{self.sip_port}>"
         body = ""
         if method == "INVITE":  # held or resumed: answered in kind
-            body = self.sdp.format(port=self.rtp_port) + ("a=recvonly\r\n" if "a=sendonly" in text else "")
+            body = self.sdp.format(port=self.rtp_port, host=self.host) + (
+                "a=recvonly\r\n" if "a=sendonly" in text else ""
+            )
             contact += "\r\nContent-Type: application/sdp"
         elif method == "ACK":
             return

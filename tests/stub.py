@@ -27,8 +27,11 @@ SLICES = 5  # of the sessions, so that not all get theirs at once
 def frame(**event: Any) -> bytes:
     """One unmasked text frame (RFC 6455 section 5.2)."""
     data = orjson.dumps(event)
-    head = struct.pack("!BB", 0x81, len(data)) if len(data) < 126 else struct.pack("!BBH", 0x81, 126, len(data))
-    return head + data
+    if len(data) < 126:
+        return struct.pack("!BB", 0x81, len(data)) + data
+    return (
+        struct.pack("!BBH", 0x81, 126, len(data)) if len(data) < 65536 else struct.pack("!BBQ", 0x81, 127, len(data))
+    ) + data
 
 
 def speech() -> list[bytes]:

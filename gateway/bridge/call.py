@@ -115,7 +115,7 @@ class Call:
                 case "slow":
                     self.tools.slow(now)
                 case "gap":
-                    self.leg.entertain(True)
+                    self.fallback.music()
                 case "prompted":
                     self.fallback.prompted(now)
                 case "told" if self.transfer:

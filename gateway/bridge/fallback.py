@@ -22,7 +22,8 @@ class Fallback:
     def __init__(self, call: Call, prompt: bytes | None) -> None:
         self._call, self._prompt = call, prompt
         self._problem = ""
-        self._gap = False
+        self._gap_at: float | None = None  # when music begins, where nobody has spoken by then
+        self._music = False
 
     def receive(self, event: Unreached | Broken | Restored | Renewed | Lost, now: float) -> None:
         """What happens to the agent's session."""
@@ -48,21 +49,29 @@ class Fallback:
                 if not call.talking or not self.begin(event.problem, now):
                     call.hang_up("provider_lost", now, problem=event.problem)
 
-    def gap(self, now: float) -> None:
+    def gap(self, now: float, seconds: float = GAP_SECONDS) -> None:
         """There is nobody to talk with; music, if it lasts."""
-        if not self._gap:
-            self._gap = True
-            self._call.wake("gap", now + GAP_SECONDS)
+        if self._gap_at is None or now + seconds < self._gap_at:
+            self._gap_at = now + seconds
+            self._call.wake("gap", self._gap_at)
+
+    def music(self) -> None:
+        """It lasts."""
+        self._music = True
+        self._call.leg.entertain(True)
 
     def gap_over(self) -> None:
-        self._gap = False
+        self._gap_at, self._music = None, False
         self._call.cancel("gap")
         self._call.leg.entertain(False)
 
     def spoken_again(self) -> None:
         """The agent says something."""
-        if self._gap:
+        if self._music:
             self.gap_over()
+        elif self._gap_at is not None:
+            self._gap_at = None
+            self._call.cancel("gap")
 
     @property
     def active(self) -> bool:

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from gateway.bridge.call import Call
 
 
+GREETING_SECONDS = 3.0
+"""For which nothing comes of a greeting that was asked for, before the caller hears music."""
+
+
 class Opening:
     """One call's, which began at `now`."""
 
@@ -63,11 +67,12 @@ class Opening:
         call = self._call
         both = self._confirmed and self._ready and call.talking
         if both and not call.fallback.active and not call.recording.answered(now):
-            self.greet()
+            self.greet(now)
 
-    def greet(self) -> None:
+    def greet(self, now: float) -> None:
         greeting = self._call.agent.definition.greeting
         if greeting:
+            self._call.fallback.gap(now, GREETING_SECONDS)
             self._call.session.create_response(f"Say exactly: {expand(greeting, self._call.variables)}")
 
     def first_audio(self, now: float) -> None:

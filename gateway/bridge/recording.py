@@ -95,7 +95,7 @@ class Recording:
         self._call.act(Record("start"))
         if self._greet:
             self._greet = False
-            self._call.opening.greet()
+            self._call.opening.greet(now)
 
     def response_done(self, status: str, now: float) -> None:
         """Where the announcement could not be said nothing is recorded."""
@@ -103,7 +103,7 @@ class Recording:
             self.failed(f"the announcement was not said: the response was {status}", now)
             if self._greet:
                 self._greet = False
-                self._call.opening.greet()
+                self._call.opening.greet(now)
         self.heard(now)
 
     def failed(self, problem: str, now: float) -> None:

@@ -338,7 +338,10 @@ class Client:
     def _ended(self, link: Link, why: str) -> None:
         if link is not self._link or self._closed:
             return
-        if self._loop.time() - link.began_at < EARLY_SECONDS:
+        if link.mute:
+            self._note_failure(link.provider.name, FAILED_TWICE)
+            self._health.failed(link.provider.name)
+        elif self._loop.time() - link.began_at < EARLY_SECONDS:
             self._note_failure(link.provider.name)
             self._health.failed(link.provider.name)
         else:
@@ -403,12 +406,14 @@ class Client:
             return
         quiet = now - link.heard_at
         if quiet > SILENT_SECONDS:
+            link.mute = True
             link.give_up(f"the provider has said nothing for {quiet:.0f} s, not even when it was asked")
             return
         if quiet > PROBE_SECONDS:
             link.probe()
         self._mind_the_answer(link, now)
         if link.session.waiting and quiet > link.provider.response_seconds:
+            link.mute = True
             link.give_up(f"the provider has said nothing for {quiet:.0f} s of a response")
             return
         age, longest = now - link.opened_at, link.provider.longest_seconds

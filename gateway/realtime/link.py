@@ -50,7 +50,7 @@ class Provider:
     dialect: Dialect = OPENAI
     connect_seconds: float = 10.0
     failover_seconds: float = 3.0
-    response_seconds: float = 20.0
+    response_seconds: float = 10.0
     max_age_seconds: float | None = None
     spare_seconds: float = 240.0
     warm: int = 0
@@ -93,6 +93,7 @@ class Link:
         self._to_server: Convert | None = None  # where its rates are others than were asked for
         self._from_server: Convert | None = None
         self._gone = ""  # why it ended, once it has
+        self.mute = False  # it was given up because nothing came
         self.provider, self.config = choice.provider, choice.config
         self._dialect = self.provider.dialect
         self.session = Session(self._dialect, choice.config, history)
@@ -107,7 +108,7 @@ class Link:
         self._now = loop.time
         self.began_at = self.opened_at = self.heard_at = self._now()  # when the latest event came
         self.dropped = 0  # appends that a stalled provider did not take
-        self.garbage = 0  # frames that are not JSON objects
+        self.garbage = 0  # frames that are no events
         self.log = structlog.get_logger("gateway.realtime")
 
     async def open(self, seconds: float) -> None:
@@ -248,17 +249,17 @@ class Link:
             return
         try:
             event = orjson.loads(data)
-            if not isinstance(event, dict):
-                raise ValueError("not an object")
+            if not isinstance(event, dict) or not isinstance(event.get("type", ""), str):
+                raise ValueError("not an event")
         except ValueError:
             self.garbage += 1
             if self.garbage == 1:
                 self.log.warning("realtime.garbage", provider=self.provider.name, frame=data[:80])
             return
         self.heard_at = self._now()
-        if self.tap and event.get("type") not in AUDIO:
-            self.tap(event)
         try:
+            if self.tap and event.get("type") not in AUDIO:
+                self.tap(event)
             meanings = self.session.receive(event)
         except Exception as error:  # the door: what cannot be read is one event, and not the end of the session
             self.session.unreadable += 1
@@ -267,15 +268,22 @@ class Link:
                 self.log.warning("realtime.unreadable", provider=self.provider.name, frame=data[:200], problem=problem)
             return
         for meaning in meanings:
-            if not self._ready.done():
-                self._settle(meaning)
-                continue
-            if self._from_server and isinstance(meaning, AudioDelta):
-                meaning = replace(meaning, audio=self._from_server(meaning.audio))
-            self._on_event(meaning)
-            if isinstance(meaning, ProviderFault) and meaning.severity is Severity.FATAL:
-                self.give_up(f"{meaning.message} ({meaning.code})")
+            self._mean(meaning)
         self.flush()
+
+    def _mean(self, event: Event) -> None:
+        """What one event means is for whoever listens."""
+        if not self._ready.done():
+            self._settle(event)
+            return
+        if self._from_server and isinstance(event, AudioDelta):
+            event = replace(event, audio=self._from_server(event.audio))
+        try:
+            self._on_event(event)
+        except Exception:  # the door: a bug of ours in what follows is no reason to hang up on the caller
+            self.log.exception("realtime.bug", provider=self.provider.name, meaning=type(event).__name__)
+        if isinstance(event, ProviderFault) and event.severity is Severity.FATAL:
+            self.give_up(f"{event.message} ({event.code})")
 
     def _settle(self, event: Event) -> None:
         if isinstance(event, Ready):

@@ -1,6 +1,6 @@
 from gateway.agents import Agent
 from gateway.bridge.transfer import Consult
-from gateway.realtime import Broken, Lost, Restored
+from gateway.realtime import AudioDelta, Broken, Lost, ResponseDone, Restored
 from tests.bridge.test_call import AGENT, Progress, Stage
 
 SOUND = bytes(4800)
@@ -89,3 +89,28 @@ def test_a_caller_who_hangs_up_meanwhile_is_not_called_back():
     stage.run(5)
     assert stage.call.record()["outcome"] == "caller_hung_up"
     assert not [action for action in stage.call.actions() if isinstance(action, Consult)]
+
+
+def test_after_a_response_of_which_nothing_came_the_caller_hears_something_within_two_seconds():
+    stage = stage_for()
+    stage.hears(AudioDelta("a", 0, bytes(480)))
+    stage.hears(ResponseDone("r", "failed", problem="no", spoke=False))
+    stage.run(1.9)
+    assert stage.log[-1] == ("entertain", True)
+    stage.hears(AudioDelta("b", 0, bytes(480)))
+    assert ("entertain", False) in stage.log
+
+
+def test_a_greeting_that_does_not_come_is_waited_for_with_music():
+    stage = stage_for()
+    stage.run(2.5)
+    assert ("entertain", True) not in stage.log
+    stage.run(1.0)
+    assert ("entertain", True) in stage.log
+
+
+def test_words_that_come_in_time_are_not_followed_by_music():
+    stage = stage_for()
+    stage.hears(AudioDelta("a", 0, bytes(480)))
+    stage.run(10)
+    assert not [verb for verb in stage.log if verb[0] == "entertain"]

@@ -747,7 +747,7 @@ async def test_a_response_that_was_heard_in_part_is_not_said_again():
 
 async def test_whatever_comes_is_a_sign_of_life_also_where_pings_are_not_answered(monkeypatch):
     monkeypatch.setattr("gateway.realtime.socket.PING_SECONDS", 0.1)
-    events = []
+    events, gone = [], asyncio.Event()
 
     async def deaf(reader, writer):
         """Answers no ping, and talks on."""
@@ -762,8 +762,10 @@ async def test_whatever_comes_is_a_sign_of_life_also_where_pings_are_not_answere
         for _ in range(20):
             writer.write(frame(type="ping"))
             await asyncio.sleep(0.05)
-        await asyncio.sleep(2)
+        while await reader.read(4096):  # and is silent until it is left
+            pass
         writer.close()
+        gone.set()
 
     server = await asyncio.start_server(deaf, "127.0.0.1", 0)
     one = client(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/realtime", events=events)
@@ -772,6 +774,7 @@ async def test_whatever_comes_is_a_sign_of_life_also_where_pings_are_not_answere
     assert events == []
     await until(lambda: of(events, Broken))  # when it is silent, too
     one.close()
+    await asyncio.wait_for(gone.wait(), 5)
     server.close()
 
 
