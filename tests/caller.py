@@ -69,6 +69,7 @@ class Caller:
     refer_status: int = 202
     headers: str = ""  # more lines for the INVITE
     host: str = "127.0.0.1"  # its own
+    final: str = ""  # the answer to its INVITE
     server: str = "127.0.0.1"
 
     async def __aenter__(self) -> Caller:
@@ -159,6 +160,7 @@ class Caller:
             self.provisional.append(status)
         elif not self._final.done():
             self._to = (re.search(r"To: (.*)", text) or ["", self._to])[1].strip()
+            self.final = text
             self._final.set_result((status, text))
 
     def _answer(self, method: str, text: str) -> None:
