@@ -223,9 +223,12 @@ async def _serve(settings: Settings, announce: Any, read: Callable[[], Settings]
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, signalled)
-    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # nothing to take up again yet, and no reason to end
+    early = asyncio.Event()  # SIGHUP while it starts: the file may have changed since it was read
+    loop.add_signal_handler(signal.SIGHUP, early.set)
     async with Gateway(settings) as gateway, api.serve(gateway) as http_port:
         loop.add_signal_handler(signal.SIGHUP, gateway.reload, read)
+        if early.is_set():
+            gateway.reload(read)
         gc.collect()
         gc.freeze()  # what is here now stays: to look through it again and again takes 40 ms each time
         if announce:

@@ -1,4 +1,6 @@
 import asyncio
+import re
+import time
 
 from gateway.app import Gateway
 from gateway.config import Settings
@@ -15,6 +17,28 @@ async def test_what_was_started_is_ended_in_turn(tmp_path):
         assert gateway.switchboard.find("x") is None
         await gateway.drain()
         assert gateway.problems[0].startswith("draining")
+
+
+async def test_a_node_that_has_just_started_is_ready_and_has_a_name_that_nobody_else_has(tmp_path):
+    names = set()
+    for number in range(2):
+        (tmp_path / str(number)).mkdir()
+        async with running(settings_for(tmp_path / str(number), {"bob": AGENT}, node="here")) as (gateway, _):
+            assert gateway.problems == []
+            assert re.fullmatch("here-[0-9a-f]{8}", gateway.store.me)
+            names.add(gateway.store.me)
+    assert len(names) == 2
+
+
+async def test_a_clock_that_was_set_is_that_of_the_calls_to_come(tmp_path, monkeypatch):
+    async with running(settings_for(tmp_path, {"bob": AGENT})) as (gateway, _):
+        real = time.time
+        monkeypatch.setattr(time, "time", lambda: real() + 3600)
+        async with Caller(gateway.sip_port) as call:
+            assert await call.invite() == 200
+            (one,) = gateway.switchboard.calls
+            assert abs(one.record()["started_at"] - real() - 3600) < 60
+            call.bye()
 
 
 async def test_transcripts_are_logged_only_where_that_is_wanted(tmp_path, capsys):

@@ -39,6 +39,11 @@ def test_version_and_help():
 
 def test_check_says_good_or_what_is_wrong_line_by_line(folder):
     assert "good" in run("check", "-c", str(folder / "gateway.yaml")).stdout
+    (folder / "gateway.yaml").write_text(GOOD + "sip: {host: 0.0.0.0}\n")
+    warned = run("check", "-c", str(folder / "gateway.yaml"))
+    assert warned.returncode == 0
+    assert "good" in warned.stdout
+    assert "only this machine and private networks may call" in warned.stderr
     (folder / "gateway.yaml").write_text(GOOD + "sip:\n  prot: 1\n  port: x\nhttp: 5\n")
     wrong = run("check", "-c", str(folder / "gateway.yaml"))
     assert wrong.returncode == 1

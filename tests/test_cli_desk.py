@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from gateway.store.connection import server_executable
 from tests.caller import Caller
 from tests.gatewayd import free_port, running, settings_for
 from tests.store.servers import start_server
+from tests.wire import request
 
 GATEWAY = Path(sys.executable).parent / "gateway"
 pytestmark = pytest.mark.skipif(server_executable() is None, reason="no redis-server here")
@@ -65,6 +67,24 @@ async def test_a_call_from_the_desk(tmp_path):
         assert "draining=False" in await gateway_("drain", node["id"], "--off", *url)
         await gateway_("calls", "--url", "http://127.0.0.1:9", code=1)
         assert [kind for kind, _ in events].count("ended") == 1
+
+
+async def test_who_is_not_listened_to_and_listening_again(tmp_path):
+    trunks = [{"name": "here", "peers": ["127.0.0.1"]}]
+    settings = settings_for(tmp_path, {"eve": "greeting: Hello.\n"}, trunks=trunks)
+    async with running(settings) as (gateway, _), api.serve(gateway) as port:
+        url = ("--url", f"http://127.0.0.1:{port}")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.bind(("127.0.0.9", 0))
+            for number in range(25):
+                stranger.sendto(request(branch=f"z9hG4bK{number}"), ("127.0.0.1", gateway.sip_port))
+            await asyncio.sleep(0.2)
+        (ban,) = json.loads(await gateway_("bans", "--json", *url))["data"]
+        assert (ban["address"], ban["account"], 590 < ban["seconds"] <= 600) == ("127.0.0.9", "", True)
+        assert "127.0.0.9" in await gateway_("bans", *url)
+        await gateway_("bans", "--lift", "127.0.0.9", *url)
+        assert json.loads(await gateway_("bans", "--json", *url))["data"] == []
+        assert "127.0.0.9" in await gateway_("bans", "--lift", "127.0.0.9", *url, code=1)
 
 
 async def test_the_first_key_by_the_file_and_others_by_the_api(tmp_path):

@@ -121,6 +121,29 @@ def test_the_demo_needs_nothing():
         config.from_values(config.DEMO, {"sip": {"port": -1}})
 
 
+@pytest.mark.parametrize(
+    ("sip", "says"),
+    [
+        ("host: 127.0.0.1", ""),
+        ("host: localhost", ""),
+        ("host: 0.0.0.0", "only this machine and private networks may call"),
+        ("host: 127.0.0.1\n  also: [{host: '::', port: 5060}]", "only this machine and private networks may call"),
+        ("host: 192.0.2.1\n  open: true", "EVERYBODY who reaches SIP here may call"),
+    ],
+)
+def test_who_may_call_without_trunks_is_said(folder, sip, says):
+    settings = config.from_file(write(folder, GOOD.replace("host: 0.0.0.0", sip)))
+    assert says in settings.door
+    assert bool(says) == bool(settings.door)
+    carrier = "trunks: [{name: carrier, peers: [203.0.113.0/24]}]\n"
+    assert not config.from_file(write(folder, GOOD.replace("host: 0.0.0.0", sip) + carrier)).door
+
+
+def test_there_is_a_limit_where_none_is_set(folder):
+    sip = config.from_file(write(folder, GOOD)).sip
+    assert (sip.max_calls, sip.calls_per_second, sip.open) == (500, 50, False)
+
+
 def test_retry_after_is_set_by_reason_and_the_others_stay(folder):
     settings = config.from_file(write(folder, GOOD.replace("port: 5070", "port: 5070\n  retry_after: {draining: 90}")))
     assert (settings.sip.retry_after["draining"], settings.bridge.retry_after["trunk_busy"]) == (90, 5)

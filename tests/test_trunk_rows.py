@@ -1,6 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
+from gateway.document import load
 from gateway.trunk_rows import TrunkRow, trunk_of
 
 PASSWORDS = {"ACME_PASSWORD": "secret", "ANN": "ann's"}
@@ -19,7 +20,7 @@ def test_a_row_with_everything():
             "login": {"username": "me", "password_env": "ACME_PASSWORD"}, "caller_id": "+15550100", "asserted": True,
             "users": [{"username": "ann", "password_env": "ANN"}], "headers": {"X-Account": "7"}, "codecs": ["PCMA"],
             "srtp": "required", "transfer": "bridge", "dtmf": "info", "ring_seconds": 30, "session_seconds": 0,
-            "redirects": 2, "max_calls": 5, "calls_per_second": 0.5,
+            "redirects": 2, "max_calls": 5, "calls_per_second": 0.5, "media_peers": ["198.51.100.0/24"],
         }
     )  # fmt: skip
     trunk = trunk_of(row, secret)
@@ -30,6 +31,13 @@ def test_a_row_with_everything():
     assert trunk.users[0].password == "ann's"
     assert trunk.headers == (("X-Account", "7"),)
     assert (trunk.srtp, trunk.transfer, trunk.dtmf, trunk.codecs) == ("required", "bridge", "info", ("PCMA",))
+    assert [str(network) for network in trunk.media_peers] == ["198.51.100.0/24"]
+
+
+@pytest.mark.parametrize(("written", "nat"), [("on", "on"), ("off", "off"), ("yes", "on"), ("auto", "auto")])
+def test_on_and_off_are_what_yaml_makes_of_them(written, nat):
+    row = load("trunk.yaml", f"name: a\nserver: sip:x\nnat: {written}\n", TrunkRow.model_validate)
+    assert trunk_of(row, secret).nat == nat
 
 
 @pytest.mark.parametrize(

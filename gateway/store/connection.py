@@ -126,6 +126,12 @@ def _ends_with_its_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
+def _accepts(path: str) -> bool:
+    """Whether somebody listens there: the file is there a moment before."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
+
+
 class _Child:
     """A redis-server that is started again when it dies; its append-only file brings back what it knew."""
 
@@ -144,7 +150,7 @@ class _Child:
         )  # fmt: skip
         log.info("store.embedded", pid=self._process.pid, executable=self._executable)
         async with asyncio.timeout(10):
-            while not Path(self.socket).exists() and self._process.returncode is None:
+            while not _accepts(self.socket) and self._process.returncode is None:
                 await asyncio.sleep(0.02)
 
     async def keep(self) -> None:

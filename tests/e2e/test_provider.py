@@ -107,7 +107,7 @@ class Delayed(Caller):
 
         assert "m=audio" in text
         self._media = ("127.0.0.1", int(re.search(r"m=audio (\d+)", text)[1]))
-        self.send("ACK", cseq, secrets.token_hex(8), SDP.format(port=self.rtp_port))
+        self.send("ACK", cseq, secrets.token_hex(8), SDP.format(host="127.0.0.1", port=self.rtp_port))
 
 
 async def test_a_delayed_offer_is_a_call_like_any_other(tmp_path):
