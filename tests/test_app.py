@@ -2,7 +2,7 @@ import asyncio
 import re
 import time
 
-from gateway.app import Gateway
+from gateway.app import SWITCH_SECONDS, Gateway
 from gateway.config import Settings
 from gateway.errors import ConfigError
 from tests.caller import Caller
@@ -28,6 +28,13 @@ async def test_a_node_that_has_just_started_is_ready_and_has_a_name_that_nobody_
             assert re.fullmatch("here-[0-9a-f]{8}", gateway.store.me)
             names.add(gateway.store.me)
     assert len(names) == 2
+
+
+async def test_a_function_that_computes_leaves_the_loop_its_turn(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.setswitchinterval", (asked := []).append)
+    async with running(settings_for(tmp_path, {"bob": AGENT})):
+        assert asked == [SWITCH_SECONDS]
+    assert SWITCH_SECONDS < 0.001  # Python's own 5 ms are a quarter of a frame
 
 
 async def test_a_clock_that_was_set_is_that_of_the_calls_to_come(tmp_path, monkeypatch):

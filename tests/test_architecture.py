@@ -154,13 +154,16 @@ def test_doors_name_what_exists() -> None:
             assert hasattr(door, name), f"gateway.{room} has no {name}"
 
 
-def test_the_table_of_what_sip_does_has_no_empty_cell_and_names_tests_that_are_there() -> None:
-    folder = ROOT / "tests" / "sip"
-    rows = [line for line in (ROOT / "docs" / "sip.md").read_text().splitlines() if line.startswith("| ")]
+@pytest.mark.parametrize(("page", "tests"), [("sip.md", "sip"), ("field.md", "")])
+def test_the_tables_of_what_is_done_have_no_empty_cell_and_name_tests_that_are_there(page: str, tests: str) -> None:
+    folder = ROOT / "tests" / tests
+    rows = [line for line in (ROOT / "docs" / page).read_text().splitlines() if line.startswith("| ")]
     for row in rows:
         cells = [cell.strip() for cell in row.strip("|").split("|")]
         assert len(cells) == 3
         assert all(cells), row
         for name in re.findall(r"`([^`]+)`", cells[2]):
-            place = ROOT / "sipp-scenarios" / name if name.endswith(".xml") else folder / name
+            file, _, function = name.partition("::")
+            place = ROOT / "sipp-scenarios" / file if file.endswith(".xml") else folder / file
             assert place.exists(), name
+            assert not function or f"def {function}(" in place.read_text(), name

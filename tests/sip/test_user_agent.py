@@ -3,7 +3,7 @@
 import asyncio
 import socket
 
-from gateway.sip import Incoming, SipSettings, UserAgent
+from gateway.sip import Credentials, Incoming, SipSettings, Trunk, UserAgent
 from tests.wire import OFFER, request
 
 
@@ -20,6 +20,22 @@ async def test_a_trace_shows_messages_and_no_secrets(capsys):
     assert "SIP/2.0 200 OK" in shown
     assert shown.count("***") == 3
     assert "hush" not in shown
+
+
+async def test_the_realm_of_passwords_is_a_name():
+    trunks = (Trunk("phones", users=(Credentials("ann", "secret"),)),)
+    for given, realm in (
+        ({"host": "0.0.0.0"}, "voice-agent-gateway"),
+        ({"host": "0.0.0.0", "public_host": "203.0.113.7"}, "203.0.113.7"),
+        ({"host": "0.0.0.0", "realm": "acme.example"}, "acme.example"),
+        ({"host": "127.0.0.1"}, "127.0.0.1"),
+    ):
+        agent = UserAgent(SipSettings(port=0, trunks=trunks, **given), lambda _: None)
+        await agent.listen()
+        try:
+            assert f'realm="{realm}"'.encode() in await ask(agent, request("REGISTER"))
+        finally:
+            await agent.close()
 
 
 async def ask(agent, data):
