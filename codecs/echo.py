@@ -23,10 +23,10 @@ class Echo(NamedTuple):
 def find_echo(heard: NDArray[np.int16], sent: NDArray[np.int16]) -> Echo:
     """Where `heard` int16[n] is most like a part of `sent` int16[m], m > n, of the same rate; both end now."""
     length, room = len(heard), len(sent) - len(heard)
-    size = 1 << (len(sent) + length - 1).bit_length()
-    a, b = heard.astype(np.float64), sent.astype(np.float64)
+    size = 1 << (len(sent) - 1).bit_length()  # what wraps around lies behind the places that are looked at
+    a, b = heard.astype(np.float32), sent.astype(np.float32)
     product = np.fft.irfft(np.fft.rfft(b, size) * np.conj(np.fft.rfft(a, size)), size)[: room + 1]
-    energy: NDArray[np.float64] = np.concatenate((np.zeros(1), np.cumsum(b * b)))
+    energy: NDArray[np.float64] = np.concatenate((np.zeros(1), np.cumsum(b * b, dtype=np.float64)))
     windows = energy[length:] - energy[: room + 1]  # of what was sent, from each place on
     own = float(a @ a)
     floor = max(own * 1e-4, 1.0)  # what is far quieter than its echo would be is none

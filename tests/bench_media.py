@@ -32,7 +32,7 @@ ROOT = Path(__file__).parent.parent
 PROBES = 3
 WATCH_SECONDS = 300
 CONFIG = """
-sip: {{host: 127.0.0.1, port: {sip}, trace_calls: 0}}
+sip: {{host: 127.0.0.1, port: {sip}, trace_calls: 0, calls_per_second: 0, max_calls: 0}}
 http: {{port: {http}}}
 media: {{first_port: 30000, last_port: 59999, chunk_ms: {chunk}}}
 agents: agents

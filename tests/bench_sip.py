@@ -30,7 +30,7 @@ from tests.wire import OFFER, request
 
 ROOT = Path(__file__).parent.parent
 CONFIG = """
-sip: {{host: 127.0.0.1, port: {sip}}}
+sip: {{host: 127.0.0.1, port: {sip}, calls_per_second: 0, max_calls: 0}}
 http: {{port: {http}}}
 media: {{first_port: 10000, last_port: 59999}}
 log: {{level: warning}}

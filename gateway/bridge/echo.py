@@ -7,6 +7,8 @@ on what is no louder than the echo would be is silence for the agent; what is lo
 from __future__ import annotations
 
 from collections import deque
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -21,8 +23,10 @@ WINDOW = 2048
 LONGEST_MS = 700
 """Delay of an echo that is looked for."""
 
-EVERY_MS = 120
-"""Between two looks while the agent speaks, or has just spoken."""
+EVERY_MS, SELDOM_MS = 120, 600
+"""Between two looks while the agent speaks, or has just spoken; and where it was no echo at `IN_VAIN` looks."""
+
+IN_VAIN = 10
 
 ALIKE, PLAINLY = 0.6, 0.9
 """Likeness that has to be seen twice in a row at the same delay, or once: by chance two voices are alike, too."""
@@ -41,6 +45,9 @@ SPREAD_MS = 30
 KEPT = WINDOW + RATE * LONGEST_MS // 1000
 """Samples of what was sent that are looked through."""
 
+SLACK_MS = 120
+"""Kept beyond that: two frames of the longest kind."""
+
 
 class EchoGuard:
     """Of one leg. `sent` and `heard` get every frame, in the sound of the leg, and run on in silence."""
@@ -53,6 +60,7 @@ class EchoGuard:
         self._talked_ms = 1e9  # since the agent last spoke
         self._looked_ms = 0.0  # since the last look
         self._seen: float | None = None  # where the look before found an echo
+        self._in_vain = 0  # looks at something loud that was no echo
         self.lag_ms: float | None = None  # on the clock of both streams: of what was sent to where it is heard
         self.gain = 0.0
         self.suppressed_ms = 0.0
@@ -69,7 +77,7 @@ class EchoGuard:
         self._sent.append((frame, sound))
         self._sent_ms += ms
         self._ahead_ms += ms
-        while self._sent_ms > 2 * KEPT * 1000 / RATE:
+        while self._sent_ms > KEPT * 1000 / RATE + SLACK_MS:
             self._sent_ms -= _ms(*self._sent.popleft())
 
     def heard(self, frame: bytes, sound: Sound) -> bytes:
@@ -78,13 +86,12 @@ class EchoGuard:
         self._heard.append((frame, sound))
         self._heard_ms += ms
         self._ahead_ms -= ms
-        while self._heard_ms > 2 * WINDOW * 1000 / RATE:
+        while self._heard_ms > WINDOW * 1000 / RATE + SLACK_MS:
             self._heard_ms -= _ms(*self._heard.popleft())
         if self._talked_ms > LONGEST_MS + SPREAD_MS:
             return frame
         self._looked_ms += ms
-        if self._looked_ms >= EVERY_MS:
-            self._looked_ms = 0.0
+        if self._looked_ms >= (SELDOM_MS if self._in_vain >= IN_VAIN else EVERY_MS):
             self.look()
         if self.lag_ms is None:
             return frame
@@ -95,6 +102,7 @@ class EchoGuard:
 
     def look(self) -> bool:
         """Hold the latest that was heard against what was sent; whether the line echoes."""
+        self._looked_ms = 0.0
         if self._talked_ms > LONGEST_MS or self._heard_ms * RATE < WINDOW * 1000:
             return self.echoing
         heard = _narrow(self._heard)[-WINDOW:]
@@ -103,11 +111,13 @@ class EchoGuard:
         sent = _narrow(self._sent)[-KEPT:]
         if len(sent) <= WINDOW:
             return self.echoing
-        echo = find_echo(heard, sent)
+        echo = find_echo(_halved(heard), _halved(sent))
         if echo.likeness < ALIKE:
             self._seen = None
+            self._in_vain += 1
             return self.echoing
-        before, self._seen = self._seen, echo.lag * 1000 / RATE - self._ahead_ms
+        self._in_vain = 0
+        before, self._seen = self._seen, echo.lag * 2000 / RATE - self._ahead_ms
         if echo.likeness >= PLAINLY or (before is not None and abs(before - self._seen) < SAME_MS):
             self.found += self.lag_ms is None
             self.lag_ms, self.gain = self._seen, max(self.gain * 0.7, echo.gain)
@@ -139,8 +149,16 @@ def _ms(frame: bytes, sound: Sound) -> float:
 
 def _narrow(frames: Any) -> NDArray[np.int16]:
     """All of them at 8 kHz; a wide band by every other sample, which is good enough to be compared."""
-    pieces = [sound.linear(frame)[:: sound.hz // RATE] for frame, sound in frames]
+    runs = groupby(frames, key=itemgetter(1))  # one sound, but for a change of codec
+    pieces = [sound.linear(b"".join(frame for frame, _ in run))[:: sound.hz // RATE] for sound, run in runs]
     return np.concatenate(pieces) if pieces else np.zeros(0, np.int16)
+
+
+def _halved(samples: NDArray[np.int16]) -> NDArray[np.int16]:
+    """At 4 kHz, which is enough for likeness."""
+    even = samples[len(samples) % 2 :].astype(np.int32)
+    halved: NDArray[np.int16] = ((even[::2] + even[1::2]) // 2).astype(np.int16)
+    return halved
 
 
 def _power(samples: NDArray[np.int16]) -> float:

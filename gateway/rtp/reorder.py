@@ -22,8 +22,8 @@ RESYNC_AFTER = 3
 RESYNC_SECONDS = 0.04
 """For which they have to come, unless their timestamps go on: what was only delayed comes in one burst."""
 
-REMEMBERED = 512
-"""Sequence numbers of packets that came, for telling those that come twice."""
+REMEMBERED = 128
+"""Sequence numbers of packets that came, at least: 2.5 s of them, for telling those that come twice."""
 
 REANCHOR_SECONDS = 0.5
 """A stream that comes so much later than it did, with timestamps that say nothing of it, has a new clock."""
@@ -97,8 +97,8 @@ class Reorder:
 
     def _remember(self, number: int, timestamp: int) -> None:
         self._came[number] = timestamp
-        if len(self._came) > REMEMBERED:
-            del self._came[next(iter(self._came))]
+        if len(self._came) > 2 * REMEMBERED:
+            self._came = dict(list(self._came.items())[-REMEMBERED:])
 
     def _counts_anew(self, number: int, packet: Packet, now: float) -> bool:
         """RFC 3550 appendix A.1: packets in sequence, though behind, are a sender that was started again."""
