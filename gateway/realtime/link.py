@@ -309,10 +309,10 @@ class Link:
 
 def _retry_after(text: str) -> float | None:
     """Seconds, of a Retry-After header: a number, or a date (RFC 9110 section 10.2.3); None for neither."""
-    if text.strip().isdigit():
+    if text.isascii() and text.strip().isdigit():
         return float(text)
     try:
         when = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return max(0.0, (when - datetime.now(when.tzinfo or UTC)).total_seconds())

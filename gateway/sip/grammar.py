@@ -68,12 +68,19 @@ def format_params(params: dict[str, str]) -> str:
     return "".join(f";{name}={value}" if value else f";{name}" for name, value in params.items())
 
 
+def decimal(text: str, highest: int) -> int | None:
+    """A decimal number from 0 to `highest`; None for what is none (digits of other scripts, or thousands)."""
+    if not (text.isascii() and text.isdigit()) or len(text) > 12 or int(text) > highest:
+        return None
+    return int(text)
+
+
 def parse_int(text: str, what: str, highest: int) -> int:
     """A decimal number from 0 to `highest`. Raises SipParseError."""
-    text = text.strip()
-    if not (text.isascii() and text.isdigit()) or len(text) > 12 or int(text) > highest:
-        raise SipParseError(f"{what} is not a number from 0 to {highest}: {text[:20]!r}")
-    return int(text)
+    number = decimal(text.strip(), highest)
+    if number is None:
+        raise SipParseError(f"{what} is not a number from 0 to {highest}: {text.strip()[:20]!r}")
+    return number
 
 
 def parse_host_port(text: str) -> tuple[str, int | None]:

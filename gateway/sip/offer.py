@@ -7,8 +7,9 @@ from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from gateway.errors import MediaAddressRefused, NoCommonCodec, SdpError
+from gateway.errors import MediaAddressRefused, NoCommonCodec, SdpError, SipParseError
 from gateway.sip.flow import Address
+from gateway.sip.grammar import decimal, parse_int
 from gateway.sip.media_address import UNSPECIFIED, address_of
 from gateway.sip.sdp import Media, SessionDescription, serialize
 
@@ -185,20 +186,21 @@ def _rtcp(media: Media, host: str, local: LocalMedia) -> Address | None:
     """`a=rtcp:53020` or `a=rtcp:53020 IN IP4 192.0.2.7`; an address that is none leaves reports to the usual port."""
     for value in media.values("rtcp"):
         port, *rest = value.split() or [""]
-        if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        number = decimal(port, 65535)
+        if not number:
             continue
         try:
             where = address_of(rest[2], local) if len(rest) == 3 else host
         except MediaAddressRefused:
             continue
         if where not in UNSPECIFIED:
-            return where, int(port)
+            return where, number
     return None
 
 
 def _ptime(media: Media) -> int:
     """What is asked for, of 10 to 60 ms, and no more than the longest that is taken; 20 where nothing is said."""
-    named = {name: int(value) for name, value in media.attributes if name in ("ptime", "maxptime") and value.isdigit()}
+    named = {name: decimal(value.strip(), 1000) for name, value in media.attributes if name in ("ptime", "maxptime")}
     most = min(named.get("ptime") or 20, named.get("maxptime") or PTIMES[-1])
     return max((one for one in PTIMES if one <= most), default=PTIMES[0])
 
@@ -235,11 +237,13 @@ def _keys(material: str) -> dict[bytes, bytes]:
             key = a2b_base64(encoded)
             for part in parts:
                 number, colon, length = part.partition(":")
+                if colon and not (number.isascii() and len(number) <= 310):  # 128 bytes
+                    return {}
                 if colon:
-                    mki = int(number).to_bytes(int(length), "big")
+                    mki = int(number).to_bytes(parse_int(length, "the length of an MKI", 128), "big")
                 elif not _LIFETIME.fullmatch(part):
                     return {}
-        except (ValueError, OverflowError):  # binascii.Error is one; so is text that is not ASCII
+        except (ValueError, OverflowError, SipParseError):  # binascii.Error is one; so is text that is not ASCII
             return {}
         if method.lower() != "inline" or len(key) != 30 or len(mki) > 128 or mki in found:
             return {}
@@ -254,10 +258,12 @@ def _formats(media: Media) -> dict[str, tuple[str, int]]:
         number, _, encoding = value.partition(" ")
         name, _, rest = encoding.strip().partition("/")
         clock, _, channels = rest.partition("/")
-        if clock.isdigit() and channels in ("", "1"):
-            maps[number] = (name.upper(), int(clock))
-    rows = {number: maps.get(number) or STATIC.get(number) for number in media.formats if number.isdigit()}
-    return {number: row for number, row in rows.items() if row and int(number) < 128}
+        hz = decimal(clock.strip(), 192_000)
+        if hz and channels.strip() in ("", "1"):
+            maps[number] = (name.upper(), hz)
+    known = [number for number in media.formats if decimal(number, 127) is not None]
+    rows = {number: maps.get(number) or STATIC.get(number) for number in known}
+    return {number: row for number, row in rows.items() if row}
 
 
 def _direction(agreed: Agreed) -> str:

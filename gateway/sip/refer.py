@@ -64,7 +64,7 @@ class Referral:
         event, _, params = (request.headers.get("Event") or "").partition(";")
         if event.strip().lower() != "refer" or self.done:
             return False
-        if (number := re.search(r"id=(\d+)", params)) and int(number[1]) != self.cseq:
+        if (number := re.search(r"id=(\d+)", params)) and number[1] != str(self.cseq):
             return False
         self.state = State.FOLLOWED  # a NOTIFY may overtake the 202
         fragment = _SIPFRAG.match(request.body)

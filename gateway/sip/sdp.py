@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gateway.errors import SdpError
+from gateway.sip.grammar import decimal
 
 MAX_LINES = 1000
 
@@ -74,10 +75,10 @@ def _parse_media(value: str) -> Media:
     parts = value.split()
     if len(parts) < 4:
         raise SdpError(f"not a media line: {value[:60]!r}")
-    port = parts[1].partition("/")[0]
-    if not port.isdigit() or int(port) > 65535:
+    port = decimal(parts[1].partition("/")[0], 65535)
+    if port is None:
         raise SdpError(f"not a media port: {parts[1][:20]!r}")
-    return Media(parts[0].lower(), int(port), parts[2].upper(), parts[3:])
+    return Media(parts[0].lower(), port, parts[2].upper(), parts[3:])
 
 
 def serialize(session: SessionDescription) -> bytes:

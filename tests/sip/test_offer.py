@@ -149,6 +149,9 @@ def test_off_and_required():
         (b"a=maxptime:150\r\n", 20),
         (b"a=ptime:0\r\n", 20),
         (b"a=ptime:many\r\n", 20),
+        ("a=ptime:²\r\n".encode(), 20),
+        (b"a=ptime:" + b"9" * 5000 + b"\r\n", 20),
+        (b"a=ptime: 40 \r\n", 40),
     ],
 )
 def test_how_long_packets_are_is_for_who_gets_them_to_say(asked, sent):
@@ -171,6 +174,20 @@ def test_lifetime_and_identifier_of_a_key(material, keys):
     """RFC 4568 section 6.1."""
     agreed = make_answer(secured(f"1 AES_CM_128_HMAC_SHA1_80 {material}"), SECURE)[1]
     assert agreed.crypto.keys == keys
+
+
+@pytest.mark.parametrize("mki", ["1:999999999", "1:", "\u00b2:4", "1:\u0664", "9" * 400 + ":128", "300:1", "-1:4"])
+def test_an_identifier_that_cannot_be_is_no_key_and_no_gigabyte(mki):
+    with pytest.raises(NoCommonCodec):
+        make_answer(secured(f"1 AES_CM_128_HMAC_SHA1_80 inline:{LINE}|{mki}"), replace(SECURE, srtp="required"))
+
+
+@pytest.mark.parametrize(
+    "line", ["a=rtpmap:² PCMU/8000", "a=rtpmap:96 telephone-event/²", "a=rtcp:²", "a=rtpmap:96 x/" + "9" * 5000]
+)
+def test_digits_of_other_scripts_are_none(line):
+    body = f"m=audio 4000 RTP/AVP 0 ² 96\r\n{line}\r\n".encode()
+    assert make_answer(offer(body), LOCAL)[1].format == PCMU
 
 
 def test_of_several_formats_in_an_answer_any_may_come_and_keys_by_either_type():

@@ -20,6 +20,7 @@ def test_session_and_media_level():
     ("body", "says"),
     [
         (b"", "v=0"), (b"o=x", "v=0"), (b"v=0\r\nnonsense\r\n", "not a line"), (b"v=0\r\nm=audio x RTP/AVP 0", "port"),
+        ("v=0\r\nm=audio ² RTP/AVP 0".encode(), "port"),
         (b"v=0\r\nm=audio 4000", "media line"), (b"v=0\r\nc=IN IP4\r\n", "connection"), (b"v=0\r\n" * 2000, "lines"),
     ],
 )  # fmt: skip
