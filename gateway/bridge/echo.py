@@ -7,8 +7,7 @@ on what is no louder than the echo would be is silence for the agent; what is lo
 from __future__ import annotations
 
 from collections import deque
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -53,8 +52,10 @@ class EchoGuard:
     """Of one leg. `sent` and `heard` get every frame, in the sound of the leg, and run on in silence."""
 
     def __init__(self) -> None:
-        self._sent: deque[tuple[bytes, Sound]] = deque()
-        self._heard: deque[tuple[bytes, Sound]] = deque()
+        self._sent: deque[bytes] = deque()  # nothing that the garbage collector has to look at, for it is much
+        self._heard: deque[bytes] = deque()
+        self._speaks: Sound | None = None  # of what is kept of each
+        self._hears: Sound | None = None
         self._sent_ms = self._heard_ms = 0.0  # of what is kept
         self._ahead_ms = 0.0  # of what was sent, compared with what was heard, since the beginning
         self._talked_ms = 1e9  # since the agent last spoke
@@ -74,20 +75,26 @@ class EchoGuard:
         """What was sent to the party just now."""
         ms = _ms(frame, sound)
         self._talked_ms = 0.0 if talking else self._talked_ms + ms
-        self._sent.append((frame, sound))
+        if sound is not self._speaks:  # another codec
+            self._sent.clear()
+            self._speaks, self._sent_ms = sound, 0.0
+        self._sent.append(frame)
         self._sent_ms += ms
         self._ahead_ms += ms
         while self._sent_ms > KEPT * 1000 / RATE + SLACK_MS:
-            self._sent_ms -= _ms(*self._sent.popleft())
+            self._sent_ms -= _ms(self._sent.popleft(), sound)
 
     def heard(self, frame: bytes, sound: Sound) -> bytes:
         """What of the party's frame the agent is to hear: all, or silence in place of an echo."""
         ms = _ms(frame, sound)
-        self._heard.append((frame, sound))
+        if sound is not self._hears:
+            self._heard.clear()
+            self._hears, self._heard_ms = sound, 0.0
+        self._heard.append(frame)
         self._heard_ms += ms
         self._ahead_ms -= ms
         while self._heard_ms > WINDOW * 1000 / RATE + SLACK_MS:
-            self._heard_ms -= _ms(*self._heard.popleft())
+            self._heard_ms -= _ms(self._heard.popleft(), sound)
         if self._talked_ms > LONGEST_MS + SPREAD_MS:
             return frame
         self._looked_ms += ms
@@ -95,7 +102,7 @@ class EchoGuard:
             self.look()
         if self.lag_ms is None:
             return frame
-        if _power(_narrow([(frame, sound)])) > MARGIN * self.gain**2 * self._said_power(ms) + 1.0:
+        if _power(_narrow([frame], sound)) > MARGIN * self.gain**2 * self._said_power(ms) + 1.0:
             return frame
         self.suppressed_ms += ms
         return sound.quiet(len(sound.linear(frame)))
@@ -105,12 +112,13 @@ class EchoGuard:
         self._looked_ms = 0.0
         if self._talked_ms > LONGEST_MS or self._heard_ms * RATE < WINDOW * 1000:
             return self.echoing
-        heard = _narrow(self._heard)[-WINDOW:]
+        assert self._hears is not None
+        heard = _narrow(self._heard, self._hears)[-WINDOW:]
         if dbm0(heard) < LOUD_DBM0:
             return self.echoing
-        sent = _narrow(self._sent)[-KEPT:]
-        if len(sent) <= WINDOW:
+        if self._speaks is None or self._sent_ms * RATE <= WINDOW * 1000:
             return self.echoing
+        sent = _narrow(self._sent, self._speaks)[-KEPT:]
         echo = find_echo(_halved(heard), _halved(sent))
         if echo.likeness < ALIKE:
             self._seen = None
@@ -128,8 +136,10 @@ class EchoGuard:
         assert self.lag_ms is not None
         end = round((self.lag_ms + self._ahead_ms - SPREAD_MS) * RATE / 1000)  # samples before the end
         size = round((ms + 2 * SPREAD_MS) * RATE / 1000)
+        if self._speaks is None:
+            return 0.0
         frames = list(self._sent)[-(2 + (max(0, end) + size) // 160 + 1) :]
-        said = _narrow(frames)
+        said = _narrow(frames, self._speaks)
         stop = len(said) - max(0, end)
         window = said[max(0, stop - size) : max(0, stop)]
         pieces = [window[at : at + 80] for at in range(0, len(window) - 79, 80)]
@@ -147,11 +157,9 @@ def _ms(frame: bytes, sound: Sound) -> float:
     return len(frame) / sound.size * 1000 / sound.hz
 
 
-def _narrow(frames: Any) -> NDArray[np.int16]:
+def _narrow(frames: Iterable[bytes], sound: Sound) -> NDArray[np.int16]:
     """All of them at 8 kHz; a wide band by every other sample, which is good enough to be compared."""
-    runs = groupby(frames, key=itemgetter(1))  # one sound, but for a change of codec
-    pieces = [sound.linear(b"".join(frame for frame, _ in run))[:: sound.hz // RATE] for sound, run in runs]
-    return np.concatenate(pieces) if pieces else np.zeros(0, np.int16)
+    return sound.linear(b"".join(frames))[:: sound.hz // RATE]
 
 
 def _halved(samples: NDArray[np.int16]) -> NDArray[np.int16]:
