@@ -68,6 +68,16 @@ class MediaAccess:
         seen = session.behind_nat or agreed.remote[0] != peer
         return Trust(networks, "trusted" if nat == "auto" and seen else "never")
 
+    def reports_to(self, agreed: Agreed, trust: Trust) -> tuple[str, int] | None:
+        """Where RTCP goes, if not to the port above: to the host of the media, or to one that is vouched for."""
+        found = agreed.rtcp
+        if found and (found[0] == agreed.remote[0] or trust.vouches(found[0])) and not self._is_ours(found):
+            return found
+        return None
+
+    def _is_ours(self, address: tuple[str, int]) -> bool:
+        return address[1] in self._user_agent.own_ports and _is_local(address[0])
+
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 

@@ -154,17 +154,19 @@ class SipLeg:
     def _apply(self, agreed: Agreed) -> None:
         self._use(CODECS[agreed.format.name])
         if self.rtp:
+            access, session = self._access, self.session
+            trust = access.trust(agreed, session) if access and session else Trust()
             self.rtp.update(
                 Stream(
                     payload_type=agreed.format.payload_type,
                     dtmf_payload_type=agreed.dtmf_payload_type,
                     remote=agreed.remote,
-                    trust=self._access.trust(agreed, self.session) if self._access and self.session else Trust(),
+                    trust=trust,
                     accepted=frozenset(one.payload_type for one in agreed.others),
                     dtmf_accepted=agreed.dtmf_types,
                     sending=agreed.send,
                     srtp=self._srtp(agreed),
-                    rtcp=agreed.rtcp,
+                    rtcp=access.reports_to(agreed, trust) if access else agreed.rtcp,
                     mux=agreed.mux,
                     packet_ms=agreed.ptime_ms,
                 )

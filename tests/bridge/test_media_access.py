@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from dataclasses import replace
 from ipaddress import ip_network
 from types import SimpleNamespace
 
@@ -83,6 +84,14 @@ def test_where_no_media_goes(access, host, port, peer, trunk, refused):
     with pytest.raises(MediaAddressRefused) as error:
         access.check(agreed(host, number), session(peer, trunk), own)
     assert error.value.warning == 399
+
+
+def test_reports_go_to_nobody_else(access):
+    """An address in a=rtcp is as good a target for who wants to see somebody flooded."""
+    trust = access.trust(agreed("192.0.2.7"), session(("192.0.2.7", 5060)))
+    for host, wanted in (("192.0.2.7", True), ("198.51.100.1", False)):
+        where = replace(agreed("192.0.2.7"), rtcp=(host, 4001))
+        assert access.reports_to(where, trust) == ((host, 4001) if wanted else None)
 
 
 @pytest.mark.parametrize(
