@@ -25,7 +25,8 @@ LONGEST_MS = 700
 EVERY_MS, SELDOM_MS = 120, 600
 """Between two looks while the agent speaks, or has just spoken; and where it was no echo at `IN_VAIN` looks."""
 
-IN_VAIN = 10
+IN_VAIN, FORGOTTEN = 10, 30
+"""After so many the line has ceased to echo: a hands-free telephone was picked up."""
 
 ALIKE, PLAINLY = 0.6, 0.9
 """Likeness that has to be seen twice in a row at the same delay, or once: by chance two voices are alike, too."""
@@ -123,6 +124,8 @@ class EchoGuard:
         if echo.likeness < ALIKE:
             self._seen = None
             self._in_vain += 1
+            if self._in_vain >= FORGOTTEN:
+                self.lag_ms, self._in_vain = None, 0
             return self.echoing
         self._in_vain = 0
         before, self._seen = self._seen, echo.lag * 2000 / RATE - self._ahead_ms

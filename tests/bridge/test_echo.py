@@ -64,6 +64,18 @@ def test_a_caller_who_is_louder_than_the_echo_is_heard():
     assert kept > 0.8 * len(spoken)
 
 
+def test_a_line_that_has_ceased_to_echo_is_one_like_any_other():
+    line = Line(gain=0.5)
+    line.say(SAID)
+    assert line.guard.echoing
+    line._gain = 0.0
+    frames = len(CALLER) // 160
+    for _ in range(12):
+        line.say(np.resize(SAID, frames * 160), np.resize(CALLER, frames * 160))
+    assert not line.guard.echoing
+    assert line.guard.found == 1
+
+
 def test_without_an_echo_nothing_is_changed():
     line = Line(gain=0.0)
     length = min(len(SAID), len(CALLER)) // 160 * 160
