@@ -6,6 +6,7 @@ on what is no louder than the echo would be is silence for the agent; what is lo
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
@@ -150,10 +151,10 @@ class EchoGuard:
 
     def stats(self) -> dict[str, Any]:
         """For the record; nothing where there was no echo."""
-        if not self.found or self.lag_ms is None:
+        if not self.found:
             return {}
-        return {"echo": {"gain_db": round(20 * float(np.log10(max(self.gain, 1e-3)))),
-                         "suppressed_ms": round(self.suppressed_ms)}}  # fmt: skip
+        gain_db = round(20 * math.log10(max(self.gain, 1e-3)))
+        return {"echo": {"gain_db": gain_db, "suppressed_ms": round(self.suppressed_ms)}}
 
 
 def _ms(frame: bytes, sound: Sound) -> float:
@@ -167,9 +168,8 @@ def _narrow(frames: Iterable[bytes], sound: Sound) -> NDArray[np.int16]:
 
 def _halved(samples: NDArray[np.int16]) -> NDArray[np.int16]:
     """At 4 kHz, which is enough for likeness."""
-    even = samples[len(samples) % 2 :].astype(np.int32)
-    halved: NDArray[np.int16] = ((even[::2] + even[1::2]) // 2).astype(np.int16)
-    return halved
+    even = samples[len(samples) % 2 :]
+    return even[::2] // 2 + even[1::2] // 2
 
 
 def _power(samples: NDArray[np.int16]) -> float:
