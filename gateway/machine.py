@@ -66,6 +66,14 @@ class Timers(Generic[Key]):
         return len(self._live)
 
 
+def tell(faults: list[Exception]) -> None:
+    """Raise the first, with what the others were as its notes; nothing where there are none."""
+    if faults:
+        for other in faults[1:]:
+            faults[0].add_note(f"and another one: {type(other).__name__}: {other}")
+        raise faults[0]
+
+
 class Driver(Generic[Action]):
     """Runs a machine on the running loop, whose clock is `loop.time()`. Call `drain` after every input."""
 
@@ -95,8 +103,7 @@ class Driver(Generic[Action]):
         finally:
             self._draining = False
             self._arm()
-        if faults:
-            raise faults[0]
+        tell(faults)
 
     def _arm(self) -> None:
         if self._timer is not None:

@@ -73,6 +73,21 @@ async def test_the_driver_performs_arms_one_timer_and_may_be_reentered():
     assert len(heard) == 4
 
 
+async def test_all_faults_are_told_by_the_first():
+    echo = Echo()
+
+    def perform(word):
+        raise ValueError(word)
+
+    driver = Driver(echo, perform)
+    for word in ("one", "two"):
+        echo.say(word, driver.now())
+    with pytest.raises(ValueError, match="one") as caught:
+        driver.drain()
+    assert caught.value.__notes__ == ["and another one: ValueError: two"]
+    driver.close()
+
+
 async def test_an_action_that_fails_costs_no_other_and_is_told():
     echo, heard = Echo(), []
 

@@ -6,6 +6,7 @@ uvicorn waits for the rest of a request for ever; this closes what is not whole 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections import Counter
 from typing import Any, ClassVar
 
@@ -22,7 +23,7 @@ _MANY = b"HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nContent-Length:
 
 
 class Connection(HttpToolsProtocol):
-    """One connection. `exempt` are addresses that may have as many as they like: proxies in front of us."""
+    """One connection. `exempt` may have as many as they like: proxies in front of us, by address or network, or `*`."""
 
     open: ClassVar[Counter[str]] = Counter()
     exempt: ClassVar[frozenset[str]] = frozenset()
@@ -33,17 +34,14 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self._address = self.client[0] if self.client else ""
         self.open[self._address] += 1
-        if self.open[self._address] > MAX_OF_ADDRESS and self._address not in self.exempt:
+        if self.open[self._address] > MAX_OF_ADDRESS and not _is_among(self._address, self.exempt):
             transport.write(_MANY)
             transport.close()
             return
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._settled()
-        self.open[self._address] -= 1
-        if self.open[self._address] <= 0:
-            del self.open[self._address]
+        self._leave()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
@@ -55,9 +53,14 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:
-        self._settled()
-        self.open[self._address] -= 1  # it is another protocol's from here on
+        self._leave()  # it is another protocol's from here on
         super().handle_websocket_upgrade()
+
+    def _leave(self) -> None:
+        self._settled()
+        self.open[self._address] -= 1
+        if self.open[self._address] <= 0:
+            del self.open[self._address]
 
     def _wait(self) -> None:
         self._settled()
@@ -73,3 +76,16 @@ class Connection(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.transport.write(_SLOW)
             self.transport.close()
+
+
+def _is_among(address: str, known: frozenset[str]) -> bool:
+    """`known` are addresses and networks as `http.trusted_proxies` has them; what is neither is nobody's."""
+    if "*" in known or address in known:
+        return True
+    for one in known:
+        try:
+            if ipaddress.ip_address(address) in ipaddress.ip_network(one):
+                return True
+        except ValueError:
+            continue
+    return False

@@ -1,7 +1,7 @@
 """What clients may send, as models: the events of OpenAI's reference (GA), and what the dialects of others add to it.
 
-`read` checks one event. What is wrong is an `EventError` with the code and the `param` of the reference, and nothing of
-the event is applied.
+`check` looks at one event. What is wrong is an `EventError` with the code and the `param` of the reference; nothing of
+the event is applied then.
 """
 
 from __future__ import annotations

@@ -47,6 +47,10 @@ class DigitReceiver:
         self._key, self._timestamp, self._number, self._at = key, timestamp, number, now
         return DIGITS[key] if begins else None
 
+    def count_anew(self) -> None:
+        """The sequence numbers begin again: what is lower now is not older."""
+        self._number = 0
+
     def _begins(self, key: int, end: bool, duration: int, timestamp: int, marker: bool, later: bool) -> bool:
         if key != self._key:
             return True

@@ -79,6 +79,7 @@ class Receiver:
         """For RTCP: what was sent, by its numbers, and what came."""
         if self._restarts != self.reorder.restarts:
             self._restarts = self.reorder.restarts
+            self._dtmf.count_anew()
             self.highest, self.received = number, 0
             self._first = number
         self.highest = max(self.highest, extend(number, self.highest))

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gateway.errors import SipParseError, TrunkBusy
-from gateway.machine import Timers
+from gateway.machine import Timers, tell
 from gateway.records import RETRY_AFTER
 from gateway.sip.bans import Ban
 from gateway.sip.callee import Callee
@@ -131,8 +131,7 @@ class Core:
                 owner.expire(name, now)  # type: ignore[attr-defined]
             except Exception as fault:  # of one call; the timers of others are due all the same
                 faults.append(fault)
-        if faults:
-            raise faults[0]
+        tell(faults)
 
     def actions(self) -> list[Action]:
         taken, self._actions = self._actions, []

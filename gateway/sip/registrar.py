@@ -33,7 +33,7 @@ class Registrar:
 
     def __init__(self) -> None:
         self._bindings: dict[str, dict[str, Binding]] = {}  # by user, then by contact
-        self._remotes: dict[Address, tuple[str, float]] = {}  # whose telephone is at an address, and until when
+        self._users_at: dict[Address, set[str]] = {}  # who has registered from an address, maybe not any more
 
     def receive(self, request: Request, flow: Flow, now: float) -> Response:
         """Of an authenticated user: add, refresh, remove or list. Raises SipParseError."""
@@ -69,12 +69,12 @@ class Registrar:
         if not known:
             del self._bindings[user]
         for binding in known.values():
-            self._remotes[binding.flow.remote] = (
-                user,
-                max(binding.until, self._remotes.get(flow.remote, ("", 0.0))[1]),
-            )
-        if len(self._remotes) > 2 * MAX_CONTACTS * (len(self._bindings) + 10):
-            self._remotes = {at: one for at, one in self._remotes.items() if one[1] > now}
+            self._users_at.setdefault(binding.flow.remote, set()).add(user)
+        if len(self._users_at) > 2 * MAX_CONTACTS * (len(self._bindings) + 10):
+            self._users_at = {}
+            for name in self._bindings:
+                for binding in self.find(name, now):
+                    self._users_at.setdefault(binding.flow.remote, set()).add(name)
         response = request.respond(200)
         for binding in known.values():
             response.headers.add("Contact", f"<{binding.contact}>;expires={binding.until - now:.0f}")
@@ -82,8 +82,8 @@ class Registrar:
 
     def reaches(self, remote: Address, now: float, user: str = "") -> bool:
         """A telephone that is registered is there; with `user`, one of that user."""
-        known, until = self._remotes.get(remote, ("", 0.0))
-        return until > now and user in ("", known) and any(one.flow.remote == remote for one in self.find(known, now))
+        users = {name for name in self._users_at.get(remote, ()) if user in ("", name)}
+        return any(one.flow.remote == remote for name in users for one in self.find(name, now))
 
     def find(self, user: str, now: float) -> list[Binding]:
         """The latest first."""

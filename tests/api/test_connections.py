@@ -2,8 +2,11 @@
 
 import asyncio
 
+import pytest
+
 from gateway import api
 from gateway.api import connections
+from gateway.api.connections import _is_among
 from tests.gatewayd import running, settings_for
 
 
@@ -31,6 +34,20 @@ async def test_what_is_not_whole_in_time_is_closed_and_what_is_whole_is_served(t
         async with asyncio.timeout(5):
             while connections.Connection.open.total():
                 await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("known", "exempt"),
+    [
+        ((), False),
+        (("10.0.0.7",), True),
+        (("10.0.0.0/8",), True),
+        (("*",), True),
+        (("proxy.example", "10.1.0.0/16"), False),
+    ],
+)
+def test_proxies_by_address_and_by_network(known, exempt):
+    assert _is_among("10.0.0.7", frozenset(known)) is exempt
 
 
 async def test_one_address_has_not_all_connections(tmp_path, monkeypatch):

@@ -69,6 +69,16 @@ def test_jitter_of_a_steady_stream_is_none():
     assert abs(one.stats.jitter - 0.001) < 1e-9  # a sixteenth of the 16 ms (RFC 3550 appendix A.8)
 
 
+def test_keys_of_a_sender_that_counts_anew():
+    """A transfer at the far end: another SSRC, and lower sequence numbers."""
+    one = receiver()
+    for n, key in ((60000, 1), (60001, 2)):
+        one.push(packet(n, 101, ssrc=1, payload=bytes([key, 0x80, 3, 32])), PEER, n * 0.02)
+    for n, key in ((100, 3), (101, 4)):
+        one.push(packet(n, 101, ssrc=2, payload=bytes([key, 0x80, 3, 32])), PEER, 1300 + n * 0.02)
+    assert one.digits == ["1", "2", "3", "4"]
+
+
 def test_a_padding_bit_without_padding_does_not_cost_the_audio():
     one = receiver()
     data = bytearray(packet(1, payload=b"x" * 159 + b"\0"))

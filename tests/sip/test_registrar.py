@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from gateway.errors import SipParseError
@@ -51,6 +53,23 @@ def test_too_short_too_late_and_nonsense():
     assert registrar.receive(register(cseq=4), UDP, 1.0).status == 500
     with pytest.raises(SipParseError, match="Expires: 0"):
         registrar.receive(register("*"), UDP, 0.0)
+
+
+def test_whose_telephone_is_at_an_address():
+    """Two accounts of one telephone; one that moved; and not for longer than they are registered."""
+    registrar = Registrar()
+    bob = register("<sip:bob@10.0.0.7:5062>")
+    bob.headers.set("To", "<sip:bob@192.0.2.1>")
+    registrar.receive(register(), UDP, 0.0)
+    registrar.receive(bob, UDP, 0.0)
+    for user, found in (("", True), ("ann", True), ("bob", True), ("eve", False)):
+        assert registrar.reaches(UDP.remote, 1.0, user) is found
+    assert not registrar.reaches(UDP.remote, 601.0)
+    moved = replace(UDP, remote=("192.0.2.11", 5060))
+    registrar.receive(register(cseq=2), moved, 2.0)
+    assert registrar.reaches(moved.remote, 3.0, "ann")
+    assert not registrar.reaches(UDP.remote, 3.0, "ann")
+    assert registrar.reaches(UDP.remote, 3.0, "bob")
 
 
 def test_a_user_has_only_so_many_telephones():
