@@ -18,7 +18,7 @@ import structlog
 
 from gateway import errors
 from gateway.bridge import Switchboard
-from gateway.bridge.levels import SAMPLES_A_SECOND, Levels
+from gateway.bridge.levels import SAMPLES_A_SECOND, SHOWN_A_SECOND, Levels
 from gateway.errors import BadCommand, GatewayError, NoSuchCall, StoreUnavailable
 from gateway.records import CallEvent
 from gateway.store import LEASE_SECONDS, Store
@@ -30,7 +30,7 @@ STALE_SECONDS = 300.0
 """After its end a call has to be gone everywhere."""
 
 COMMAND_SECONDS = 5.0
-PARTS = 10
+PARTS = 2
 """In which calls are looked at for their loudness, so that no frame waits for all of them."""
 CARRIED = frozenset({"NoSuchCall", "WrongState", "BadCommand", "NoSuchAgent", "Draining"})
 """Errors of one node that another tells as its own."""
@@ -201,7 +201,7 @@ class Control:
     async def _sample(self) -> None:
         """How loud the calls are."""
         loop, all_of_them = asyncio.get_running_loop(), dict[str, tuple[int, int]]()
-        due, part = loop.time(), 0
+        due, part, rounds = loop.time(), 0, 0
         while not self._stopped:
             due = max(due + 1 / SAMPLES_A_SECOND / PARTS, loop.time() - 1.0)  # on time, or a picture is too short
             await asyncio.sleep(due - loop.time())
@@ -210,6 +210,7 @@ class Control:
             self.levels.sample(found)
             all_of_them |= found
             if part == 0 and all_of_them:
-                if self.watched and self.store.available:
+                rounds += 1
+                if rounds % (SAMPLES_A_SECOND // SHOWN_A_SECOND) == 0 and self.watched and self.store.available:
                     self.store.watch.publish_levels(self.store.writer, all_of_them)
                 all_of_them = {}

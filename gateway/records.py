@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 
@@ -41,6 +42,39 @@ class CallEvent:
     at: float
     type: str
     data: dict[str, Any] = field(default_factory=dict)
+
+
+OUTCOMES = (
+    "caller_hung_up", "agent_hung_up", "hung_up_by_request", "transferred", "max_duration", "no_input",
+    "busy", "no_answer", "invalid_number", "rejected", "cancelled", "unreachable", "failed",
+    "media_timeout", "media_failed", "transport", "no_ack", "no_prack", "session_expired",
+    "provider_unreachable", "provider_refused", "provider_failed", "provider_lost",
+    "misconfigured", "bad_signalling", "bad_session_description", "refused", "no_route", "no_common_codec",
+    "no_media_port", "no_file_descriptor", "media_address_refused", "agent_busy", "no_such_agent", "no_such_trunk",
+    "not_logged_in", "trunk_busy", "application_silent", "draining", "store_unavailable", "node_silent",
+    "no_such_call", "wrong_state", "bad_command", "tool_failed", "internal_error", "node_stopped", "node_died",
+)  # fmt: skip
+"""How calls end: the usual ends, calls of ours that came to nothing, lines that broke, providers that did, and calls
+that were not taken or not carried to their end (`gateway.bridge.reasons`)."""
+
+
+def iso(epoch: float) -> str:
+    """An epoch in s as ISO 8601, in UTC, to the millisecond."""
+    return datetime.fromtimestamp(epoch, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def timed(value: Any) -> Any:
+    """JSON in which each epoch has the same time as ISO 8601 beside it: `at` a `time`, `x_at` an `x_time`."""
+    if isinstance(value, list):
+        return [timed(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    found: dict[str, Any] = {}
+    for name, one in value.items():
+        found[name] = timed(one)
+        if name == "at" or name.endswith("_at"):
+            found[name[:-2] + "time"] = iso(one) if isinstance(one, int | float) else None
+    return found
 
 
 RETRY_AFTER = {

@@ -86,6 +86,7 @@ class Call:
         self.variables = facts.variables(agent.name)
         self._agent_before = agent
         self._turn_ended: float | None = None
+        self._turns: dict[str, float] = {}  # of the caller: when each began that has no words yet, by item
         self.tally = Tally(now + epoch)
         self.barge_in, self.recording, self.tools = BargeIn(self), Recording(self), ToolUse(self)
         self.opening, self.rules = Opening(self, now), Rules(self)
@@ -132,6 +133,8 @@ class Call:
             "state": str(self.state),
             "agent": self.agent.name,
             "provider": (self.tally.providers or [self.agent.definition.provider])[-1],
+            **self.orders.record(),
+            "recording": self.recording.state.value,
             **self.tally.record(),
         }
 
@@ -233,6 +236,7 @@ class Call:
                 self._heard_itself(now)
             case SpeechStarted():
                 self._turn_ended = None
+                self._turns[event.item_id] = now
                 self.emit("speech_started", now, audio_start_ms=event.at_ms)
                 self.patience.spoke()
                 self.barge_in.started(now)
@@ -242,9 +246,7 @@ class Call:
                 self.patience.stopped(now)
                 self.barge_in.stopped(now)
             case Transcript():
-                if event.text:
-                    extra = {"provider_data": event.extra} if event.extra else {}
-                    self.emit("transcript", now, role=event.role, text=event.text, item_id=event.item_id, **extra)
+                self._transcript(event, now)
                 if event.role == "user":
                     self.rules.said(event.text, now)
                     self.barge_in.words(event.text, now)
@@ -254,6 +256,19 @@ class Call:
                 self._fault(event, now)
             case Unreached() | Broken() | Restored() | Renewed() | Lost():
                 self.fallback.receive(event, now)
+
+    def _transcript(self, event: Transcript, now: float) -> None:
+        """Words of the caller's come when they have been spoken: `began_at` is when they were begun."""
+        began = self._turns.pop(event.item_id, None) if event.role == "user" else None
+        if began is not None:
+            for item_id in [one for one, at in self._turns.items() if at < began]:
+                del self._turns[item_id]  # older ones, of which no words came
+        if event.text:
+            extra: dict[str, Any] = {"provider_data": event.extra} if event.extra else {}
+            if began is not None:
+                extra["began_at"] = began + self._epoch
+            self.tally.said(event.role, event.text, now + self._epoch)
+            self.emit("transcript", now, role=event.role, text=event.text, item_id=event.item_id, **extra)
 
     def heard_here(self, now: float) -> None:
         """Our own detector hears the caller over the agent, maybe before the provider does."""

@@ -60,6 +60,8 @@ class CallFacts:
 
 
 MOST_ANSWERS = 200
+MOST_LATEST = 200
+"""Characters of the latest words: lists of calls have them."""
 
 
 @dataclass(slots=True)
@@ -82,6 +84,7 @@ class Tally:
     reconnects: int = 0  # sessions with a provider that broke and were followed by another
     providers: list[str] = field(default_factory=list)  # that the agent spoke through, in order
     usage: dict[str, int] = field(default_factory=dict)
+    latest: dict[str, Any] = field(default_factory=dict)  # role, text and at of what was said last
     media: dict[str, Any] = field(default_factory=dict)  # how the line was, once the call has ended
     cost: float | None = None  # in the currency of the providers' prices, where they have any
 
@@ -96,6 +99,9 @@ class Tally:
         """The agent begins to answer a turn of the caller's."""
         if len(self.answer_ms) < MOST_ANSWERS:
             self.answer_ms.append(round(seconds * 1000))
+
+    def said(self, role: str, text: str, at: float) -> None:
+        self.latest = {"role": role, "text": text[:MOST_LATEST], "at": at}
 
     def provided_by(self, provider: str) -> None:
         if self.providers[-1:] != [provider]:

@@ -15,6 +15,7 @@ class LegEvents:
 
     digit: Callable[[str], None]
     drained: Callable[[], None]  # all that was to be played has left
+    held: Callable[[bool], None]  # by the party itself, or taken back
     broken: Callable[[str, str], None]  # the media has ended: media_timeout or media_failed, and what happened
 
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-SAMPLES_A_SECOND = 5
+SAMPLES_A_SECOND = 20
+"""So that words can be told apart in the picture."""
+
+SHOWN_A_SECOND = 5
+"""Of them, to who looks on."""
+
 MOST_SECONDS = 7200
 FLOOR = 90
 """A byte is dBm0 plus this."""

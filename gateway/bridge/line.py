@@ -180,6 +180,7 @@ class Line:
         leg.events = LegEvents(
             digit=lambda digit: self.feed(lambda call, now: call.digit(digit, now)),
             drained=lambda: self.feed(Call.drained),
+            held=lambda on: self.feed(lambda call, now: call.orders.held_by_party(on, now)),
             broken=lambda outcome, problem: self.feed(lambda call, now: call.hang_up(outcome, now, problem=problem)),
         )
         self._listen(leg)

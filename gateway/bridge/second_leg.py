@@ -58,6 +58,7 @@ class SecondLeg:
             leg.events = LegEvents(
                 digit=lambda digit: None,
                 drained=lambda: self._tell(lambda whom, now: whom.other_drained(now)),
+                held=lambda on: None,
                 broken=lambda outcome, problem: self._ended(problem, 0),
             )
             self._tell(lambda whom, now: whom.other_calling(leg))

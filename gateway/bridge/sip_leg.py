@@ -69,7 +69,7 @@ class SipLeg:
         self._sent = b""  # the latest frame
         self.promptness = Promptness()
         self.holding = self._told = False  # what is wanted, and what the peer was told
-        self._entertained = False
+        self._entertained = self._held = False
         self._other: SipLeg | None = None
         self._talking = self._closed = False
         self._timeout_ms = 0.0
@@ -139,7 +139,7 @@ class SipLeg:
 
     def reanswered(self, body: bytes) -> None:
         """An answer to an offer of ours within the call. Raises SdpError, NoCommonCodec."""
-        self._apply(self.media.answered(body, "the 200"))
+        self._apply(self.media.answered(body, "the 200"), offered=False)
         self._sync()
 
     def reoffer_refused(self) -> None:
@@ -151,8 +151,11 @@ class SipLeg:
             session = self.session
             self._user_agent.act(lambda now: verb(session, now))
 
-    def _apply(self, agreed: Agreed) -> None:
+    def _apply(self, agreed: Agreed, offered: bool = True) -> None:
+        """`offered`: it is what the peer asked for, and not its answer to what we did."""
         self._use(CODECS[agreed.format.name])
+        if offered or not self.holding:  # who does not want our music does not hold us
+            self._tell_held(not agreed.send)
         if self.rtp:
             access, session = self._access, self.session
             trust = access.trust(agreed, session) if access and session else Trust()
@@ -171,6 +174,12 @@ class SipLeg:
                     packet_ms=agreed.ptime_ms,
                 )
             )
+
+    def _tell_held(self, on: bool) -> None:
+        if on != self._held:
+            self._held = on
+            if self.events:
+                self.events.held(on)
 
     def _use(self, codec: Codec) -> None:
         if codec is not self._codec:
@@ -253,6 +262,7 @@ class SipLeg:
     def succeed(self, old: SipLeg, append: Callable[[bytes], None]) -> None:
         """Take the place of `old`: what the agent was saying goes on, and `append` hears this party."""
         self.playout, self.events, self.promptness = old.playout, old.events, old.promptness
+        self._held = old._held
         self._uplink.append = append
         self.record(old._uplink.recorder)
         old.record(None)

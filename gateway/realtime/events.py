@@ -25,9 +25,10 @@ class AudioDelta:
 
 @dataclass(frozen=True, slots=True)
 class SpeechStarted:
-    """The caller talks. `at_ms` is on the clock of the audio that was appended."""
+    """The caller talks. `at_ms` is on the clock of the audio that was appended; `item_id` is what it will become."""
 
     at_ms: int
+    item_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -284,7 +284,7 @@ class Session:
             case "input_audio_buffer.speech_started":
                 self._user_speaking = self.hearing = True
                 self._answer_due = False
-                return [SpeechStarted(_int(event, "audio_start_ms"))]
+                return [SpeechStarted(_int(event, "audio_start_ms"), str(event.get("item_id") or ""))]
             case "input_audio_buffer.speech_stopped":
                 self._user_speaking, self._answer_due = False, self._server_responds
                 self._hush = False  # whatever comes now is an answer to it

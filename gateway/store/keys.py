@@ -4,7 +4,7 @@
 | --- | --- | --- | --- | --- |
 | `{gateway}:call:ID` | hash | `record`, as JSON; `closed`, what others said of its end where its node died | until `keep_seconds` after its end | 1 to 3 KB |
 | `{gateway}:call:ID:events` | stream | its events in order: type, at, data | as long as the record | 2,000 entries, 0.2 KB each |
-| `{gateway}:call:ID:levels` | string | loudness of caller and agent in turn, 5 a second, a byte each: dBm0 + 90 | as long as the record | 10 bytes/s |
+| `{gateway}:call:ID:levels` | string | loudness of caller and agent in turn, 20 a second, a byte each: dBm0 + 90 | as long as the record | 40 bytes/s |
 | `{gateway}:calls:live` | sorted set | ids of calls in progress by start (epoch s) | for ever | one entry a live call |
 | `{gateway}:calls:ended` | sorted set | ids of ended calls by end (epoch s) | trimmed with the records | one entry a kept call |
 | `{gateway}:events` | stream | what happens in all calls, for who watches | trimmed | 5,000 entries |

@@ -404,3 +404,22 @@ def test_a_fault_at_the_end_of_a_call_does_not_keep_it_from_ending():
     stage.do(stage.call.leg_ended, "bye", "")
     assert stage.call.ended
     assert "close" in [verb[0] for verb in stage.log]
+
+
+def test_the_callers_words_say_when_they_were_begun():
+    stage = Stage()
+    stage.hears(SpeechStarted(0, "noise"))
+    stage.run(1.0)
+    stage.hears(SpeechStarted(1000, "one"))
+    began = stage.now
+    stage.run(2.0)
+    stage.hears(SpeechStarted(3000, "two"))
+    stage.hears(Transcript("user", "one", "hello"))
+    stage.hears(Transcript("user", "two", "again"))
+    stage.hears(Transcript("assistant", "three", "x" * 300))
+    first, second, third = [event for event in stage.told if event.type == "transcript"]
+    assert (first.at - first.data["began_at"], second.at - second.data["began_at"]) == (2.0, 0.0)
+    assert first.data["began_at"] == began + stage.call._epoch
+    assert "began_at" not in third.data
+    assert stage.call._turns == {}
+    assert stage.call.record()["latest"] == {"role": "assistant", "text": "x" * 200, "at": third.at}

@@ -70,3 +70,19 @@ def test_nothing_is_done_before_the_answer_but_hanging_up():
             ask(stage, verb, text="x", digits="1", to="sip:a@b")
     ask(stage, "hangup")
     assert stage.finished
+
+
+def test_who_holds_whom_is_in_the_record():
+    stage = Stage()
+    ask(stage, "hold")
+    stage.do(stage.call.orders.held_by_party, True)
+    stage.do(stage.call.orders.held_by_party, True)  # told once
+    ask(stage, "mute")
+    assert stage.call.record()["held_by"] == ["gateway", "caller"]
+    assert stage.call.record()["muted"] == ["caller"]
+    ask(stage, "hold", on=False)
+    stage.do(stage.call.orders.held_by_party, False)
+    assert [event.data for event in stage.told if event.type == "hold"] == [
+        {"on": True, "by": "gateway"}, {"on": True, "by": "caller"},
+        {"on": False, "by": "gateway"}, {"on": False, "by": "caller"}]  # fmt: skip
+    assert stage.call.record()["held_by"] == []

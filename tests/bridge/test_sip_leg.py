@@ -143,7 +143,7 @@ def test_a_reinvite_that_does_not_fit_changes_nothing():
 
 def test_the_end_of_speech_is_told_once():
     leg, told = leg_for(), []
-    leg.events = LegEvents(digit=told.append, drained=lambda: told.append("drained"), broken=print)
+    leg.events = LegEvents(digit=told.append, drained=lambda: told.append("drained"), held=print, broken=print)
     leg.answer()
     leg.play("item", 0, bytes(960 * 3))
     assert not leg.silent
@@ -155,8 +155,9 @@ def test_the_end_of_speech_is_told_once():
 
 
 def test_a_line_that_went_dead_is_told_once_and_a_held_one_is_not():
-    leg, told = leg_for(), []
-    leg.events = LegEvents(digit=told.append, drained=lambda: None, broken=lambda *what: told.append(what))
+    leg, told, held = leg_for(), [], []
+    broken = lambda *what: told.append(what)  # noqa: E731
+    leg.events = LegEvents(digit=told.append, drained=lambda: None, held=held.append, broken=broken)
     leg._timeout_ms = 1000
     leg.answer()
     reoffer(leg, OFFER + b"a=sendonly\r\n")
@@ -165,6 +166,7 @@ def test_a_line_that_went_dead_is_told_once_and_a_held_one_is_not():
     assert told == []
     leg.audio(b"\xff" * 160)
     reoffer(leg, OFFER)
+    assert held == [True, False]
     for _ in range(200):
         render([leg])
     assert len(told) == 1
@@ -288,7 +290,7 @@ def test_keys_within_the_audio_where_the_trunk_knows_no_other_way():
     uplink = Uplink(BOTH[0].sound, 20, lambda chunk: None, Upstream(Upstream.flush))
     leg = SipLeg(agent, BOTH, uplink, Trunk("old", dtmf="inband"))
     leg.rtp, keys, leg.listen_early = Rtp(), [], True
-    leg.events = LegEvents(digit=keys.append, drained=lambda: None, broken=lambda *what: None)
+    leg.events = LegEvents(digit=keys.append, drained=lambda: None, held=print, broken=lambda *what: None)
     leg.take(agent.wire.events[0].session)
     leg.answer()
     leg.play("item", 0, b"\1\0" * 480)
