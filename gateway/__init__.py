@@ -4,5 +4,8 @@ import os
 
 __version__ = "0.1.0"
 
+USER_AGENT = f"voice-agent-gateway/{__version__}"
+"""What we call ourselves, to whoever we ask something by HTTP or WebSocket."""
+
 os.putenv("OPENBLAS_NUM_THREADS", "1")
 """For numpy, before it is loaded: matrices as small as ours only lose by being shared among threads."""

@@ -6,12 +6,12 @@ import asyncio
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
-import httpx
+import orjson
 import structlog
 
 from gateway import __version__
@@ -19,7 +19,15 @@ from gateway.agents import Agents, AnyTool
 from gateway.bridge import Switchboard, with_tools
 from gateway.config import EMBEDDED, Settings
 from gateway.control import Control
-from gateway.delivery import Courier, Receiver, RecordFile, WebhookReceiver, entries_for
+from gateway.delivery import (
+    ERASE,
+    Courier,
+    Receiver,
+    RecordFile,
+    WebhookReceiver,
+    entries_for,
+    entries_for_erased,
+)
 from gateway.delivery.jsonl import full_record
 from gateway.errors import ConfigError
 from gateway.limits import needed, raise_open_files
@@ -27,8 +35,10 @@ from gateway.local import LocalProcess, LocalSettings, Script
 from gateway.provider_rows import wanted
 from gateway.realtime import Provider
 from gateway.records import CallEvent
+from gateway.retention import Retention, plain
 from gateway.store import Store, open_store
 from gateway.watchdog import Blocked, Watchdog
+from gateway.web import http_client
 
 log = structlog.get_logger("gateway")
 
@@ -68,6 +78,7 @@ class Gateway:
         self.courier: Courier | None = None
         self.blocked_by: dict[str, float] = defaultdict(float)  # seconds that the loop stood still, by tool
         self._file: RecordFile | None = None
+        self._expire: Callable[[float], Awaitable[None]] | None = None  # records elsewhere
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Gateway:
@@ -87,8 +98,11 @@ class Gateway:
             agents = await self._equipped(stack)
             bridge = replace(settings.bridge, node=self.store.me)
             self.switchboard = Switchboard(bridge, settings.sip, settings.media, agents, providers, self._tell)
-            self.control = Control(self.switchboard, self.store, self.describe, self._closed_for_other)
             self.courier = await self._courier(stack)
+            self.retention = await self._retention(stack)
+            self.control = Control(
+                self.switchboard, self.store, self.describe, self._closed_for_other, self.retention.erase
+            )
             self.sinks.append(self.control.tell)
             stack.push_async_callback(self._close)
             await self.switchboard.user_agent.listen()
@@ -131,6 +145,7 @@ class Gateway:
             "calls": len(board),
             "draining": board.draining,
             "problems": self.problems,
+            "warnings": self.warnings,
             "agents": dict(agents),
             "trunks": {trunk.name: trunks.calls(trunk) for trunk in trunks.trunks},
             "registrations": {name: one.problem for name, one in board.user_agent.registrations.items()},
@@ -148,7 +163,30 @@ class Gateway:
             found.append("draining: no new calls are taken")
         if not self.store.available:
             found.append(f"Redis at {self.store.url} does not answer; {len(self.store.writer)} writes wait")
+        refused, routed = self.switchboard.health.refused, {route.agent for route in self.settings.bridge.routes}
+        if refused and all(
+            set(wanted(self.settings.agents[name].definition).values()) <= set(refused) for name in routed
+        ):
+            found.append(
+                "no agent can answer: " + "; ".join(f"{name} refuses us: {why}" for name, why in refused.items())
+            )
+        trunks, registrations = (
+            self.switchboard.user_agent.core.trunks.trunks,
+            self.switchboard.user_agent.registrations,
+        )
+        if trunks and all(trunk.name in registrations and registrations[trunk.name].problem for trunk in trunks):
+            found.append("no calls can come in: no trunk is registered")
         return found
+
+    @property
+    def warnings(self) -> list[str]:
+        """What somebody should look at though calls come through: a lost registration, a key that is refused."""
+        lost = {name: one.problem for name, one in self.switchboard.user_agent.registrations.items() if one.problem}
+        refused = self.switchboard.health.refused
+        return [
+            *(f"the trunk {name} is not registered: {problem}" for name, problem in lost.items()),
+            *(f"the provider {name} refuses us: {problem}" for name, problem in refused.items()),
+        ]
 
     def reload(self, read: Callable[[], Settings] | None = None) -> None:
         """Take up a renewed TLS certificate and, where `read` reads the settings again, their trunks and routes.
@@ -187,14 +225,14 @@ class Gateway:
             for row in self.settings.mcp:
                 server = await stack.enter_async_context(McpServer(row))
                 servers[row.name] = list(server.tools)
-        client = await stack.enter_async_context(httpx.AsyncClient())
+        client = await stack.enter_async_context(http_client())
         return with_tools(self.settings.agents, self.settings.webhook_secrets, client, servers)
 
     async def _courier(self, stack: AsyncExitStack) -> Courier | None:
         """Who delivers; None where nobody wants anything. Raises ConfigError."""
         wanted, receivers = self.settings.delivery, dict[str, Receiver]()
         if wanted.webhooks:
-            client = await stack.enter_async_context(httpx.AsyncClient())
+            client = await stack.enter_async_context(http_client())
             receivers |= {f"webhook:{hook.name}": WebhookReceiver(hook, client) for hook in wanted.webhooks}
         if wanted.postgres:
             try:
@@ -202,7 +240,8 @@ class Gateway:
             except ImportError as error:
                 problem = "needs the extra postgres: pip install 'voice-agent-gateway[postgres]'"
                 raise ConfigError("records.postgres_env", problem) from error
-            receivers[RECORDS] = database = PostgresReceiver(wanted.postgres, self.store.calls.get)
+            database = PostgresReceiver(wanted.postgres, self.store.calls.get, self.store.calls.erase)
+            receivers[RECORDS], self._expire = database, database.expire
             stack.push_async_callback(database.close)
         if wanted.file:
             self._file = RecordFile(wanted.file)
@@ -221,6 +260,35 @@ class Gateway:
         courier = Courier(self.store.outbox, receivers, wanted.expire_seconds)
         stack.push_async_callback(courier.close)
         return courier
+
+    async def _retention(self, stack: AsyncExitStack) -> Retention:
+        """Who looks after what is on this node's disk."""
+        wanted, folder = self.settings.delivery, self.settings.bridge.recordings
+        retention = Retention(folder, self.settings.recording_days, self._file, wanted.record_days, self._expire)
+        stack.push_async_callback(retention.close)
+        retention.start()
+        return retention
+
+    async def erase(
+        self, call_ids: Collection[str], sip_call_ids: Collection[str] = (), number: str = "", known: bool = True
+    ) -> list[str]:
+        """Records, events, recordings and SIP messages of calls that have ended, and of a number, wherever they are.
+
+        `known`: Redis has records of them. Gives the ids of the calls of which there was something; where there is a
+        database, it may have had it. It, webhooks, and nodes that are away follow. Raises StoreUnavailable.
+        """
+        given = {"ids": list(call_ids), "sip": list(sip_call_ids), "number": number}
+        answers = await self.control.of_all("erase", given)
+        there = {one for answer in answers.values() for one in answer["erased"]}
+        found = sorted(there.union(call_ids if known or self.settings.delivery.postgres else ()))
+        await self.store.calls.erase(found)
+        now, wanted = time.time(), self.settings.delivery
+        entries = [entry for call_id in found for entry in entries_for_erased(wanted.webhooks, call_id, now)]
+        if wanted.postgres and (found or number):
+            body = ERASE + orjson.dumps({"ids": found, "number": plain(number) if number else ""}).decode()
+            entries.append({"for": RECORDS, "call_id": found[0] if found else "", "body": body})
+        await self.store.outbox.add(entries)
+        return found
 
     def _entries(self, event: CallEvent, record: dict[str, Any]) -> list[dict[str, str]]:
         """What others have to be told of an event."""

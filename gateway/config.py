@@ -138,6 +138,18 @@ class Redis(_Section):
     keep_seconds: int = Field(default=86400, ge=1)
 
 
+class Recordings(_Section):
+    """The folder for recordings, and for how many days they stay; 0: for ever."""
+
+    folder: Path | None = None
+    keep_days: float = Field(default=0.0, ge=0)
+
+
+def _folder_alone(value: Any) -> Any:
+    """`recordings: DIR` is short for its folder."""
+    return {"folder": value or None} if isinstance(value, str | Path) else value
+
+
 class McpRow(_Section):
     """A `command` to start, with variables of the environment that `env` names by those that hold them; or a `url`."""
 
@@ -181,7 +193,7 @@ class _File(BaseSettings):
     mcp: dict[str, McpRow] = {}
     trunks: tuple[TrunkRow, ...] = ()
     routes: tuple[RouteRow, ...] = ()
-    recordings: Path | None = None
+    recordings: Annotated[Recordings, BeforeValidator(_folder_alone)] = Recordings()
     webhooks: tuple[WebhookRow, ...] = ()
     records: Records = Records()
     delivery_hours: Hours = 24.0  # after which what nobody takes is given up
@@ -205,6 +217,7 @@ class Settings:
     webhook_secrets: dict[tuple[str, str], str] = field(repr=False)
     chat_keys: dict[str, str] = field(repr=False)
     delivery: DeliverySettings
+    recording_days: float
     log: Log
     drain_seconds: float
 
@@ -298,7 +311,7 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
         return partial(_from_environment, source, row)
 
     providers = {name: provider_of(name, row, secret(f"providers.{name}")) for name, row in file.providers.items()}
-    check_agents(agents, {EMBEDDED: Provider(EMBEDDED, ""), **providers}, file.recordings is not None)
+    check_agents(agents, {EMBEDDED: Provider(EMBEDDED, ""), **providers}, file.recordings.folder is not None)
     for what, names in (
         ("trunks", [trunk.name for trunk in file.trunks]),
         ("users", [user.username for trunk in file.trunks for user in trunk.users]),
@@ -353,7 +366,7 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
             },
             comfort_noise_dbm0=media.comfort_noise_dbm0,
             echo_guard=media.echo_guard,
-            recordings=folder / file.recordings if file.recordings else None,
+            recordings=folder / file.recordings.folder if file.recordings.folder else None,
             prompts=_prompts(agents),
             hold_audio=_wav(folder / media.hold_audio, source, "media.hold_audio") if media.hold_audio else hold_tune(),
         ),
@@ -370,6 +383,7 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
         delivery=delivery_of(
             file.webhooks, file.records, file.delivery_hours, folder, partial(_from_environment, source)
         ),
+        recording_days=file.recordings.keep_days,
         log=file.log,
         drain_seconds=file.drain_seconds,
     )

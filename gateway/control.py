@@ -36,9 +36,13 @@ CARRIED = frozenset({"NoSuchCall", "WrongState", "BadCommand", "NoSuchAgent", "D
 """Errors of one node that another tells as its own."""
 
 
+Erase = Callable[[list[str], str], Awaitable[list[str]]]
+
+
 class Control:
     """`describe` is what this node says of itself; `on_closed` gets the record, with events, of a call that a dead node
-    left. Runs from `start` to `close`."""
+    left; `erase` takes from this node's disk what it has of calls and of a number, and says of which calls there was
+    something. Runs from `start` to `close`."""
 
     def __init__(
         self,
@@ -46,8 +50,10 @@ class Control:
         store: Store,
         describe: Callable[[], dict[str, Any]],
         on_closed: Callable[[dict[str, Any]], None],
+        erase: Erase,
     ) -> None:
         self.switchboard, self.store, self._describe, self._on_closed = switchboard, store, describe, on_closed
+        self._erase_here, self._erased_until = erase, ""
         self.levels = Levels()
         self.closed_for_others = self.stale = 0
         self.waiting = self.dead = 0  # in the outbox, as seen some seconds ago
@@ -60,6 +66,7 @@ class Control:
             "sip": self._sip,
             "bans": self._bans,
             "lift_ban": self._lift_ban,
+            "erase": self._erase,
         }
         self.call_verbs: dict[str, Callable[[str, Mapping[str, Any]], dict[str, Any]]] = {"levels": self._levels}
 
@@ -140,6 +147,19 @@ class Control:
     async def _lift_ban(self, given: Mapping[str, Any]) -> dict[str, Any]:
         return {"lifted": self.switchboard.user_agent.lift_ban(given["address"], given.get("account", ""))}
 
+    async def _erase(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        for sip_call_id in given.get("sip", ()):
+            self.switchboard.user_agent.trace.forget(sip_call_id)
+        return {"erased": await self._erase_here(given["ids"], str(given.get("number") or ""))}
+
+    async def of_all(self, verb: str, given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """What every node that is alive answers; those that do not are left out."""
+        nodes = [self.store.me]
+        with suppress(StoreUnavailable):
+            nodes += [str(one["id"]) for one in await self.store.nodes.alive() if one["id"] != self.store.me]
+        answers = await asyncio.gather(*(self.order_node(node, verb, given) for node in nodes), return_exceptions=True)
+        return {node: one for node, one in zip(nodes, answers, strict=True) if isinstance(one, dict)}
+
     async def _drain(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Take no new calls, or take them again; those in progress go on."""
         self.switchboard.draining = bool(given.get("on", True))
@@ -155,6 +175,7 @@ class Control:
             try:
                 await self._beat()
                 await self._hear_others()
+                await self._catch_up()
                 beats += 1
                 if self._good_since and time.monotonic() - self._good_since > LEASE_SECONDS + BEAT_SECONDS:
                     await self._look_after(beats)
@@ -174,6 +195,13 @@ class Control:
 
     async def _hear_others(self) -> None:
         self._take_for_limits([one for one in await self.store.nodes.alive() if one["id"] != self.store.me])
+
+    async def _catch_up(self) -> None:
+        """With what was erased while nobody could ask us."""
+        ids, until = await self.store.calls.erased_after(self._erased_until)
+        if ids:
+            await self._erase_here(ids, "")
+        self._erased_until = until
 
     def _take_for_limits(self, others: list[dict[str, Any]]) -> None:
         """What other nodes have counts too; while nobody can be heard each node has the limits to itself."""

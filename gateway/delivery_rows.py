@@ -32,11 +32,13 @@ class WebhookRow(_Section):
 class Records(_Section):
     """`file` is for the calls of this node, a line of JSON each; `postgres_env` names the variable that holds a URL.
 
-    `otlp` is where an OpenTelemetry collector takes traces by HTTP, such as http://collector:4318/v1/traces.
+    `keep_days` is for how long both keep a record; 0: for ever. `otlp` is where an OpenTelemetry collector takes traces
+    by HTTP, such as http://collector:4318/v1/traces.
     """
 
     file: Path | None = None
     postgres_env: str = ""
+    keep_days: float = Field(default=0.0, ge=0)
     otlp: str = Field(default="", pattern=r"^(https?://[^\s]+)?$")
 
 
@@ -49,6 +51,7 @@ class DeliverySettings:
     postgres: str = field(default="", repr=False)
     expire_seconds: float = 86400.0
     otlp: str = ""
+    record_days: float = 0.0
 
 
 Hours = Annotated[float, Field(gt=0, le=168)]
@@ -71,4 +74,6 @@ def delivery_of(
             raise ConfigError("webhooks", problem, key=f"{number}.secret_env") from error
         hooks.append(WebhookSettings(row.name, row.url, key, row.events, row.timeout_seconds))
     postgres = secret("records", records.postgres_env, "postgres_env") if records.postgres_env else ""
-    return DeliverySettings(tuple(hooks), records.file and folder / records.file, postgres, hours * 3600, records.otlp)
+    return DeliverySettings(
+        tuple(hooks), records.file and folder / records.file, postgres, hours * 3600, records.otlp, records.keep_days
+    )

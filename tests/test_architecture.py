@@ -20,13 +20,13 @@ FILES = sorted(
 )
 
 LEVEL = {
-    "errors": 0, "records": 0, "machine": 0, "document": 0, "cleanup": 0,
+    "errors": 0, "records": 0, "machine": 0, "document": 0, "cleanup": 0, "web": 0,
     "codecs": 1,
     "sip": 2, "rtp": 2, "realtime": 2, "local": 2, "store": 2,
     "agents": 3,
     "bridge": 4,
     "agent_checks": 6, "provider_rows": 6, "trunk_rows": 6, "config": 6, "app": 6, "logs": 6,
-    "control": 6, "http_rows": 6, "limits": 6, "watchdog": 6,
+    "control": 6, "http_rows": 6, "limits": 6, "watchdog": 6, "retention": 6,
     "delivery": 5, "delivery_rows": 6,
     "api": 7, "phone": 7, "remote": 7,
     "cli_desk": 8, "cli": 8,
@@ -76,7 +76,7 @@ def _imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             names = [node.module or ""]
         rooms |= {name.split(".")[1] for name in names if name.startswith("gateway.")}
-    return rooms - {"__version__", package}
+    return rooms - {"__version__", "USER_AGENT", package}
 
 
 def _modules(path: Path) -> set[str]:

@@ -13,14 +13,16 @@ from typing import Any
 import structlog
 import uvicorn
 from fastapi import FastAPI, Response
+from fastapi.responses import PlainTextResponse
 from starlette.middleware.cors import CORSMiddleware
 
 from gateway import __version__
-from gateway.api import calls, fleet, openai_sip, pages, problems
+from gateway.api import calls, fleet, openai_sip, openapi, pages, problems, records
 from gateway.api.auth import LOCAL_HOSTS, Allowance, Keys
 from gateway.api.connections import Connection
 from gateway.api.guard import Guard
 from gateway.api.metrics import Metrics
+from gateway.api.models import Health, Ready
 from gateway.app import Gateway
 from gateway.errors import PortInUse
 
@@ -29,32 +31,43 @@ log = structlog.get_logger("gateway.api")
 
 def build(gateway: Gateway) -> FastAPI:
     """The API of one gateway, guarded."""
-    api = FastAPI(title="voice-agent-gateway", version=__version__)
+    api = FastAPI(
+        title="voice-agent-gateway",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=openapi.operation_id,
+    )
     metrics, http = Metrics(gateway), gateway.settings.http
     gateway.sinks.append(metrics.tell)
 
-    @api.get("/health", tags=["node"])
-    async def health() -> dict[str, Any]:
+    @api.get("/health", tags=["node"], response_model=Health)
+    async def get_health() -> Response:
         """200 as long as the process does its work."""
         uptime = round(time.time() - gateway.started_at, 1)
-        return {"status": "ok", "version": __version__, "uptime_seconds": uptime}
+        return Health(version=__version__, uptime_seconds=uptime).respond()
 
-    @api.get("/ready", tags=["node"])
-    async def ready(response: Response) -> dict[str, Any]:
+    @api.get(
+        "/ready", tags=["node"], response_model=Ready, responses={503: {"model": Ready, "description": "Not now."}}
+    )
+    async def get_ready() -> Response:
         """200 when calls may be sent here, 503 with the problems otherwise."""
         problems = gateway.problems
-        response.status_code = 503 if problems else 200
-        return {"ready": not problems, "problems": problems, "calls": len(gateway.switchboard)}
+        told = Ready(ready=not problems, problems=problems, warnings=gateway.warnings, calls=len(gateway.switchboard))
+        return told.respond(503 if problems else 200)
 
-    @api.get("/metrics", tags=["node"])
-    async def scrape() -> Response:
+    @api.get("/metrics", tags=["node"], response_class=PlainTextResponse)
+    async def get_metrics() -> Response:
+        """For Prometheus."""
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     keys = Keys(gateway.store, http.admin_key)
     api.include_router(calls.router(gateway))
     api.include_router(fleet.router(gateway, keys))
+    api.include_router(records.router(gateway))
     api.include_router(openai_sip.router(gateway))
     pages.install(api)
+    openapi.install(api)
     problems.install(api)
     trust_local = http.auth == "auto"
     api.add_middleware(Guard, gateway.store, keys, Allowance(http.rate_limit), trust_local)

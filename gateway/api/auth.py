@@ -21,10 +21,11 @@ FRESH_SECONDS = 5.0
 STRANGE_SECONDS = 1.0
 """After which a key that nobody knew is looked for again: guessing costs Redis no more than that."""
 
-OPEN = ("/health", "/ready", "/", "/favicon.ico", "/dashboard/")
-"""What needs no key: whether the process lives, and the dashboard's own files, which hold no data."""
+OPEN = ("/health", "/ready", "/", "/favicon.ico", "/docs", "/openapi.json")
+"""What needs no key: whether the process lives, and the files of the dashboard and of the API's description, which hold
+no data."""
 
-ADMIN = ("/v1/keys", "/v1/audit", "/v1/outbox")
+ADMIN = ("/v1/keys", "/v1/audit", "/v1/outbox", "/v1/records", "/v1/webhooks")
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
@@ -49,7 +50,7 @@ PEER = Principal("peer", "another node", "operate")
 
 def role_for(method: str, path: str) -> str:
     """What is needed; empty where nothing is."""
-    if path in OPEN or path.startswith("/dashboard/"):
+    if path in OPEN or path.startswith(("/dashboard/", "/docs/")):
         return ""
     if path.startswith(ADMIN) or (path.startswith("/v1/nodes/") and method == "POST"):
         return "admin"

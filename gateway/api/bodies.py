@@ -2,14 +2,47 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import Any, Literal
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
+
+from gateway.api.models import Direction, Outcome
+from gateway.records import CallState
+
+_NUMBER = re.compile(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?")
+
+
+def _epoch(value: Any) -> Any:
+    """A time as s since the epoch, or as ISO 8601; without an offset it is UTC."""
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
+        try:
+            found = datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError("is neither s since the epoch nor ISO 8601, such as 2026-01-31T09:00:00Z") from None
+        return max(0.0, (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
+    return value
+
+
+EntryId = Annotated[str, Field(pattern=r"^([0-9]{1,19}(-[0-9]{1,19})?)?$", description="Such as 1764324000000-0.")]
+"""Of an entry of a stream in Redis: ms and a number, each below 2**64."""
+
+_NUMBERS = {"type": "number", "minimum": 0, "maximum": 1e11}
+Time = Annotated[
+    float,
+    BeforeValidator(_epoch),
+    Field(ge=0, le=1e11, allow_inf_nan=False),
+    WithJsonSchema({"anyOf": [_NUMBERS, {"type": "string", "format": "date-time"}]}),
+]
 
 
 class Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    """Of JSON, whose types are what they are: `true` is no number."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class NewCall(Body):
@@ -81,20 +114,26 @@ class Filters(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    state: str = ""
+    state: CallState | None = None
     agent: str = ""
     trunk: str = ""
     node: str = ""
-    direction: str = ""
-    outcome: str = ""
+    direction: Direction | None = None
+    outcome: Outcome | None = None
     caller: str = ""
     called: str = ""
     q: str = Field(default="", description="In the id, the caller, the called or the agent.")
     live: bool = False
-    since: float = 0.0
-    until: float = 0.0
+    since: Time = Field(default=0.0, description="s since the epoch, or ISO 8601: calls that began then or later.")
+    until: Time = Field(default=0.0, description="Calls that began before that.")
     limit: int = Field(default=100, ge=1, le=1000)
     cursor: str = ""
+
+    @field_validator("state", "direction", "outcome", mode="before")
+    @classmethod
+    def _empty(cls, value: Any) -> Any:
+        """An empty field of a form is no filter."""
+        return value or None
 
     @property
     def where(self) -> Callable[[dict[str, Any]], bool] | None:
@@ -121,26 +160,27 @@ class Nothing(Body):
     """No body, or an empty one."""
 
 
-COMMANDS: dict[str, type[BaseModel]] = {
-    "transfer": Transfer,
-    "hold": Switch,
-    "mute": Mute,
-    "say": Say,
-    "inject": Inject,
-    "update": AgentUpdate,
-    "dtmf": Dtmf,
-    "recording": RecordingAction,
-}
-"""What can be asked of a call on any node, besides hangup."""
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What can be asked of a call on any node. `name` is the operation's in the OpenAPI document."""
 
-DOCS = {
-    "hangup": "End the call.",
-    "transfer": "Put the caller through to somebody else; how it goes is told by the call's events.",
-    "hold": "Put the caller on hold, or take them back.",
-    "mute": "Let the agent not hear the caller, or the caller not hear the agent.",
-    "say": "Have the agent say this.",
-    "inject": "Add an item to the conversation, which the model then knows.",
-    "update": "Give the call another agent, or its agent other settings.",
-    "dtmf": "Press keys.",
-    "recording": "Start, pause, resume or stop the recording.",
-}
+    verb: str
+    name: str
+    body: type[Body]
+    doc: str
+    optional: bool = False  # it may come without a body
+
+
+COMMANDS = (
+    Command("hangup", "hang_up_call", Nothing, "End the call.", optional=True),
+    Command("transfer", "transfer_call", Transfer,
+            "Put the caller through to somebody else; how it goes is told by the call's events."),
+    Command("hold", "hold_call", Switch, "Put the caller on hold, or take them back.", optional=True),
+    Command("mute", "mute_call", Mute,
+            "Let the agent not hear the caller, or the caller not hear the agent.", optional=True),
+    Command("say", "say_in_call", Say, "Have the agent say this."),
+    Command("inject", "inject_into_call", Inject, "Add an item to the conversation, which the model then knows."),
+    Command("update", "update_call", AgentUpdate, "Give the call another agent, or its agent other settings."),
+    Command("dtmf", "send_dtmf", Dtmf, "Press keys."),
+    Command("recording", "control_recording", RecordingAction, "Start, pause, resume or stop the recording."),
+)  # fmt: skip

@@ -14,19 +14,42 @@ from fastapi import APIRouter, Header, HTTPException, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel
 
-from gateway.api.bodies import COMMANDS, DOCS, Filters, Mute, NewCall, Nothing, Switch
+from gateway.api import exports
+from gateway.api.bodies import COMMANDS, Command, EntryId, Filters, NewCall
+from gateway.api.models import (
+    CallDetail,
+    CallList,
+    Commanded,
+    EventList,
+    Levels,
+    Placed,
+    SipMessages,
+    record_of,
+)
+from gateway.api.openapi import problems
 from gateway.api.problems import about, problem
 from gateway.api.streams import follow, stream
 from gateway.app import Gateway
 from gateway.bridge import Call, DialOrder
 from gateway.bridge.levels import FLOOR, SAMPLES_A_SECOND
 from gateway.errors import GatewayError, StoreUnavailable
-from gateway.sip import Order
+from gateway.records import timed
+from gateway.sip import Order, Traced, capture
+from gateway.web import http_client
 
-
-def answer(body: dict[str, Any]) -> Response:
-    """JSON at a tenth of the time that FastAPI's own way takes: the loop is the media's too."""
-    return Response(orjson.dumps(body), media_type="application/json")
+IdempotencyKey = Annotated[
+    str,
+    Header(
+        max_length=255,
+        description="A POST that bears one is carried out once in 24 hours; again it gets the first answer.",
+    ),
+]
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Server-sent events."}
+}
+PAGE = 500
+MOST_EXPORTED = 100_000
+"""Calls of one CSV file."""
 
 
 def router(gateway: Gateway) -> APIRouter:
@@ -49,7 +72,7 @@ def router(gateway: Gateway) -> APIRouter:
             if "answer" not in known:
                 return problem(409, "the first request with this Idempotency-Key has not ended yet")
             first = known["answer"]
-            return JSONResponse(first["body"], first["status"], {"Idempotent-Replayed": "true"})
+            return told_as(first, {"Idempotent-Replayed": "true"})
         try:
             told: dict[str, Any] = {"status": 202, "body": await work()}
         except GatewayError as error:
@@ -62,45 +85,74 @@ def router(gateway: Gateway) -> APIRouter:
             await store.access.finish(name, print_, None)
             raise
         await store.access.finish(name, print_, told)
-        return JSONResponse(told["body"], told["status"])
+        return told_as(told)
 
-    @api.get("/calls")
-    async def calls(wanted: Annotated[Filters, Query()]) -> Response:
+    async def found(wanted: Filters) -> tuple[list[dict[str, Any]], str]:
+        """A page of records, and the cursor of those that follow."""
+        live = {call.facts.call_id: call for call in board.calls}
+        try:
+            page, cursor = await store.calls.page(wanted.where, wanted.cursor, wanted.limit)
+        except StoreUnavailable:
+            page, cursor = [], ""
+        except ValueError as error:
+            raise HTTPException(422, f"cursor: {error}") from error
+        seen = {record["call_id"] for record in page}
+        fresh = [_as_it_is(live.get(one["call_id"]), one) for one in page]
+        if not wanted.cursor and len(page) < wanted.limit:  # what has not reached Redis yet
+            others = (call.record() for call_id, call in live.items() if call_id not in seen)
+            fresh = [one for one in others if wanted.likes(one)] + fresh
+        fresh = sorted(fresh[: wanted.limit], key=lambda one: (one["state"] == "ended", -(one.get("started_at") or 0)))
+        return [record_of(one) for one in fresh], cursor
+
+    @api.get("/calls", response_model=CallList)
+    async def list_calls(wanted: Annotated[Filters, Query()]) -> Response:
         """Calls in progress, then the ended ones, each the latest first; `next` is the cursor of those that follow.
 
         While Redis is away: those in progress on this node.
         """
-        live = {call.facts.call_id: call for call in board.calls}
-        try:
-            found, cursor = await store.calls.page(wanted.where, wanted.cursor, wanted.limit)
-        except StoreUnavailable:
-            found, cursor = [], ""
-        except ValueError as error:
-            raise HTTPException(422, f"cursor: {error}") from error
-        seen = {record["call_id"] for record in found}
-        fresh = [_as_it_is(live.get(one["call_id"]), one) for one in found]
-        if not wanted.cursor and len(found) < wanted.limit:  # what has not reached Redis yet
-            others = (call.record() for call_id, call in live.items() if call_id not in seen)
-            fresh = [one for one in others if wanted.likes(one)] + fresh
-        fresh = sorted(fresh[: wanted.limit], key=lambda one: (one["state"] == "ended", -(one.get("started_at") or 0)))
-        return answer({"object": "list", "data": fresh, "next": cursor})
+        page, cursor = await found(wanted)
+        return CallList(data=page, next=cursor).respond()  # type: ignore[arg-type]
 
-    @api.post("/calls", status_code=202)
-    async def dial(request: Request, body: NewCall) -> Response:
+    @api.get(
+        "/calls.csv",
+        response_class=Response,
+        responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "RFC 4180."}},
+    )
+    async def export_calls(wanted: Annotated[Filters, Query()]) -> Response:
+        """The same calls as CSV, all pages of them; `limit` is that of a page."""
+        page, cursor = await found(wanted)
+
+        async def lines() -> AsyncIterator[str]:
+            nonlocal page, cursor
+            yield exports.head()
+            count = 0
+            while True:
+                count += len(page)
+                yield exports.rows(page)
+                if not cursor or count >= MOST_EXPORTED:
+                    return
+                page, cursor = await found(wanted.model_copy(update={"cursor": cursor, "limit": PAGE}))
+
+        named = {"Content-Disposition": 'attachment; filename="calls.csv"'}
+        return StreamingResponse(lines(), headers=named, media_type="text/csv; charset=utf-8")
+
+    @api.post("/calls", status_code=202, response_model=Placed, responses=problems(409, 503))
+    async def place_call(request: Request, body: NewCall, idempotency_key: IdempotencyKey = "") -> Response:
         """Call somebody. Answers at once, with the call's id; the record tells what becomes of it."""
 
         async def work() -> dict[str, Any]:
             trunk = board.trunk(body.trunk)
             headers = tuple(body.headers.items())
             order = Order(body.to, trunk, body.caller_id, headers, body.ring_seconds, body.anonymous)
-            return {"call_id": board.dial(DialOrder(body.agent, order, dict(body.variables))), "node": store.me}
+            call_id = board.dial(DialOrder(body.agent, order, dict(body.variables)))
+            return Placed(call_id=call_id, node=store.me).model_dump()
 
         return await once(request, body, work)
 
-    @api.get("/calls/{call_id}")
-    async def one(call_id: str) -> Response:
+    @api.get("/calls/{call_id}", response_model=CallDetail, responses=problems(404, 503))
+    async def get_call(call_id: str) -> Response:
         """A call's record with its events and, in `transcript`, what was said."""
-        return answer(await whole(call_id))
+        return CallDetail(**record_of(await whole(call_id))).respond()
 
     async def whole(call_id: str) -> dict[str, Any]:
         live = board.record(call_id)
@@ -114,49 +166,72 @@ def router(gateway: Gateway) -> APIRouter:
             raise HTTPException(404, f"there is no call {call_id}")
         record = {"events": [], **(record or {}), **(live or {})}
         record["transcript"] = [
-            {"at": event["at"], "role": event["data"]["role"], "text": event["data"]["text"]}
-            for event in record["events"]
-            if event["type"] == "transcript"
+            {"at": event["at"], **event["data"]} for event in record["events"] if event["type"] == "transcript"
         ]
         return record
 
-    @api.get("/calls/{call_id}/events")
-    async def events(
+    @api.get(
+        "/calls/{call_id}/events",
+        response_model=EventList,
+        responses={
+            200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events."},
+            **problems(404, 503),
+        },
+    )
+    async def list_call_events(
         request: Request,
         call_id: str,
-        after: str = "",
+        after: EntryId = "",
         limit: Annotated[int, Query(ge=1, le=2000)] = 500,
-        last_event_id: Annotated[str, Header()] = "",
+        last_event_id: Annotated[EntryId, Header()] = "",
     ) -> Response:
         """A call's events behind the one of that id; live, as they happen, where text/event-stream is accepted."""
         after = last_event_id or after
-        try:
-            found = await store.calls.events(call_id, after, limit)
-        except ValueError as error:
-            raise HTTPException(422, f"after: {error}") from error
-        if not found and not after and board.record(call_id) is None and await store.calls.record(call_id) is None:
+        page = await store.calls.events(call_id, after, limit)
+        if not page and board.record(call_id) is None and await store.calls.record(call_id) is None:
             raise HTTPException(404, f"there is no call {call_id}")
         if "text/event-stream" in request.headers.get("accept", ""):
             return stream(follow(gateway, call_id, after))
-        return answer({"object": "list", "data": found, "next": found[-1]["id"] if found else after})
+        return EventList(data=timed(page), next=page[-1]["id"] if page else after).respond()
 
-    @api.get("/events")
-    async def all_events() -> Response:
-        """What happens in all calls of all nodes, from now on, and how loud they are (text/event-stream)."""
+    @api.get("/events", response_class=Response, responses=STREAM)
+    async def follow_events() -> Response:
+        """What happens in all calls of all nodes, from now on, and how loud they are (text/event-stream).
+
+        Events as those of a call, with `call_id` and, where it has changed, the `record`; and `levels`, by call.
+        """
         return stream(store.watch.events())
 
-    @api.get("/calls/{call_id}/sip")
-    async def trace(call_id: str) -> Response:
-        """The SIP messages of a call and of its transfers, without credentials, as far as its node remembers them."""
+    async def messages(call_id: str) -> list[dict[str, Any]]:
         record = await whole(call_id)
-        ids = [record["sip_call_id"], *(event["data"].get("sip_call_id", "") for event in record["events"])]
+        ids = [record.get("sip_call_id", ""), *(one["data"].get("sip_call_id", "") for one in record["events"])]
         given = {"ids": [name for name in dict.fromkeys(ids) if name]}
-        node = record.get("node", store.me)
-        found = await control.order_node(node, "sip", given)
-        return answer({"object": "list", "data": found["messages"]})
+        return list((await control.order_node(record.get("node", store.me), "sip", given))["messages"])
 
-    @api.get("/calls/{call_id}/levels")
-    async def levels(call_id: str) -> Response:
+    @api.get("/calls/{call_id}/sip", response_model=SipMessages, responses=problems(404, 503, 504))
+    async def list_sip_messages(call_id: str) -> Response:
+        """The SIP messages of a call and of its transfers, without credentials, as far as its node remembers them."""
+        return SipMessages(data=timed(await messages(call_id))).respond()
+
+    @api.get(
+        "/calls/{call_id}/pcap",
+        response_class=Response,
+        responses={
+            200: {
+                "content": {"application/vnd.tcpdump.pcap": {"schema": {"type": "string", "format": "binary"}}},
+                "description": "For Wireshark.",
+            },
+            **problems(404, 503, 504),
+        },
+    )
+    async def get_pcap(call_id: str) -> Response:
+        """The same as a capture file: each message as one datagram, whatever it went over."""
+        kept = capture(Traced(**one) for one in await messages(call_id))
+        named = {"Content-Disposition": f'attachment; filename="{call_id}.pcap"'}
+        return Response(kept, headers=named, media_type="application/vnd.tcpdump.pcap")
+
+    @api.get("/calls/{call_id}/levels", response_model=Levels, responses=problems(404, 503))
+    async def get_levels(call_id: str) -> Response:
         """How loud caller and agent were from the answer on, in dBm0."""
         kept = control.levels.so_far(call_id)
         if not kept:
@@ -169,10 +244,21 @@ def router(gateway: Gateway) -> APIRouter:
                     kept = bytes.fromhex((await control.order("levels", call_id, {}))["levels"])
             kept = kept or await store.calls.levels(call_id)
         sides = [[byte - FLOOR for byte in kept[side::2]] for side in (0, 1)]
-        return answer({"samples_a_second": SAMPLES_A_SECOND, "floor": -FLOOR, "caller": sides[0], "agent": sides[1]})
+        return Levels(samples_a_second=SAMPLES_A_SECOND, floor=-FLOOR, caller=sides[0], agent=sides[1]).respond()
 
-    @api.get("/calls/{call_id}/recording")
-    async def recording(request: Request, call_id: str, file: str = "") -> Response:
+    @api.get(
+        "/calls/{call_id}/recording",
+        response_class=Response,
+        responses={
+            200: {
+                "content": {"audio/wav": {"schema": {"type": "string", "format": "binary"}}},
+                "description": "Two channels: the caller on the left, the agent on the right.",
+            },
+            206: {"description": "The part that Range asked for."},
+            **problems(404, 503, 504),
+        },
+    )
+    async def get_recording(request: Request, call_id: str, file: str = "") -> Response:
         """The recording as WAV, from whichever node has it; `file` names one where there are several."""
         record = await whole(call_id)
         names = [event["data"]["file"] for event in record["events"] if event["type"] == "recording_started"]
@@ -183,40 +269,52 @@ def router(gateway: Gateway) -> APIRouter:
             return FileResponse(path, media_type="audio/wav", filename=name, content_disposition_type="inline")
         return await _from_other(gateway, request, record)
 
-    command(api, gateway, "hangup", None, once)
-    for verb, body in COMMANDS.items():
-        command(api, gateway, verb, body, once)
+    for one in COMMANDS:
+        _add(api, gateway, one, once)
 
-    @api.delete("/calls/{call_id}", status_code=202)
-    async def end(call_id: str) -> dict[str, Any]:
+    @api.delete("/calls/{call_id}", status_code=202, response_model=Commanded, responses=problems(404, 503, 504))
+    async def end_call(call_id: str) -> Response:
         """The same as hangup."""
-        return _answer(await control.order("hangup", call_id, {}))
+        return Commanded(**_commanded(await control.order("hangup", call_id, {}))).respond(202)
 
     return api
 
 
-def command(api: APIRouter, gateway: Gateway, verb: str, body: type[BaseModel] | None, once: Any) -> None:
+def _add(api: APIRouter, gateway: Gateway, one: Command, once: Any) -> None:
     """POST /v1/calls/{call_id}/VERB."""
-    kind: Any = body or Nothing
 
-    async def do(request: Request, call_id: str, given: Any = None) -> Response:
-        wanted = given or kind()
+    async def do(request: Request, call_id: str, given: Any = None, idempotency_key: IdempotencyKey = "") -> Response:
+        wanted = given or one.body()
 
         async def work() -> dict[str, Any]:
-            return _answer(await gateway.control.order(verb, call_id, wanted.model_dump()))
+            return _commanded(await gateway.control.order(one.verb, call_id, wanted.model_dump()))
 
         done: Response = await once(request, wanted, work)
         return done
 
-    do.__annotations__["given"] = kind if body and body is not Switch and body is not Mute else kind | None
-    do.__name__, do.__doc__ = verb, DOCS[verb]
-    if body and body is not Switch and body is not Mute:
-        do.__defaults__ = None
-    api.add_api_route(f"/calls/{{call_id}}/{verb}", do, methods=["POST"], status_code=202)
+    do.__name__, do.__doc__ = one.name, one.doc
+    do.__annotations__["given"] = one.body | None if one.optional else one.body
+    if not one.optional:
+        do.__defaults__ = ("",)
+    api.add_api_route(
+        f"/calls/{{call_id}}/{one.verb}",
+        do,
+        methods=["POST"],
+        status_code=202,
+        response_model=Commanded,
+        responses=problems(404, 409, 503, 504),
+    )
 
 
-def _answer(record: dict[str, Any]) -> dict[str, Any]:
-    return {"call_id": record["call_id"], "state": record["state"], "agent": record.get("agent", "")}
+def told_as(told: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
+    """A first answer, as it is kept: `body` and `status`."""
+    kind = "application/problem+json" if told["status"] >= 400 else "application/json"
+    return JSONResponse(told["body"], told["status"], headers, kind)
+
+
+def _commanded(record: dict[str, Any]) -> dict[str, Any]:
+    told = Commanded(call_id=record["call_id"], state=record["state"], agent=record.get("agent", ""))
+    return told.model_dump(mode="json")
 
 
 def _as_it_is(call: Call | None, record: dict[str, Any]) -> dict[str, Any]:
@@ -232,7 +330,7 @@ async def _from_other(gateway: Gateway, request: Request, record: dict[str, Any]
     url = f"{node['http']}{request.url.path}"
     keep = {name: value for name, value in request.headers.items() if name == "range"}
     keep["authorization"] = f"Bearer {await gateway.store.access.peer_key()}"
-    client = httpx.AsyncClient(timeout=10.0)
+    client = http_client(10.0)
     try:
         answer = await client.send(
             client.build_request("GET", url, headers=keep, params=request.query_params), stream=True

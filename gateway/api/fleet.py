@@ -7,28 +7,58 @@ import time
 from collections import Counter
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import Response
+from pydantic import Field
 
 from gateway.api.auth import Keys
+from gateway.api.bodies import Body, EntryId
+from gateway.api.models import (
+    AgentList,
+    AuditList,
+    BanList,
+    DeadList,
+    Drained,
+    KeyList,
+    LiftedBan,
+    MadeKey,
+    Me,
+    NodeList,
+    Outbox,
+    RemovedKey,
+    Role,
+    TriedAgain,
+    TrunkList,
+    WebhookInfo,
+    WebhookList,
+    WebhookTest,
+    WebhookTests,
+)
+from gateway.api.openapi import problems
 from gateway.app import Gateway
+from gateway.delivery import deliver_test
 from gateway.errors import StoreUnavailable
+from gateway.records import timed
+from gateway.web import http_client
 
 
-class Drain(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class Drain(Body):
     on: bool = True
 
 
-class NewKey(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class NewKey(Body):
     name: str = Field(min_length=1, max_length=100)
-    role: str = "read"
+    role: Role = "read"
 
 
-class Again(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class Again(Body):
     limit: int = Field(default=1000, ge=1, le=10000)
+
+
+class TestHook(Body):
+    """`name`: only this webhook; empty: all of them."""
+
+    name: str = ""
 
 
 def router(gateway: Gateway, keys: Keys) -> APIRouter:
@@ -44,20 +74,33 @@ def router(gateway: Gateway, keys: Keys) -> APIRouter:
             others = []
         return sorted([me, *others], key=lambda one: str(one["id"]))
 
-    @api.get("/nodes", tags=["nodes"])
-    async def nodes() -> dict[str, Any]:
-        """Every node that is alive, with its calls and its problems; `me` is the one that answers."""
-        return {"object": "list", "data": await known(), "me": store.me}
+    @api.get("/me", tags=["keys"], response_model=Me)
+    async def get_me(request: Request) -> Response:
+        """Whose key this is, and what it may: for a page that shows no more than that."""
+        who = request.state.principal
+        return Me(id=who.key_id, name=who.name, role=who.role).respond()
 
-    @api.post("/nodes/{node}/drain", status_code=202, tags=["nodes"])
-    async def drain(node: str, body: Drain | None = None) -> dict[str, Any]:
+    @api.get("/nodes", tags=["nodes"], response_model=NodeList)
+    async def list_nodes() -> Response:
+        """Every node that is alive, with its calls and its problems; `me` is the one that answers."""
+        return NodeList(data=timed(await known()), me=store.me).respond()
+
+    @api.post(
+        "/nodes/{node}/drain",
+        status_code=202,
+        tags=["nodes"],
+        response_model=Drained,
+        responses=problems(404, 503, 504),
+    )
+    async def drain_node(node: str, body: Drain | None = None) -> Response:
         """Have a node take no new calls, or take them again. Its calls go on, and the process with them."""
         if node not in {one["id"] for one in await known()}:
             raise HTTPException(404, f"there is no node {node}")
-        return await gateway.control.order_node(node, "drain", {"on": body.on if body else True})
+        told = await gateway.control.order_node(node, "drain", {"on": body.on if body else True})
+        return Drained(**told).respond(202)
 
-    @api.get("/agents", tags=["agents"])
-    async def agents() -> dict[str, Any]:
+    @api.get("/agents", tags=["agents"], response_model=AgentList)
+    async def list_agents() -> Response:
         """Who answers here, and how many calls each has on all nodes."""
         live = sum((Counter(one["agents"]) for one in await known()), Counter[str]())
         rows = []
@@ -77,10 +120,10 @@ def router(gateway: Gateway, keys: Keys) -> APIRouter:
                     "max_calls": definition.max_calls,
                 }
             )
-        return {"object": "list", "data": rows}
+        return AgentList(data=rows).respond()  # type: ignore[arg-type]
 
-    @api.get("/trunks", tags=["trunks"])
-    async def trunks() -> dict[str, Any]:
+    @api.get("/trunks", tags=["trunks"], response_model=TrunkList)
+    async def list_trunks() -> Response:
         """Who may call and be called, how many calls there are on all nodes, and whether we are registered."""
         found = await known()
         live = sum((Counter(one["trunks"]) for one in found), Counter[str]())
@@ -92,79 +135,98 @@ def router(gateway: Gateway, keys: Keys) -> APIRouter:
                 wrong = {node: problem for node, problem in told.items() if problem}
                 row |= {"registered": not wrong, "problem": "; ".join(f"{at}: {why}" for at, why in wrong.items())}
             rows.append(row)
-        return {"object": "list", "data": rows}
+        return TrunkList(data=rows).respond()  # type: ignore[arg-type]
 
-    async def of_all(verb: str, given: dict[str, Any]) -> dict[str, dict[str, Any]]:
-        """What every node answers; those that do not are left out."""
-        nodes = [str(one["id"]) for one in await known()]
-        asked = [gateway.control.order_node(node, verb, given) for node in nodes]
-        answers = await asyncio.gather(*asked, return_exceptions=True)
-        return {node: one for node, one in zip(nodes, answers, strict=True) if isinstance(one, dict)}
-
-    @api.get("/bans", tags=["trunks"])
-    async def bans() -> dict[str, Any]:
+    @api.get("/bans", tags=["trunks"], response_model=BanList)
+    async def list_bans() -> Response:
         """Addresses, and accounts at them, that SIP is not listened to from for `seconds` more, on all nodes."""
-        found = await of_all("bans", {})
+        found = await gateway.control.of_all("bans", {})
         rows = [{"node": node, **one} for node, answer in found.items() for one in answer["bans"]]
-        return {"object": "list", "data": rows}
+        return BanList(data=rows).respond()  # type: ignore[arg-type]
 
-    @api.delete("/bans/{address}", tags=["trunks"])
-    async def lift_ban(address: str, account: str = "") -> dict[str, Any]:
+    @api.delete("/bans/{address}", tags=["trunks"], response_model=LiftedBan, responses=problems(404))
+    async def lift_ban(address: str, account: str = "") -> Response:
         """Listen to an address again, or only to one account there."""
-        found = await of_all("lift_ban", {"address": address, "account": account})
+        found = await gateway.control.of_all("lift_ban", {"address": address, "account": account})
         lifted = sum(int(answer["lifted"]) for answer in found.values())
         if not lifted:
             raise HTTPException(404, f"nothing is banned at {address}" + (f" for {account}" if account else ""))
-        return {"address": address, "account": account, "lifted": lifted}
+        return LiftedBan(address=address, account=account, lifted=lifted).respond()
 
-    @api.get("/keys", tags=["keys"])
-    async def list_keys() -> dict[str, Any]:
+    @api.get("/keys", tags=["keys"], response_model=KeyList, responses=problems(503))
+    async def list_keys() -> Response:
         """The API keys, without their secrets."""
         found = await store.access.keys()
         rows = [
             {"id": name, **{key: row[key] for key in ("name", "role", "created_at")}} for name, row in found.items()
         ]
-        return {"object": "list", "data": sorted(rows, key=lambda row: float(row["created_at"]))}
+        return KeyList(data=timed(sorted(rows, key=lambda row: float(row["created_at"])))).respond()
 
-    @api.post("/keys", status_code=201, tags=["keys"])
-    async def add_key(body: NewKey) -> dict[str, Any]:
+    @api.post("/keys", status_code=201, tags=["keys"], response_model=MadeKey, responses=problems(503))
+    async def add_key(body: NewKey) -> Response:
         """A new key, which is shown this once."""
-        try:
-            key_id, key = await store.access.add_key(body.name, body.role, time.time())
-        except ValueError as error:
-            raise HTTPException(422, f"role: {error}") from error
+        key_id, key = await store.access.add_key(body.name, body.role, time.time())
         keys.forget()
-        return {"id": key_id, "name": body.name, "role": body.role, "key": key}
+        return MadeKey(id=key_id, name=body.name, role=body.role, key=key).respond(201)
 
-    @api.delete("/keys/{key_id}", tags=["keys"])
-    async def remove_key(key_id: str) -> dict[str, Any]:
+    @api.delete("/keys/{key_id}", tags=["keys"], response_model=RemovedKey, responses=problems(404, 503))
+    async def remove_key(key_id: str) -> Response:
         """From now on nobody may use it: on other nodes within five seconds."""
         if not await store.access.remove_key(key_id):
             raise HTTPException(404, f"there is no key {key_id}")
         keys.forget()
-        return {"id": key_id, "removed": True}
+        return RemovedKey(id=key_id).respond()
 
-    @api.get("/audit", tags=["keys"])
-    async def audit(before: str = "", limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> dict[str, Any]:
+    @api.get("/audit", tags=["keys"], response_model=AuditList, responses=problems(503))
+    async def list_audit(before: EntryId = "", limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Response:
         """Who asked for what, and what came of it, the latest first."""
         found = await store.access.audit(before, limit)
-        return {"object": "list", "data": found, "next": found[-1]["id"] if len(found) == limit else ""}
+        return AuditList(data=timed(found), next=found[-1]["id"] if len(found) == limit else "").respond()
 
-    @api.get("/outbox", tags=["outbox"])
-    async def outbox() -> dict[str, Any]:
+    @api.get("/outbox", tags=["outbox"], response_model=Outbox, responses=problems(503))
+    async def get_outbox() -> Response:
         """How much waits to be delivered, and how much was given up."""
         waiting, dead = await store.outbox.lengths()
-        return {"waiting": waiting, "dead": dead}
+        return Outbox(waiting=waiting, dead=dead).respond()
 
-    @api.get("/outbox/dead", tags=["outbox"])
-    async def dead(after: str = "", limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> dict[str, Any]:
+    @api.get("/outbox/dead", tags=["outbox"], response_model=DeadList, responses=problems(503))
+    async def list_dead_letters(after: EntryId = "", limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Response:
         """What was given up, and why, the oldest first."""
         found = [{"id": name, **one} for name, one in await store.outbox.dead(after, limit)]
-        return {"object": "list", "data": found, "next": found[-1]["id"] if len(found) == limit else ""}
+        return DeadList(data=found, next=str(found[-1]["id"]) if len(found) == limit else "").respond()  # type: ignore[arg-type]
 
-    @api.post("/outbox/dead/again", status_code=202, tags=["outbox"])
-    async def again(body: Again | None = None) -> dict[str, Any]:
+    @api.post(
+        "/outbox/dead/again", status_code=202, tags=["outbox"], response_model=TriedAgain, responses=problems(503)
+    )
+    async def retry_dead_letters(body: Again | None = None) -> Response:
         """Try to deliver it again."""
-        return {"again": await store.outbox.dig_up((body or Again()).limit)}
+        return TriedAgain(again=await store.outbox.dig_up((body or Again()).limit)).respond(202)
+
+    @api.get("/webhooks", tags=["webhooks"], response_model=WebhookList)
+    async def list_webhooks() -> Response:
+        """Who is told of calls, as the configuration says; without what signs."""
+        hooks = gateway.settings.delivery.webhooks
+        return WebhookList(
+            data=[
+                WebhookInfo(name=one.name, url=one.url, signed=bool(one.secret), events=list(one.events))
+                for one in hooks
+            ]
+        ).respond()
+
+    @api.post("/webhooks/test", tags=["webhooks"], response_model=WebhookTests, responses=problems(404))
+    async def test_webhooks(body: TestHook | None = None) -> Response:
+        """Deliver `webhook.test` now, once, and say what became of it: whatever events a webhook has asked for."""
+        wanted = (body or TestHook()).name
+        hooks = [one for one in gateway.settings.delivery.webhooks if wanted in ("", one.name)]
+        if not hooks:
+            raise HTTPException(404, f"there is no webhook {wanted!r}" if wanted else "no webhooks are configured")
+        async with http_client() as client:
+            told = await asyncio.gather(*(deliver_test(one, client) for one in hooks))
+        return WebhookTests(
+            data=[
+                WebhookTest(name=one.name, url=one.url, delivered=not problem, problem=problem, ms=ms)
+                for one, (problem, ms) in zip(hooks, told, strict=True)
+            ]
+        ).respond()
 
     return api

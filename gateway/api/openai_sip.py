@@ -21,6 +21,7 @@ from starlette.websockets import WebSocketDisconnect
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from gateway.api.openapi import problems
 from gateway.api.problems import about
 from gateway.app import Gateway
 from gateway.bridge import Call
@@ -30,11 +31,23 @@ BACKLOG = 1000
 """Events that a watcher may be behind; one that is further behind is let go."""
 
 
-class Reject(BaseModel):
+DONE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Done; the body is empty."},
+    **problems(404, 409, 503, 504),
+}
+SESSION = {
+    "requestBody": {
+        "description": "A session as OpenAI's SIP connector takes it; what it leaves out is as the agent's file says.",
+        "content": {"application/json": {"schema": {"type": "object", "additionalProperties": True}}},
+    }
+}
+
+
+class Reject(BaseModel, strict=True):
     status_code: int = Field(default=603, ge=300, le=699)
 
 
-class Refer(BaseModel):
+class Refer(BaseModel, strict=True):
     target_uri: str = Field(min_length=1, max_length=300)
 
 
@@ -53,8 +66,8 @@ def router(gateway: Gateway) -> APIRouter:
             return JSONResponse(body, refused.status_code, media_type="application/problem+json")
         return Response(status_code=200)
 
-    @api.post("/calls/{call_id}/accept")
-    async def accept(request: Request, call_id: str) -> Response:
+    @api.post("/calls/{call_id}/accept", response_class=Response, responses=DONE, openapi_extra=SESSION)
+    async def openai_accept_call(request: Request, call_id: str) -> Response:
         """Answer the call with this session; what it leaves out is as the agent's file says."""
         try:
             session = orjson.loads(await request.body() or b"{}")
@@ -64,18 +77,18 @@ def router(gateway: Gateway) -> APIRouter:
             raise BadCommand("body", "has to be a session object")
         return await done("accept", call_id, {"session": session})
 
-    @api.post("/calls/{call_id}/reject")
-    async def reject(call_id: str, body: Reject | None = None) -> Response:
+    @api.post("/calls/{call_id}/reject", response_class=Response, responses=DONE)
+    async def openai_reject_call(call_id: str, body: Reject | None = None) -> Response:
         """Refuse the call, by 603 where no other status is given."""
         return await done("reject", call_id, (body or Reject()).model_dump())
 
-    @api.post("/calls/{call_id}/refer")
-    async def refer(call_id: str, body: Refer) -> Response:
+    @api.post("/calls/{call_id}/refer", response_class=Response, responses=DONE)
+    async def openai_refer_call(call_id: str, body: Refer) -> Response:
         """Put the caller through to `target_uri`, sip: or tel:."""
         return await done("transfer", call_id, {"to": body.target_uri, "attended": False})
 
-    @api.post("/calls/{call_id}/hangup")
-    async def hangup(call_id: str) -> Response:
+    @api.post("/calls/{call_id}/hangup", response_class=Response, responses=DONE)
+    async def openai_hangup_call(call_id: str) -> Response:
         """End the call."""
         return await done("hangup", call_id, {})
 

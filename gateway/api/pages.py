@@ -1,7 +1,11 @@
-"""The dashboard: a page, its styles and scripts, as they lie in `dashboard/`. It asks the API like anybody else."""
+"""Pages: the dashboard, whose files lie in `dashboard/`, and the description of the API to be read and tried.
+
+The dashboard asks the API like anybody else. Nothing comes from elsewhere.
+"""
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -27,10 +31,23 @@ class _Files(StaticFiles):
 
 
 def install(api: FastAPI) -> None:
-    """The page at /, the rest under /dashboard/."""
+    """The dashboard at / and /dashboard/, the API's description at /docs and /docs/."""
 
     @api.get("/", include_in_schema=False)
     async def page() -> Response:
         return FileResponse(FOLDER / "index.html", headers=HEADERS)
 
+    @api.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return FileResponse(FOLDER / "docs.html", headers=HEADERS)
+
     api.mount("/dashboard", _Files(directory=FOLDER))
+    api.mount("/docs", _Files(directory=_swagger()))
+
+
+def _swagger() -> Path:
+    """Swagger UI as a package brings it, which is not imported for that."""
+    spec = find_spec("fastapi_offline")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "static"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -45,6 +46,28 @@ def about(error: errors.GatewayError) -> JSONResponse:
     return problem(status, text, {"Retry-After": "5"} if status == 503 else {}, **more)
 
 
+def methods_of(api: FastAPI, path: str) -> set[str]:
+    """All that a path takes (RFC 9110 section 10.2.1), by the OpenAPI document: each route knows only its own."""
+    return {
+        method.upper()
+        for template, operations in api.openapi()["paths"].items()
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path)
+        for method in operations
+    }
+
+
+def _field(one: dict[str, Any]) -> str:
+    """Where it is, without the part of the request that it is in."""
+    steps = [str(step) for step in one["loc"] if step not in ("body", "query", "path", "header")]
+    return ".".join(steps) if steps and one["type"] != "json_invalid" else "body"
+
+
+def _sentence(one: dict[str, Any]) -> str:
+    """What pydantic says of a field, for people."""
+    text = str(one["msg"]).removeprefix("Value error, ")
+    return f"{text}, not {str(one['input'])[:60]!r}" if one["type"] in ("literal_error", "enum") else text
+
+
 def install(api: FastAPI) -> None:
     """Every error of the API becomes one of these."""
 
@@ -54,14 +77,17 @@ def install(api: FastAPI) -> None:
 
     async def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        found = [
-            {"field": ".".join(str(step) for step in one["loc"] if step != "body") or "body", "problem": one["msg"]}
-            for one in error.errors()
-        ]
+        found = [{"field": _field(one), "problem": _sentence(one)} for one in error.errors()]
         return problem(422, "; ".join(f"{one['field']}: {one['problem']}" for one in found), errors=found)
 
     async def refused(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
+        if error.status_code == 405:
+            allowed = sorted(methods_of(api, request.url.path)) or ["GET"]
+            return problem(405, f"{request.method} is not for this; these are: {', '.join(allowed)}",
+                           {"Allow": ", ".join(allowed)})  # fmt: skip
+        if error.status_code == 400 and request.method in ("POST", "PUT", "PATCH"):  # bytes that are no text
+            return problem(422, "body: is not JSON in UTF-8", errors=[{"field": "body", "problem": "is not JSON"}])
         return problem(error.status_code, str(error.detail), error.headers)
 
     async def bug(request: Request, error: Exception) -> JSONResponse:

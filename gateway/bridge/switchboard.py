@@ -14,9 +14,9 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import structlog
+from httpx import AsyncClient
 from numpy.typing import NDArray
 
 from gateway.agents import Agent, with_changes
@@ -47,6 +47,7 @@ from gateway.realtime import Health, Pool, Provider
 from gateway.records import RETRY_AFTER, CallEvent, Party
 from gateway.rtp import Gather, MediaClock, MediaSettings, PortPool
 from gateway.sip import Callee, Event, Incoming, NameAddr, Session, SipSettings, Trunk, UserAgent, check_order, claims
+from gateway.web import http_client
 
 log = structlog.get_logger("gateway.calls")
 
@@ -314,9 +315,9 @@ class Switchboard:
         return agent
 
     @cached_property
-    def web(self) -> httpx.AsyncClient:
+    def web(self) -> AsyncClient:
         """For asking applications; made when the first is asked, for it costs some 20 ms."""
-        return httpx.AsyncClient()
+        return http_client()
 
     @property
     def providers(self) -> Mapping[str, Provider]:

@@ -1,7 +1,23 @@
 """What is told to others: webhooks, and the records of calls. This is the room's door."""
 
-from gateway.delivery.courier import Courier, Receiver
+from gateway.delivery.courier import ERASE, Courier, Receiver
 from gateway.delivery.jsonl import RecordFile
-from gateway.delivery.webhooks import WebhookReceiver, WebhookSettings, entries_for
+from gateway.delivery.webhooks import (
+    WebhookReceiver,
+    WebhookSettings,
+    deliver_test,
+    entries_for,
+    entries_for_erased,
+)
 
-__all__ = ["Courier", "Receiver", "RecordFile", "WebhookReceiver", "WebhookSettings", "entries_for"]
+__all__ = [
+    "ERASE",
+    "Courier",
+    "Receiver",
+    "RecordFile",
+    "WebhookReceiver",
+    "WebhookSettings",
+    "deliver_test",
+    "entries_for",
+    "entries_for_erased",
+]

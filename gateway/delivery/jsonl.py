@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -43,6 +46,33 @@ class RecordFile:
                 file.write(line)
         except OSError as error:
             log.error("records.not_written", path=str(self._path), problem=str(error), record=line.decode()[:200])
+
+    async def remove(self, unwanted: Callable[[dict[str, Any]], bool]) -> list[str]:
+        """Leave out the lines of these records; the ids of their calls. Lines that are no JSON stay."""
+        return await asyncio.wrap_future(self._thread.submit(self._remove, unwanted))
+
+    def _remove(self, unwanted: Callable[[dict[str, Any]], bool]) -> list[str]:
+        gone = []
+        kept = self._path.with_name(f"{self._path.name}.kept")
+        try:
+            with self._path.open("rb") as old, kept.open("wb") as new:
+                os.fchmod(new.fileno(), os.fstat(old.fileno()).st_mode & 0o7777)
+                for line in old:
+                    try:
+                        record = orjson.loads(line)
+                    except orjson.JSONDecodeError:
+                        record = None
+                    if isinstance(record, dict) and unwanted(record):
+                        gone.append(str(record.get("call_id") or ""))
+                    else:
+                        new.write(line)
+            kept.replace(self._path) if gone else kept.unlink()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            log.error("records.not_erased", path=str(self._path), problem=str(error))
+            raise
+        return gone
 
     def close(self) -> None:
         self._thread.shutdown()

@@ -11,7 +11,7 @@ import asyncpg
 import orjson
 import structlog
 
-from gateway.delivery.courier import Never
+from gateway.delivery.courier import ERASE, Never
 from gateway.delivery.jsonl import full_record
 from gateway.errors import StoreUnavailable
 
@@ -52,29 +52,61 @@ ON CONFLICT (call_id) DO UPDATE SET
 """
 
 
-class PostgresReceiver:
-    """`read` gives a call's record with its events, from Redis."""
+_USER = "split_part(split_part({}, ':', 2), '@', 1)"
+_NUMBER = f"regexp_replace(regexp_replace({_USER}, '[-.() /]', '', 'g'), '^([+]|00)', '')"
+"""As `gateway.retention.plain` has it."""
 
-    def __init__(self, url: str, read: Callable[[str], Awaitable[dict[str, Any] | None]]) -> None:
-        self._url, self._read = url, read
+_ERASE = f"""
+DELETE FROM calls WHERE call_id = ANY($1::text[])
+    OR ($2 <> '' AND $2 IN (lower({_NUMBER.format("caller")}), lower({_NUMBER.format("called")})))
+RETURNING call_id
+"""
+
+
+class PostgresReceiver:
+    """`read` gives a call's record with its events, from Redis. `on_erased` hears whose rows were erased."""
+
+    def __init__(
+        self,
+        url: str,
+        read: Callable[[str], Awaitable[dict[str, Any] | None]],
+        on_erased: Callable[[list[str]], Awaitable[None]] | None = None,
+    ) -> None:
+        self._url, self._read, self._on_erased = url, read, on_erased
         self._pool: Any = None
         self._opening = asyncio.Lock()
 
     async def deliver(self, call_id: str, body: str) -> str:
         try:
+            if body.startswith(ERASE):
+                await self._erase(**orjson.loads(body.removeprefix(ERASE)))
+                return ""
             record = await self._read(call_id)
-        except StoreUnavailable as error:
-            return str(error)
-        if record is None:
-            raise Never(f"Redis has no record of {call_id} any more")
-        try:
+            if record is None:
+                raise Never(f"Redis has no record of {call_id} any more")
             pool = await self._connected()
             await pool.execute(_INSERT, *row_of(full_record(record, record.pop("events"))))
+        except StoreUnavailable as error:
+            return str(error)
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
             raise Never(f"PostgreSQL does not take it: {error}") from error
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
             return f"PostgreSQL: {type(error).__name__}: {error}"
         return ""
+
+    async def _erase(self, ids: list[str], number: str) -> None:
+        pool = await self._connected()
+        rows = await pool.fetch(_ERASE, ids, number)
+        if self._on_erased and rows:
+            await self._on_erased([row["call_id"] for row in rows])
+
+    async def expire(self, seconds: float) -> None:
+        """Erase the rows of calls that ended longer ago."""
+        try:
+            pool = await self._connected()
+            await pool.execute("DELETE FROM calls WHERE ended_at < now() - make_interval(secs => $1)", seconds)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            log.error("records.not_expired", problem=f"{type(error).__name__}: {error}")
 
     async def _connected(self) -> Any:
         async with self._opening:

@@ -7,6 +7,8 @@ at that time as `call`. Events of one call come in order. What is not answered b
 from __future__ import annotations
 
 import hashlib
+import secrets
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +18,7 @@ from standardwebhooks import Webhook
 
 from gateway.bridge.webhook import signed
 from gateway.delivery.courier import Never
-from gateway.records import CallEvent
+from gateway.records import CallEvent, iso, timed
 
 KINDS = (
     "call.ringing",
@@ -26,6 +28,7 @@ KINDS = (
     "call.tool",
     "call.recording.ready",
     "call.ended",
+    "record.erased",
 )
 
 _OF_EVENTS = {
@@ -66,15 +69,8 @@ def entries_for(hooks: tuple[WebhookSettings, ...], event: CallEvent, record: di
         wanted = [hook for hook in hooks if kind in hook.events]
         if not wanted:
             continue
-        what = f"{event.call_id} {kind} {event.at!r}"
-        body = orjson.dumps(
-            {
-                "id": f"evt_{hashlib.sha256(what.encode()).hexdigest()[:24]}",
-                "type": kind,
-                "created_at": event.at,
-                "data": {"call_id": event.call_id, **event.data, "call": record},
-            }
-        ).decode()
+        data = {"call_id": event.call_id, **event.data, "call": timed(record)}
+        body = _body(f"{event.call_id} {kind} {event.at!r}", kind, event.at, data)
         found += [{"for": f"webhook:{hook.name}", "call_id": event.call_id, "body": body} for hook in wanted]
     return found
 
@@ -103,3 +99,28 @@ class WebhookReceiver:
         if answer.status_code == 410:  # as Standard Webhooks says: do not come again
             raise Never(f"{settings.url} answered with 410")
         return f"{settings.url} answered with {answer.status_code}"
+
+
+def entries_for_erased(hooks: tuple[WebhookSettings, ...], call_id: str, now: float) -> list[dict[str, str]]:
+    """That a call's record is gone: whoever was told of the call should forget it too."""
+    body = _body(f"{call_id} record.erased {now!r}", "record.erased", now, {"call_id": call_id})
+    wanted = [hook for hook in hooks if "record.erased" in hook.events]
+    return [{"for": f"webhook:{hook.name}", "call_id": call_id, "body": body} for hook in wanted]
+
+
+async def deliver_test(settings: WebhookSettings, client: httpx.AsyncClient) -> tuple[str, int]:
+    """One delivery of `webhook.test`: what went wrong, empty where it arrived, and after how many ms."""
+    body = _body(secrets.token_hex(8), "webhook.test", time.time(), {"name": settings.name})
+    began = time.monotonic()
+    try:
+        problem = await WebhookReceiver(settings, client).deliver("", body)
+    except Never as never:
+        problem = str(never)
+    return problem, round((time.monotonic() - began) * 1000)
+
+
+def _body(what: str, kind: str, at: float, data: dict[str, Any]) -> str:
+    """`what` makes the id: the same event has the same each time."""
+    event_id = f"evt_{hashlib.sha256(what.encode()).hexdigest()[:24]}"
+    times = {"created_at": at, "created_time": iso(at)}
+    return orjson.dumps({"id": event_id, "type": kind, **times, "data": data}).decode()

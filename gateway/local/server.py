@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import orjson
 import structlog
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -29,6 +28,7 @@ from gateway.local.faults import GARBAGE, Faults, parse
 from gateway.local.mouth import mouth
 from gateway.local.script import Script
 from gateway.local.session import Parts, Session
+from gateway.web import http_client
 
 PATHS = frozenset({"/v1/realtime", "/realtime", "/openai/v1/realtime", "/api/v1/realtime/session"})
 MAX_EVENT = 16 * 1024 * 1024  # bytes: the 15 MiB of an append that OpenAI takes, and its envelope
@@ -204,7 +204,7 @@ async def _think(
     assert chat is not None
     loop, calls, problem = asyncio.get_running_loop(), tuple[tuple[str, dict[str, Any]], ...](), ""
     try:
-        async with httpx.AsyncClient() as client:
+        async with http_client() as client:
             async for thought in think(chat, body, client):
                 calls = thought.calls
                 if thought.sentence:

@@ -169,7 +169,7 @@ class Client:
                 if not isinstance(error, ProviderRefused):
                     self._health.failed(provider.name)
                 elif error.account:
-                    self._health.failed(provider.name, refused=True)
+                    self._health.failed(provider.name, refused=f"{error.problem}; {error.fix}")
                 errors.append(error)
                 self._on_event(Unreached(provider.name, str(error)))
             else:
@@ -300,7 +300,7 @@ class Client:
     def _receive(self, event: Event) -> None:
         if isinstance(event, ProviderFault):
             if event.severity is Severity.FATAL and event.code in REFUSED:
-                self._health.failed(self.provider, refused=True)
+                self._health.failed(self.provider, refused=event.message or event.code)
             if event.about == "session.update":
                 self.choices = self._before  # the whole update was refused
                 if self._link:
@@ -326,7 +326,7 @@ class Client:
             return  # something else is being said by now
         self._failures = 0
         self._note_failure(link.provider.name, FAILED_TWICE)
-        self._health.failed(link.provider.name, refused=hopeless)
+        self._health.failed(link.provider.name, refused=(event.problem or event.code) if hopeless else "")
         link.session.owe()
         link.give_up(f"the response failed: {event.problem or event.status}")
 

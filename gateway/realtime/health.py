@@ -27,6 +27,7 @@ class _State:
     rest: float = SHORTEST
     until: float = 0.0  # it is left alone
     trial: float = 0.0  # until when somebody is trying it
+    refusal: str = ""  # its words, where it says no to all of us: to the key, or for lack of money
 
 
 SESSIONS_A_SECOND, SESSIONS_AT_ONCE = 20.0, 100.0
@@ -73,9 +74,16 @@ class Health:
     def succeeded(self, name: str) -> None:
         self._states.pop(name, None)
 
-    def failed(self, name: str, refused: bool = False) -> None:
-        """`refused`: it answered, and said no; what helps is not to ask again soon."""
+    @property
+    def refused(self) -> dict[str, str]:
+        """Providers that say no to all of us, and why; one that is to be tried again is given another chance."""
+        now = self._now()
+        return {name: state.refusal for name, state in self._states.items() if state.refusal and state.until > now}
+
+    def failed(self, name: str, refused: str = "") -> None:
+        """`refused`: it answered, and said no, in these words; what helps is not to ask again soon."""
         state = self._states.setdefault(name, _State())
+        state.refusal = refused
         state.failures += FAILURES if refused else 1
         if state.failures >= FAILURES:
             if state.until:

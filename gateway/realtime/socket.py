@@ -21,6 +21,8 @@ from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
+from gateway import USER_AGENT
+
 try:
     from websockets.speedups import apply_mask
 except ImportError:  # no compiler where it was installed
@@ -54,6 +56,7 @@ class WebSocket(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         request = self._protocol.connect()
+        request.headers["User-Agent"] = USER_AGENT
         request.headers.update(self._headers)
         self._protocol.send_request(request)
         self._flush()

@@ -23,8 +23,10 @@ from gateway.sip.media_address import UNSPECIFIED, names_in
 from gateway.sip.offer import Agreed, AudioFormat, LocalMedia, accept_answer, make_answer, make_offer
 from gateway.sip.outgoing import Order, check_headers, check_order
 from gateway.sip.passport import claims
+from gateway.sip.pcap import capture
 from gateway.sip.sdp import parse as parse_sdp
 from gateway.sip.session import Session
+from gateway.sip.trace import Traced
 from gateway.sip.transport import TlsSettings
 from gateway.sip.trunks import Trunk
 from gateway.sip.uri import Uri
@@ -57,10 +59,12 @@ __all__ = [
     "Session",
     "SipSettings",
     "TlsSettings",
+    "Traced",
     "Trunk",
     "Uri",
     "UserAgent",
     "accept_answer",
+    "capture",
     "check_headers",
     "check_order",
     "claims",

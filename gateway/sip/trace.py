@@ -20,12 +20,13 @@ _CALL_ID = re.compile(rb"^(?:call-id|i)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE |
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """One message. `at` in s on the clock of whoever noted it; `what` is sent or received."""
+    """One message. `at` in s on the clock of whoever noted it; `what` is sent or received; `local` is address:port."""
 
     at: float
     what: str
     peer: str
     message: str
+    local: str = ""
 
 
 class Trace:
@@ -47,7 +48,10 @@ class Trace:
             messages = self._known[call_id] = deque(maxlen=MAX_MESSAGES)
             if len(self._known) > self._calls:
                 self._known.popitem(last=False)
-        messages.append(Traced(at, what, str(flow), readable(data)))
+        messages.append(Traced(at, what, str(flow), readable(data), f"{flow.local[0]}:{flow.local[1]}"))
+
+    def forget(self, call_id: str) -> None:
+        self._known.pop(call_id, None)
 
     def of(self, call_id: str) -> list[Traced]:
         """By the Call-ID of SIP."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import orjson
@@ -120,11 +120,47 @@ class Calls:
     async def events(self, call_id: str, after: str, limit: int) -> list[dict[str, Any]]:
         """Events after the one whose `id` is `after`, in order. Raises ValueError where that is no id."""
         _check_id(after)
+        return [_event(entry_id, entry) for entry_id, entry in await self._entries(keys.events(call_id), after, limit)]
+
+    async def erase(self, call_ids: Collection[str]) -> None:
+        """All that is here of these calls, which have ended; and their ids for nodes that may have more of them."""
+        if not call_ids:
+            return
         try:
-            entries = await self._redis.xrange(keys.events(call_id), f"({after}" if after else "-", count=limit)
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                for call_id in call_ids:
+                    pipeline.delete(keys.call(call_id), keys.events(call_id), keys.levels(call_id))
+                    pipeline.zrem(keys.ENDED, call_id)
+                    pipeline.xadd(keys.ERASED, {"call_id": call_id}, maxlen=keys.MAX_ERASED)
+                await pipeline.execute()
+            for stream in (keys.EVENTS, keys.OUTBOX, keys.DEAD):
+                await self._erase_from(stream, [call_id.encode() for call_id in call_ids])
         except AWAY as error:
             raise StoreUnavailable(self._url, str(error)) from error
-        return [_event(entry_id, entry) for entry_id, entry in entries]
+
+    async def _erase_from(self, stream: str, call_ids: list[bytes]) -> None:
+        """Entries that name one of them, page by page."""
+        after = "-"
+        while entries := await self._redis.xrange(stream, after, count=500):
+            unwanted = [
+                entry_id
+                for entry_id, entry in entries
+                if any(call_id in value for call_id in call_ids for value in entry.values())
+            ]
+            if unwanted:
+                await self._redis.xdel(stream, *unwanted)
+            after = f"({entries[-1][0].decode()}"
+
+    async def erased_after(self, entry_id: str) -> tuple[list[str], str]:
+        """Calls that were erased behind that entry, and the last entry."""
+        found = await self._entries(keys.ERASED, entry_id, 1000)
+        return [entry[b"call_id"].decode() for _, entry in found], found[-1][0].decode() if found else entry_id
+
+    async def _entries(self, stream: str, after: str, count: int) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        try:
+            return list(await self._redis.xrange(stream, f"({after}" if after else "-", count=count))
+        except AWAY as error:
+            raise StoreUnavailable(self._url, str(error)) from error
 
     async def levels(self, call_id: str) -> bytes:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -65,7 +66,8 @@ class Commands:
                 await asyncio.sleep(0.5)
                 continue
             now_ms = _milliseconds(time)
-            for _, entry_id, fields in entries_of(found):
+            taken = entries_of(found)
+            for _, entry_id, fields in taken:
                 last = entry_id.decode()
                 try:
                     command = orjson.loads(fields[b"command"])
@@ -79,6 +81,9 @@ class Commands:
                 task = asyncio.get_running_loop().create_task(self._do(command, handle))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
+            if taken:  # what was to be said, to whom, and whose records to erase is nobody's business any more
+                with suppress(*AWAY):
+                    await self._redis.xdel(stream, *(entry_id for _, entry_id, _ in taken))
 
     async def _do(self, command: dict[str, Any], handle: Handle) -> None:
         try:

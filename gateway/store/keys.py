@@ -18,6 +18,7 @@
 | `{gateway}:outbox:dead` | stream | what was given up | trimmed | 10,000 entries |
 | `{gateway}:outbox:courier` | string | the node that delivers now | `LEASE_SECONDS` after its last word | one name |
 | `{gateway}:idempotency:KEY` | string | the first answer to a request | 24 h | 1 KB |
+| `{gateway}:erased` | stream | ids of calls whose records were erased, for nodes that were away | trimmed | 10,000 entries |
 | `{gateway}:keys` | hash | API keys: who, what they may, SHA-256 of the secret | until removed | one field a key |
 | `{gateway}:peer` | string | what nodes show each other for what they ask on behalf of a client | for ever | 43 bytes |
 | `{gateway}:audit` | stream | who asked for what, and what came of it | trimmed | 10,000 entries |
@@ -41,6 +42,7 @@ DEAD = f"{PREFIX}:outbox:dead"
 COURIER = f"{PREFIX}:outbox:courier"
 KEYS = f"{PREFIX}:keys"
 AUDIT = f"{PREFIX}:audit"
+ERASED = f"{PREFIX}:erased"
 PEER = f"{PREFIX}:peer"
 
 MAX_EVENTS = 2000
@@ -53,6 +55,7 @@ MAX_COMMANDS = 1000
 MAX_OUTBOX = 1_000_000
 MAX_DEAD = 10_000
 MAX_AUDIT = 10_000
+MAX_ERASED = 10_000
 
 LEASE_SECONDS = 10.0
 """For which a node is believed alive after each word of it."""

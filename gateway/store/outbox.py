@@ -79,6 +79,11 @@ class Outbox:
         lost = int(await self._ask("XTRIM", keys.OUTBOX, "MAXLEN", keys.MAX_OUTBOX))
         return int(await self._ask("XLEN", keys.OUTBOX)), lost
 
+    async def add(self, entries: list[dict[str, str]]) -> None:
+        """What did not come from an event of a call."""
+        for one in entries:
+            await self._ask(*entry(one))
+
     async def dead(self, after: str, count: int) -> list[tuple[str, dict[str, str]]]:
         """Dead letters, oldest first, with their `problem`."""
         return await self._range(keys.DEAD, after, count)

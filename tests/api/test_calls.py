@@ -45,6 +45,7 @@ async def test_every_action_from_the_node_that_does_not_have_the_call(tmp_path, 
         assert await call.invite() == 200
         await until(lambda: said(one), call)
         (listed,) = (await two.http.get("/v1/calls?live=true")).json()["data"]
+        sip_port = one.gateway.sip_port
         call_id = listed["call_id"]
         assert (listed["node"], listed["state"], listed["agent"]) == (one.id, "answered", "eve")
 
@@ -86,6 +87,11 @@ async def test_every_action_from_the_node_that_does_not_have_the_call(tmp_path, 
         assert (answer.status_code, answer.json()["state"]) == (409, "transferring")
         sip = (await two.http.get(f"/v1/calls/{call_id}/sip")).json()["data"]
         assert any("INVITE sip:" in one["message"] for one in sip)
+        assert all(one["local"].endswith(f":{sip_port}") and one["time"].endswith("Z") for one in sip)
+        pcap = await two.http.get(f"/v1/calls/{call_id}/pcap")
+        assert pcap.content[:4] == b"\xd4\xc3\xb2\xa1"
+        assert pcap.content.count(b"INVITE sip:") >= 1
+        assert pcap.headers["content-disposition"] == f'attachment; filename="{call_id}.pcap"'
         levels = (await two.http.get(f"/v1/calls/{call_id}/levels")).json()
         assert levels["samples_a_second"] == 20
         assert max(levels["agent"]) > -30
@@ -228,7 +234,21 @@ async def test_pages_and_filters(tmp_path):
         for query, count in (
             ({"agent": "eve"}, 3), ({"agent": "bob"}, 0), ({"live": True}, 0), ({"q": ids[0][5:12]}, 1),
             ({"caller": "caller@"}, 3), ({"until": 1}, 0), ({"since": 1, "direction": "inbound"}, 3),
-            ({"node": one.id}, 3), ({"node": two.id}, 0), ({"state": "ended"}, 3),
+            ({"node": one.id}, 3), ({"node": two.id}, 0), ({"state": "ended"}, 3), ({"state": "", "outcome": ""}, 3),
+            ({"since": "2026-01-01"}, 3), ({"until": "2026-01-01T00:00:00Z"}, 0), ({"outcome": "no_route"}, 0),
         ):  # fmt: skip
             found = (await two.http.get("/v1/calls", params=query)).json()
             assert (query, len(found["data"])) == (query, count)
+        csv = await two.http.get("/v1/calls.csv", params={"outcome": "caller_hung_up", "limit": 1})  # page by page
+        assert csv.headers["content-type"] == "text/csv; charset=utf-8"
+        lines = csv.text.splitlines()
+        assert lines[0].startswith("call_id,direction,state,outcome,started_time")
+        assert sorted(line.partition(",")[0] for line in lines[1:]) == sorted(ids)
+
+
+async def test_a_refusal_is_told_again_as_it_was(tmp_path):
+    async with two_nodes(tmp_path, {"eve": AGENT}) as (one, _, _):
+        for _ in range(2):
+            answer = await one.http.post("/v1/calls/nobody/hold", headers={"Idempotency-Key": "k"})
+            assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+        assert answer.headers["idempotent-replayed"] == "true"

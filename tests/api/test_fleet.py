@@ -1,13 +1,17 @@
 import asyncio
+from base64 import b64encode
 
+import orjson
 import pytest
 
-from gateway import control
+from gateway import __version__, control
+from gateway.delivery.webhooks import KINDS
 from gateway.sip.bans import STRIKES, WRONG_PASSWORDS
 from gateway.store import outbox
 from gateway.store.connection import server_executable
 from tests.api.nodes import two_nodes
 from tests.caller import Caller
+from tests.gatewayd import free_port
 
 pytestmark = pytest.mark.skipif(server_executable() is None, reason="no redis-server here")
 
@@ -100,3 +104,70 @@ async def test_limits_are_for_all_nodes_together(tmp_path, monkeypatch):
             await third.silence(0.1)
         call.bye()
         await call.silence(0.1)
+
+
+async def test_a_webhook_is_tried_now_and_what_became_of_it_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOOK", b64encode(b"secret").decode())
+    came, port = [], free_port()
+
+    async def answer(reader, writer):
+        head = await reader.readuntil(b"\r\n\r\n")
+        size = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+        came.append((head.decode(), orjson.loads(await reader.readexactly(size))))
+        status = b"204 No Content" if len(came) == 1 else b"500 Oops"
+        writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    hooks = [
+        {"name": "crm", "url": f"http://127.0.0.1:{port}/crm", "secret_env": "HOOK", "events": ["call.ended"]},
+        {"name": "away", "url": "http://127.0.0.1:9/"},
+    ]
+    server = await asyncio.start_server(answer, "127.0.0.1", port)
+    async with two_nodes(tmp_path, {"eve": "greeting: Hello.\n"}, webhooks=hooks) as (one, _, _):
+        listed = (await one.http.get("/v1/webhooks")).json()["data"]
+        assert [(row["name"], row["signed"], len(row["events"])) for row in listed] == [
+            ("crm", True, 1), ("away", False, len(KINDS))]  # fmt: skip
+        assert "secret" not in str(listed)
+        told = (await one.http.post("/v1/webhooks/test")).json()["data"]
+        assert [(row["name"], row["delivered"]) for row in told] == [("crm", True), ("away", False)]
+        assert "All connection attempts failed" in told[1]["problem"]
+        head, body = came[0]
+        assert f"user-agent: voice-agent-gateway/{__version__}" in head.lower()
+        assert "webhook-signature: v1," in head.lower()
+        assert (body["type"], body["data"]) == ("webhook.test", {"name": "crm"})
+        assert body["created_time"].endswith("Z")
+        (again,) = (await one.http.post("/v1/webhooks/test", json={"name": "crm"})).json()["data"]
+        assert (again["delivered"], "answered with 500" in again["problem"]) == (False, True)
+        assert (await one.http.post("/v1/webhooks/test", json={"name": "x"})).status_code == 404
+        assert (await one.http.get("/v1/outbox")).json() == {"waiting": 0, "dead": 0}  # it does not come again
+    server.close()
+
+
+async def test_who_asks_and_what_a_path_takes(tmp_path):
+    async with two_nodes(tmp_path, {"eve": "greeting: Hello.\n"}) as (one, _, _):
+        assert (await one.http.get("/v1/me")).json() == {"id": "", "name": "this machine", "role": "admin"}
+        made = (await one.http.post("/v1/keys", json={"name": "wall", "role": "read"})).json()
+        shown = {"Authorization": f"Bearer {made['key']}"}
+        told = (await one.http.get("/v1/me", headers=shown)).json()
+        assert told == {"id": made["id"], "name": "wall", "role": "read"}
+        for method, path, allowed in (
+            ("PUT", "/v1/calls", "GET, POST"), ("PATCH", "/v1/calls/x", "DELETE, GET"), ("PUT", "/v1/keys/x", "DELETE"),
+            ("GET", "/v1/calls/x/hold", "POST"), ("PUT", "/v1/calls/x/recording", "GET, POST"),
+            ("POST", "/docs", "GET"),
+        ):  # fmt: skip
+            answer = await one.http.request(method, path)
+            assert (answer.status_code, answer.headers["allow"]) == (405, allowed), path
+            assert answer.headers["content-type"] == "application/problem+json"
+        for path in (
+            "/v1/audit?before=x",
+            "/v1/outbox/dead?after=(1",
+            "/v1/calls/x/events?after=99999999999999999999-0",
+        ):
+            answer = await one.http.get(path)
+            assert (answer.status_code, "errors" in answer.json()) == (422, True), path
+        answer = await one.http.get("/v1/calls", params={"state": "asleep"})
+        assert "'answered', 'transferring', 'bridged' or 'ended', not 'asleep'" in answer.json()["detail"]
+        answer = await one.http.post("/v1/keys", json={"name": "x", "role": "king"})
+        assert answer.json()["detail"] == "role: Input should be 'read', 'operate' or 'admin', not 'king'"
+        answer = await one.http.post("/v1/keys", content=b"\xff\xfe", headers={"content-type": "application/json"})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body")

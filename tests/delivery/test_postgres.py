@@ -11,9 +11,10 @@ import asyncpg
 import orjson
 import pytest
 
-from gateway.delivery.courier import Never
+from gateway.delivery.courier import ERASE, Never
 from gateway.delivery.postgres import MIGRATIONS, PostgresReceiver, row_of
 from gateway.errors import StoreUnavailable
+from gateway.retention import plain
 
 BIN = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 
@@ -74,6 +75,41 @@ async def test_a_row_for_each_call_once_and_after_an_outage(postgres):
             await asyncio.sleep(0.2)
     for receiver in (one, other):
         await receiver.close()
+
+
+@needs_postgres
+async def test_rows_are_erased_by_call_by_number_and_by_age(postgres):
+    url, _ = postgres
+    calls = {
+        name: {**RECORD, "call_id": name, "caller": caller, "ended_at": ended, "events": []}
+        for name, caller, ended in (
+            ("a", "sip:+1-555-0100@h", 2e9), ("b", "tel:0015550100", 2e9), ("c", "sip:Ann@h", 2e9),
+            ("d", "sip:15550101@h", 2e9), ("e", "sip:x@h", 120.0))}  # fmt: skip
+
+    async def read(call_id):
+        return {**calls[call_id]}
+
+    told = []
+
+    async def erased(ids):
+        told.extend(ids)
+
+    receiver = PostgresReceiver(url, read, erased)
+    connection = await asyncpg.connect(url)
+
+    async def left():
+        return [row["call_id"] for row in await connection.fetch("SELECT call_id FROM calls ORDER BY call_id")]
+
+    for name in calls:
+        assert await receiver.deliver(name, "") == ""
+    assert await receiver.deliver("", ERASE + orjson.dumps({"ids": [], "number": plain("+1 555 0100")}).decode()) == ""
+    assert (sorted(told), await left()) == (["a", "b"], ["c", "d", "e"])
+    assert await receiver.deliver("d", ERASE + orjson.dumps({"ids": ["d"], "number": "ann"}).decode()) == ""
+    assert await left() == ["e"]
+    await receiver.expire(1e9)
+    assert await left() == []
+    await connection.close()
+    await receiver.close()
 
 
 async def test_a_record_that_is_gone_and_a_redis_that_is_away():

@@ -64,7 +64,7 @@ def test_the_rest_grows_up_to_a_limit():
 
 def test_one_refusal_is_enough_and_nobody_is_left_out():
     node = Node()
-    node.health.failed("first", refused=True)
+    node.health.failed("first", refused="invalid_api_key")
     assert node.order() == ["second", "third", "first"]
     for name in NAMES:
         node.fails(name)
