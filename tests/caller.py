@@ -137,6 +137,11 @@ class Caller:
         to_tag = (re.search(r"tag=([^;>]+)", self._to) or ["", ""])[1]
         return f"{self._id};to-tag={to_tag};from-tag={self._tag}"
 
+    def reoffer(self, direction: str) -> None:
+        """Hold the gateway (sendonly, inactive), or take it back (sendrecv)."""
+        body = self.sdp.format(port=self.rtp_port, host=self.host) + f"a={direction}\r\n"
+        self.send("INVITE", next(self._cseq), secrets.token_hex(8), body)
+
     def bye(self) -> None:
         self.send("BYE", next(self._cseq), secrets.token_hex(8))
 
@@ -162,6 +167,8 @@ class Caller:
             self._to = (re.search(r"To: (.*)", text) or ["", self._to])[1].strip()
             self.final = text
             self._final.set_result((status, text))
+        elif status < 300:  # to a later offer
+            self.acknowledge(int((re.search(r"CSeq: (\d+)", text) or ["", "0"])[1]), text)
 
     def _answer(self, method: str, text: str) -> None:
         self.requests.append(text)

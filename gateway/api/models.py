@@ -409,6 +409,7 @@ class Transcribed(WebhookCall):
 class ToolRan(WebhookCall):
     name: str
     output: str
+    tool_call_id: str = ""
 
 
 class RecordingReady(WebhookCall):

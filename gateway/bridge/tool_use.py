@@ -67,7 +67,7 @@ class ToolUse:
     def use(self, asked: ToolCall, now: float) -> None:
         call, definition = self._call, self._call.agent.definition
         call.tally.tool_calls += 1
-        call.emit("tool_call", now, name=asked.name, arguments=asked.arguments)
+        call.emit("tool_call", now, name=asked.name, arguments=asked.arguments, tool_call_id=asked.call_id)
         try:
             if asked.name not in definition.tools:
                 known = ", ".join(definition.tools)
@@ -139,7 +139,7 @@ class ToolUse:
 
     def answer(self, asked: ToolCall, output: str, now: float, respond: bool = True) -> None:
         if not self._call.ended:
-            self._call.emit("tool_output", now, name=asked.name, output=output)
+            self._call.emit("tool_output", now, name=asked.name, output=output, tool_call_id=asked.call_id)
             self._call.session.tool_output(asked.call_id, output, respond)
 
     # what is announced

@@ -1,64 +1,87 @@
-// Asks the gateway, with a key where it wants one, and follows what happens.
-
-import { ask } from "./dom.js";
+// Asks the gateway, with the key that was given in this tab where it wants one, and follows what happens.
 
 const key = () => sessionStorage.getItem("key");
 const headers = () => (key() ? { Authorization: `Bearer ${key()}` } : {});
 
-let asking = null;
+// Who asks: its name, and its role: read, operate or admin. Nobody before `signIn`.
+export let me = null;
+const roles = ["read", "operate", "admin"];
+export const may = (role) => me !== null && roles.indexOf(me.role) >= roles.indexOf(role);
 
-function askForKey(why) {
-  asking ??= ask("API key", why, "Use it", [{ name: "key", label: "Key", type: "password", required: true }])
-    .then((given) => { if (given) sessionStorage.setItem("key", given.key.trim()); return Boolean(given); })
-    .finally(() => { asking = null; });
-  return asking;
-}
+// What is done when the key is not good any more.
+let onRefused = () => {};
+export const whenRefused = (then) => { onRefused = then; };
+
+class Refused extends Error {}
 
 async function send(path, options = {}) {
   const answer = await fetch(path, { ...options, headers: { ...headers(), ...options.headers } });
-  if (answer.status === 401) {
-    const problem = await answer.json().catch(() => ({}));
-    if (await askForKey(problem.detail ?? "A key is needed.")) return send(path, options);
-  }
-  return answer;
+  if (answer.ok) return answer;
+  const problem = await answer.json().catch(() => ({}));
+  const text = problem.detail ?? `${answer.status} ${answer.statusText}`;
+  if (answer.status !== 401) throw new Error(text);
+  me = null;
+  onRefused(text);
+  throw new Refused(text);
 }
 
+// With a key, or with the one that the tab has, or with none. Throws where the gateway does not take it.
+export async function signIn(given) {
+  const before = key();
+  if (given !== undefined) sessionStorage.setItem("key", given.trim());
+  const answer = await fetch("/v1/me", { headers: headers() });
+  const told = await answer.json().catch(() => ({}));
+  if (answer.ok) { me = told; return; }
+  if (given !== undefined && before) sessionStorage.setItem("key", before);
+  else if (given !== undefined) sessionStorage.removeItem("key");
+  throw new Error(told.detail ?? answer.statusText);
+}
+
+export function signOut() {
+  sessionStorage.removeItem("key");
+  me = null;
+}
+
+export const withKey = () => key() !== null;
+
 export async function get(path) {
-  const answer = await send(path);
-  const body = await answer.json();
-  if (!answer.ok) throw new Error(body.detail ?? answer.statusText);
-  return body;
+  return (await send(path)).json();
 }
 
 export async function post(path, body = {}) {
-  const answer = await send(path, {
-    method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" },
-  });
-  const told = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(told.detail ?? answer.statusText);
-  return told;
+  const answer = await send(path, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
+  return answer.json().catch(() => ({}));
 }
 
-// A recording, for which an <audio> could show no key.
+export async function remove(path) {
+  return (await send(path, { method: "DELETE" })).json();
+}
+
+// A file, for which neither a link nor an <audio> could show a key.
 export async function blob(path) {
-  const answer = await send(path);
-  if (!answer.ok) throw new Error((await answer.json()).detail);
-  return URL.createObjectURL(await answer.blob());
+  return URL.createObjectURL(await (await send(path)).blob());
 }
 
-// Server-sent events by fetch, for EventSource can show no key. Comes back by itself until it is stopped.
+export async function download(path, name) {
+  const link = document.createElement("a");
+  link.href = await blob(path);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+}
+
+// Server-sent events by fetch, for EventSource can show no key. Comes back by itself until it is stopped or refused.
 export function follow(path, onEvent, onLink = () => {}) {
   const stop = new AbortController();
   (async () => {
     for (let pause = 500; !stop.signal.aborted; pause = Math.min(pause * 2, 8000)) {
       try {
         const answer = await send(path, { signal: stop.signal, headers: { Accept: "text/event-stream" } });
-        if (!answer.ok) throw new Error(answer.statusText);
         onLink(true);
         pause = 500;
         await read(answer.body, onEvent);
       } catch (error) {
-        if (stop.signal.aborted) return;
+        if (stop.signal.aborted || error instanceof Refused) return;
       }
       onLink(false);
       await new Promise((done) => setTimeout(done, pause));

@@ -1,121 +1,127 @@
-// One call: what it is, what was said, a picture of it, its recording, and what can be done about it.
+// One call: what it is, what was said and done, a picture of it, its recording, its SIP, and what can be done about it.
+// The page is built once; what happens then changes its parts where they stand.
 
-import { blob, get, post } from "./api.js";
-import { ask, duration, el, facts, state, table, tell, user, when } from "./dom.js";
+import { blob, download, get, may, remove } from "./api.js";
+import { controls } from "./controls.js";
+import { ask, badges, duration, el, facts, put, tell, user, when } from "./dom.js";
+import { ladder } from "./ladder.js";
 import { meters } from "./live.js";
+import { talk } from "./talk.js";
 import { timeline } from "./timeline.js";
 
 export async function callPage(main, id) {
   let [record, levels] = await Promise.all([get(`/v1/calls/${id}`), get(`/v1/calls/${id}/levels`)]);
-  const places = Object.fromEntries(["head", "facts", "actions", "picture", "talk", "recording", "events"].map((name) => [name, el("div")]));
-  const bars = meters();
-  const talk = el("ol", { class: "talk", "aria-live": "polite", "aria-label": "What was said" });
-  places.talk.append(el("h3", {}, "What was said"), talk);
-  main.replaceChildren(...Object.values(places));
+  const bars = meters(), known = facts(), title = el("span"), marks = el("span", { class: "badges" });
+  const actions = may("operate") ? controls(id, soon) : null;
+  const picture = timeline((at) => { if (seek(at)) said.follow(at); });
+  const said = talk((at) => { picture.look(at); seek(at); });
+  const messages = ladder(id);
+  const recordings = el("div");
+  const happened = el("tbody"), counted = el("summary");
+  const events = el("details", {}, counted, el("div", { class: "scroll" }, el("table", {},
+    el("thead", {}, el("tr", {}, ["After", "Event", "What is known of it"].map((name) => el("th", { scope: "col" }, name)))), happened)));
+  const live = el("div", { class: "now" }, bars.node, actions?.node);
+  const erase = may("admin") && el("p", { class: "buttons" }, el("button", { type: "button", class: "danger", onclick: eraseAll }, "Erase this call"));
+  main.append(el("h2", {}, title, " ", marks), live, actions?.outcome ?? "", known.node, el("h3", {}, "Timeline"), picture.node, recordings,
+    el("h3", {}, "What was said and done"), said.node, events, messages.node, erase || "");
+
+  const files = new Map();  // of recordings: when each began, and what plays it
+  let shown = 0;
 
   function draw() {
-    const answered = record.answered_at, end = record.ended_at ?? Date.now() / 1000;
-    const media = record.media ?? {}, ms = (value) => (value === undefined ? undefined : `${value} ms`);
-    places.head.replaceChildren(el("h2", {}, `${user(record.caller)} to ${user(record.called)} `, state(record.state)));
-    places.facts.replaceChildren(facts([
+    const answered = record.answered_at, end = record.ended_at ?? Date.now() / 1000, over = record.state === "ended";
+    const media = record.media ?? {}, stages = record.stages ?? {}, ms = (value) => (value === undefined ? undefined : `${value} ms`);
+    put(title, `${user(record.caller)} to ${user(record.called)}`);
+    const seen = badges(record), before = marks.textContent;
+    if (before !== seen.map((one) => one.textContent).join("")) marks.replaceChildren(...seen);
+    const last = record.events.filter((event) => event.type === "ended").at(-1)?.data ?? {};
+    known.set([
       ["Call", record.call_id], ["Agent", record.agent], ["Provider", record.provider], ["Node", record.node], ["Trunk", record.trunk],
-      ["Caller", record.caller], ["Called", record.called], ["Began", when(record.started_at)],
+      ["Caller", record.caller], ["Caller's name", record.caller_name], ["Called", record.called], ["Direction", record.direction],
+      ["Attestation", record.attestation], ["Began", when(record.started_at)],
       ["Talked for", answered ? duration(end - answered) : "not answered"], ["Outcome", record.outcome],
+      ["Why", last.problem || last.reason], ["Status", last.status || undefined],
       ["Codec", media.codec], ["MOS", media.mos], ["Round trip", ms(media.round_trip_ms)],
-      ["Session after", ms(record.stages?.session_ms)], ["First words after", ms(record.stages?.first_audio_ms)],
+      ["Session after", ms(stages.session_ms ?? stages.session)], ["First words after", ms(stages.first_audio_ms ?? stages.first_audio)],
       ["Answers after, median", ms(median(record.answer_ms))],
-      ["Interruptions", record.interruptions], ["Tools called", record.tool_calls], ["Reconnects", record.reconnects],
+      ["Interruptions", record.interruptions || undefined], ["Tools called", record.tool_calls || undefined], ["Reconnects", record.reconnects || undefined],
+      ["Provider's faults", record.provider_faults || undefined], ["Echoes", record.echoes || undefined],
+      ["Blocked by tools", record.blocked_ms ? ms(record.blocked_ms) : undefined],
       ["Cost", record.cost == null ? undefined : record.cost.toFixed(4)], ["Disposition", record.disposition],
-    ]));
-    talk.replaceChildren(...record.events.filter((event) => event.type === "transcript").map((event) => line(event, record.started_at)));
-    places.actions.replaceChildren(...(record.state === "ended" ? [] : [bars.node, buttons(record)]));
-    places.picture.replaceChildren(el("h3", {}, "Timeline"), timeline(record, levels));
-    places.events.replaceChildren(el("details", {}, el("summary", {}, `${record.events.length} events`),
-      table(["After", "Event", ""], record.events.map((event) => [`${(event.at - record.started_at).toFixed(2)} s`, event.type, JSON.stringify(event.data)]))),
-      el("details", { ontoggle: trace }, el("summary", {}, "SIP messages")));
+    ]);
+    live.hidden = over;
+    if (erase) erase.hidden = !over;
+    actions?.set(record);
+    picture.set(record, levels);
+    said.set(record);
+    messages.set(over);
+    put(counted, `${record.events.length} events`);
+    for (const event of record.events.slice(shown)) {
+      happened.append(el("tr", {}, el("td", { class: "num" }, `${(event.at - record.started_at).toFixed(2)} s`), el("td", {}, event.type), el("td", { class: "data" }, JSON.stringify(event.data))));
+    }
+    shown = record.events.length;
+    if (over) tapes();
   }
 
-  async function trace(event) {
-    const place = event.target;
-    if (!place.open || place.childElementCount > 1) return;
-    const { data } = await get(`/v1/calls/${id}/sip`).catch((error) => ({ data: [{ what: "problem", peer: "", message: error.message }] }));
-    place.append(...data.map((one) => el("pre", {}, `${one.what} ${one.peer}\n${one.message}`)));
-  }
-
-  async function recording() {
-    const files = record.events.filter((event) => event.type === "recording_started").map((event) => event.data.file);
-    if (record.state !== "ended" || !files.length || places.recording.childElementCount) return;
-    places.recording.append(el("h3", {}, "Recording"));
-    for (const file of files) {
+  async function tapes() {
+    const begun = record.events.filter((event) => event.type === "recording_started" && !files.has(event.data.file));
+    for (const event of begun) {
+      const name = event.data.file;
+      files.set(name, null);
+      if (files.size === 1) recordings.append(el("h3", {}, "Recording"));
       try {
-        places.recording.append(el("audio", { controls: true, src: await blob(`/v1/calls/${id}/recording?file=${encodeURIComponent(file)}`), "aria-label": `Recording ${file}: the caller on the left, the agent on the right` }));
+        const audio = el("audio", { controls: true, src: await blob(`/v1/calls/${id}/recording?file=${encodeURIComponent(name)}`), "aria-label": `Recording ${name}: the caller on the left, the agent on the right` });
+        audio.addEventListener("timeupdate", () => { const at = event.at + audio.currentTime; picture.look(at); said.follow(at); });
+        files.set(name, { began: event.at, audio });
+        recordings.append(el("p", {}, audio, " ", el("button", { type: "button", onclick: () => download(`/v1/calls/${id}/recording?file=${encodeURIComponent(name)}`, name) }, "Download")));
       } catch (error) {
-        places.recording.append(el("p", { class: "bad" }, error.message));
+        recordings.append(el("p", { class: "bad" }, `${name}: ${error.message}`));
       }
+    }
+  }
+
+  // Plays from a moment on, where something was recorded then.
+  function seek(at) {
+    const there = [...files.values()].filter(Boolean).filter((one) => at >= one.began - 0.05 && at <= one.began + one.audio.duration);
+    if (there.length) there.at(-1).audio.currentTime = Math.max(0, at - there.at(-1).began);
+    return there.length > 0;
+  }
+
+  async function eraseAll() {
+    if (!await ask("Erase this call?", "Its record, events, recording and SIP messages are deleted on all nodes, and cannot be had back.", "Erase", [], true)) return;
+    try {
+      await remove(`/v1/records/${id}`);
+      tell("The call was erased.");
+      location.hash = "#/history";
+    } catch (error) {
+      tell(`It was not erased: ${error.message}`);
     }
   }
 
   async function refresh() {
     [record, levels] = await Promise.all([get(`/v1/calls/${id}`), get(`/v1/calls/${id}/levels`)]);
     draw();
-    await recording();
   }
-  draw();
-  await recording();
   let later = null;
-  const soon = () => { later ??= setTimeout(() => { later = null; refresh().catch(() => {}); }, 300); };
-  const timer = setInterval(() => { if (record.state !== "ended") soon(); }, 5000);
+  function soon() { later ??= setTimeout(() => { later = null; refresh().catch(() => {}); }, 300); }
+  draw();
+  const timer = setInterval(() => { if (record.state !== "ended") soon(); }, 3000);
   return {
+    title: `${user(record.caller)} to ${user(record.called)}`,
     refresh: soon,
-    leave: () => { clearInterval(timer); clearTimeout(later); },
+    leave: () => {
+      clearInterval(timer);
+      clearTimeout(later);
+      for (const one of files.values()) if (one) URL.revokeObjectURL(one.audio.src);
+    },
     hear(event) {
-      if (event.type === "levels") { if (event.levels[id]) bars.set(event.levels[id]); }
-      else if (event.call_id === id) soon();
+      if (event.type === "levels") { if (event.levels[id]) bars.set(event.levels[id]); return; }
+      if (event.call_id !== id) return;
+      if (event.record) { record = { ...record, ...event.record }; draw(); }
+      actions?.hear(event);
+      soon();
     },
   };
 }
 
 const median = (values) => (values?.length ? [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] : undefined);
-
-const line = (event, began) => el("li", {}, el("span", { class: "soft num" }, duration(event.at - began)),
-  el("span", { class: event.data.role }, event.data.role === "user" ? "Caller" : "Agent"), el("span", { class: "text" }, event.data.text));
-
-function buttons(record) {
-  const id = record.call_id;
-  const last = (type) => record.events.filter((event) => event.type === type).at(-1);
-  const held = last("hold")?.data.on === true;
-  const muted = record.events.filter((event) => event.type === "mute" && event.data.who === "caller").at(-1)?.data.on === true;
-  const tape = last("recording_started") && !(last("recording_stopped")?.at >= last("recording_started").at);
-  async function act(verb, body, done) {
-    try {
-      await post(`/v1/calls/${id}/${verb}`, body);
-      tell(done);
-    } catch (error) {
-      tell(error.message);
-    }
-  }
-  const talking = record.state === "answered";
-  const actions = [
-    ["Hang up", "danger", true, async () => { if (await ask("Hang up?", `The call of ${user(record.caller)} ends at once.`, "Hang up")) act("hangup", {}, "The call was ended."); }],
-    ["Transfer", "", talking, async () => {
-      const given = await ask("Transfer the caller", "A number, a sip: or tel: URI, or a target of the agent's.", "Transfer", [{ name: "to", label: "To", required: true, maxlength: 200 }]);
-      if (given) act("transfer", { to: given.to }, "The transfer has begun.");
-    }],
-    [held ? "Take back" : "Hold", "", talking, () => act("hold", { on: !held }, held ? "The caller is back." : "The caller hears music.")],
-    [muted ? "Unmute caller" : "Mute caller", "", talking, () => act("mute", { on: !muted }, muted ? "The agent hears the caller." : "The agent hears silence.")],
-    ["Say", "", talking, async () => {
-      const given = await ask("Have the agent say something", "It says just this, when it has finished what it is saying.", "Say", [{ name: "text", label: "Words", required: true, maxlength: 4000 }]);
-      if (given) act("say", { text: given.text }, "The agent was told.");
-    }],
-    ["Tell the model", "", talking, async () => {
-      const given = await ask("Tell the model something", "The caller does not hear it.", "Tell", [{ name: "text", label: "Note", required: true, maxlength: 16000 }]);
-      if (given) act("inject", { text: given.text }, "The model knows.");
-    }],
-    ["Keys", "", talking || record.state === "bridged", async () => {
-      const given = await ask("Press keys", "0 to 9, *, #", "Press", [{ name: "digits", label: "Keys", required: true, maxlength: 40 }]);
-      if (given) act("dtmf", { digits: given.digits }, "The keys were pressed.");
-    }],
-    [tape ? "Stop recording" : "Record", "", talking, () => act("recording", { action: tape ? "stop" : "start" }, tape ? "The recording has ended." : "The call is recorded.")],
-  ];
-  return el("p", { class: "buttons" }, actions.map(([name, look, can, act]) => el("button", { type: "button", class: look, disabled: !can, onclick: act }, name)));
-}

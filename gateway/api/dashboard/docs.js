@@ -6,6 +6,7 @@ SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#swagger",
   deepLinking: true,
+  defaultModelsExpandDepth: 0,
   persistAuthorization: false,
   validatorUrl: null,
   requestInterceptor(request) {
