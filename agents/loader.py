@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from pydantic import ValidationError
 
-from gateway.document import load, read
+from gateway.document import Faults, explain, load, read
 from gateway.errors import ConfigError
 
 from .definition import AgentDefinition
@@ -66,7 +67,10 @@ def load_agents(folder: Path) -> Agents:
     files = sorted(folder.glob("*.yaml"))
     if not files:
         raise ConfigError(str(folder), "there is no agent in it; one is a file such as receptionist.yaml")
-    return Agents({path.stem: load_agent(path) for path in files})
+    faults = Faults()
+    found = {path.stem: faults.of(partial(load_agent, path)) for path in files}
+    faults.tell()
+    return Agents({name: agent for name, agent in found.items() if agent})
 
 
 CHANGES = frozenset(AgentDefinition.model_fields) - {
@@ -97,7 +101,7 @@ def with_changes(agent: Agent, changes: Mapping[str, Any]) -> Agent:
         definition = AgentDefinition.model_validate(whole)
     except ValidationError as error:
         first = error.errors()[0]
-        raise ConfigError("the update", first["msg"], key=".".join(map(str, first["loc"]))) from error
+        raise ConfigError("the update", explain(first), key=".".join(map(str, first["loc"]))) from error
     for name in definition.tools:
         if name not in agent.tools and name not in BUILT_IN:
             known = ", ".join(sorted(BUILT_IN | set(agent.tools)))
@@ -108,19 +112,21 @@ def with_changes(agent: Agent, changes: Mapping[str, Any]) -> Agent:
 def load_agent(path: Path) -> Agent:
     """Raises ConfigError."""
     text, beside = read(path), path.with_suffix(".py")
-    definition = load(str(path), text, AgentDefinition.model_validate)
+    definition = load(str(path), text, AgentDefinition.model_validate, AgentDefinition)
     functions = _tools_of(beside) if beside.exists() else {}
+    faults = Faults()
     for name in definition.tools:
         from_server = any(name.startswith(f"{server}_") for server in definition.mcp)
         if name not in functions and name not in BUILT_IN and name not in definition.webhooks and not from_server:
             known = ", ".join(sorted(BUILT_IN | set(functions) | set(definition.webhooks)))
             problem = f"there is no tool {name!r}; these are: {known}"
-            raise ConfigError(str(path), problem, line=_line_of_word(text, name), key="tools")
+            faults.add(ConfigError(str(path), problem, line=_line_of_word(text, name), key="tools"))
     if "transfer_call" in definition.tools and not definition.transfer_targets:
-        raise ConfigError(str(path), "transfer_call needs at least one target", key="transfer_targets")
+        faults.add(ConfigError(str(path), "transfer_call needs at least one target", key="transfer_targets"))
     for tool, needed in (("set_disposition", "dispositions"), ("update_agent", "update_agent")):
         if tool in definition.tools and not getattr(definition, needed):
-            raise ConfigError(str(path), f"{tool} needs at least one row", key=needed)
+            faults.add(ConfigError(str(path), f"{tool} needs at least one row", key=needed))
+    faults.tell()
     own: dict[str, AnyTool] = {name: functions[name] for name in definition.tools if name in functions}
     return Agent(path.stem, str(path), definition, own)
 

@@ -1,28 +1,35 @@
-"""The command line: `gateway demo`, `serve`, `check`, `dial`, `phone`, `local`; `cli_desk.py` has the others."""
+"""The command line: `gateway demo`, `serve`, `check`, `doctor`, `dial`, `phone`, `local`; `cli_desk.py` has the others.
+
+What a command needs is imported when it is run: `gateway --help` and its like answer at once.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import gc
+import shlex
+import shutil
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import uvloop
 from rich.console import Console
 
-from gateway import __version__, api, config, logs, remote
-from gateway.agents import BUNDLED, load_agents
-from gateway.app import Gateway, scripts_of
-from gateway.cli_desk import LOCAL, Key, Url, bans, call, calls, drain, keys, nodes
-from gateway.config import Settings
+from gateway import __version__, remote
+from gateway.cli_desk import LOCAL, Json, Key, Url, bans, call, calls, drain, keys, nodes
 from gateway.errors import ConfigError, GatewayError
-from gateway.local import LocalServer, LocalSettings
 
-cli = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+if TYPE_CHECKING:
+    from gateway.app import Gateway
+    from gateway.config import Settings
+    from gateway.local import LocalServer
+
+cli = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 out, err = Console(), Console(stderr=True)
 
 SipHost = Annotated[str | None, typer.Option("--sip-host", help="Address for SIP and RTP. [GATEWAY_SIP_HOST]")]
@@ -67,7 +74,12 @@ def demo(
     sip_trace: SipTrace = False,
 ) -> None:
     """A receptionist who answers the telephone on this machine. Needs no account, no key and no network."""
-    _run(config.from_values(config.DEMO, _overrides(sip_host, sip_port, http_host, http_port, sip_trace)), _print_demo)
+    from gateway import config
+
+    overrides = _overrides(sip_host, sip_port, http_host, http_port, sip_trace)
+    settings = config.from_values(config.DEMO, overrides)
+    err.print("starting the receptionist, with a Redis and a Realtime server of its own", style="dim")
+    _run(settings, _print_demo)
 
 
 @cli.command()
@@ -80,6 +92,8 @@ def serve(
     sip_trace: SipTrace = False,
 ) -> None:
     """Answer calls as the file says."""
+    from gateway import config
+
     overrides = _overrides(sip_host, sip_port, http_host, http_port, sip_trace)
     _run(config.from_file(file, overrides), read=lambda: config.from_file(file, overrides))
 
@@ -108,11 +122,9 @@ def dial(
         "variables": _pairs(var, "=", "--var"),
         "anonymous": anonymous,
     }
-    sys.exit(
-        0
-        if remote.dial(remote.Remote(url, key), order, lambda line: out.print(line, highlight=False, markup=False))
-        else 1
-    )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the call does not outlive who asked for it
+    answered = remote.dial(remote.Remote(url, key), order, lambda line: out.print(line, highlight=False, markup=False))
+    sys.exit(0 if answered else 1)
 
 
 def _pairs(given: list[str] | None, separator: str, option: str) -> dict[str, str]:
@@ -123,13 +135,63 @@ def _pairs(given: list[str] | None, separator: str, option: str) -> dict[str, st
 
 
 @cli.command()
-def check(file: ConfigFile) -> None:
+def check(
+    file: ConfigFile,
+    online: Annotated[
+        bool, typer.Option("--online", help="Also try what it names: the same as gateway doctor.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Say what is wrong with a file and the agents that it names, line by line. Starts nothing."""
+    if online:
+        _doctor(file, as_json)
+    from gateway import config
+
     settings = config.from_file(file)
+    warnings = config.warnings_of(settings)
+    if as_json:
+        out.print_json(data={"file": str(file), "good": True, "warnings": warnings})
+        return
     routes = ", ".join(f"{route.called} to {route.agent}" for route in settings.bridge.routes)
-    out.print(f"{file}: good. SIP on {settings.sip.host}:{settings.sip.port}; routes: {routes}", highlight=False)
-    if settings.door:
-        err.print(f"{file}: {settings.door}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+    good = f"good, with {len(warnings)} warning{'s' * (len(warnings) > 1)}" if warnings else "good"
+    _say(f"{file}: {good}. SIP on {settings.sip.host}:{settings.sip.port}; routes: {routes}")
+    for warning in warnings:
+        err.print(f"{file}: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
+@cli.command()
+def doctor(file: ConfigFile, as_json: Json = False) -> None:
+    """Try all that a file names: Redis, providers, trunks, ports, certificates, folders. Places no call.
+
+    The exit code is 0 where nothing is wrong, 1 where calls would suffer.
+    """
+    _doctor(file, as_json)
+
+
+def _doctor(file: Path, as_json: bool) -> None:
+    import asyncio
+
+    from gateway import logs
+    from gateway.doctor import Finding, examine
+
+    logs.configure("error", "auto")
+
+    def show(one: Finding) -> None:
+        if not as_json:
+            out.print(f"[{one.color}]{one.sign}[/] ", end="", highlight=False)
+            _say(one.line)
+
+    found = asyncio.run(examine(file, show))
+    bad = [one for one in found if one.good is False]
+    if as_json:
+        out.print_json(data={"file": str(file), "good": not bad, "findings": [one.plain() for one in found]})
+    else:
+        _say(f"{len(bad)} of {len(found)} need something done" if bad else f"all {len(found)} are well")
+    sys.exit(1 if bad else 0)
+
+
+def _say(line: str) -> None:
+    out.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 @cli.command()
@@ -149,19 +211,27 @@ def phone(
     srtp: Annotated[bool, typer.Option(help="Encrypt the media.")] = False,
     caller: Annotated[str, typer.Option(help="The user part of who calls.")] = "phone",
     trace: Annotated[bool, typer.Option(help="Print every SIP message.")] = False,
+    talk: Annotated[bool, typer.Option("--talk", help="Use this machine's microphone and loudspeaker.")] = False,
+    url: Url = LOCAL,
+    key: Key = "",
 ) -> None:
-    """A SIP telephone in the terminal, on a SIP stack of its own."""
+    """A SIP telephone in the terminal, on a SIP stack of its own. What the agent says is printed."""
     from gateway.phone import Errand, call
 
     transport = "tls" if tls else "tcp" if tcp else "udp"
     words = tuple(say or ())
-    errand = Errand(target, words, wav, dtmf, record, seconds, after, refuse_transfer, transport, srtp, caller, trace)
-    sys.exit(0 if call(errand, lambda line: out.print(line, highlight=False, markup=False)) else 1)
+    errand = Errand(
+        target, words, wav, dtmf, record, seconds, after, refuse_transfer, transport, srtp, caller, trace, talk
+    )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.exit(0 if call(errand, _say, remote.Remote(url, key)) else 1)
 
 
 @cli.command()
 def local(
-    agents: Annotated[Path, typer.Option(help="The folder of the agents' files.")] = BUNDLED,
+    agents: Annotated[
+        Path | None, typer.Option(help="The folder of the agents' files; else those that come along.")
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen to.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen to.")] = 8090,
     key: Annotated[
@@ -172,24 +242,34 @@ def local(
     certificate_key: Annotated[str, typer.Option(help="Its key, where that is another file.")] = "",
 ) -> None:
     """The embedded Realtime server alone, for clients of that protocol: each agent is a model of its name."""
-    found = load_agents(agents)
+    import asyncio
+
+    import uvloop
+
+    from gateway import config, logs
+    from gateway.agents import BUNDLED, load_agents
+    from gateway.app import scripts_of
+    from gateway.local import LocalServer, LocalSettings
+
+    found = load_agents(agents or BUNDLED)
     scripts = scripts_of(found, config.chat_keys(found))
     settings = LocalSettings(host, port, key, scripts, session_seconds, certificate, certificate_key)
     if not settings.scripts:
-        raise ConfigError(str(agents), "no agent in it has the provider local")
+        raise ConfigError(str(agents or BUNDLED), "no agent in it has the provider local")
     logs.configure("info", "auto")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve_local(settings))
+        runner.run(_serve_local(LocalServer(settings), list(scripts)))
 
 
-async def _serve_local(settings: LocalSettings) -> None:
+async def _serve_local(server: LocalServer, models: list[str]) -> None:
     """Until SIGTERM or Ctrl-C."""
+    import asyncio
+
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    server = LocalServer(settings)
     url = await server.listen()
-    for model in settings.scripts:
+    for model in models:
         out.print(f"{url}?model={model}", highlight=False, soft_wrap=True)
     await stop.wait()
     await server.close()
@@ -208,6 +288,12 @@ def _overrides(
 
 
 def _run(settings: Settings, announce: Any = None, read: Callable[[], Settings] | None = None) -> None:
+    import asyncio
+
+    import uvloop
+
+    from gateway import logs
+
     logs.configure(settings.log.level, settings.log.format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, announce, read))
@@ -215,6 +301,12 @@ def _run(settings: Settings, announce: Any = None, read: Callable[[], Settings] 
 
 async def _serve(settings: Settings, announce: Any, read: Callable[[], Settings] | None) -> None:
     """Until SIGTERM or Ctrl-C, which let the calls in progress end; a second one does not."""
+    import asyncio
+    import gc
+
+    from gateway import api
+    from gateway.app import Gateway
+
     loop = asyncio.get_running_loop()
     stop, at_once = asyncio.Event(), asyncio.Event()
 
@@ -242,22 +334,38 @@ async def _serve(settings: Settings, announce: Any, read: Callable[[], Settings]
 
 
 def _print_demo(gateway: Gateway, http_port: int) -> None:
-    host, port = gateway.settings.sip.host, gateway.sip_port
-    command = "gateway" if sys.prefix == sys.base_prefix else f"{Path(sys.prefix).name}/bin/gateway"
+    """The commands can be pasted as they stand, in whatever folder."""
+    host, port = _reached(gateway.settings.sip.host), gateway.sip_port
+    command, uri = _command(), f"sip:reception@{host}:{port}"
+    page = f"http://{_reached(gateway.settings.http.host)}:{http_port}"
+    more = f" --url {page}" if page != LOCAL else ""
     text = f"""
-[bold]voice-agent-gateway {__version__}[/]: the receptionist answers on sip:reception@{host}:{port} (UDP and TCP).
+[bold]voice-agent-gateway {__version__}[/]: the receptionist answers on {uri} (UDP and TCP).
 In a second terminal:
 
-  {command} phone sip:reception@{host}:{port} --say "what are your opening hours" --record heard.wav
-  {command} phone sip:reception@{host}:{port} --say "transfer me to billing"
+{command} phone {uri} --say "what are your opening hours" --record heard.wav{more}
+{command} phone {uri} --say "transfer me to billing"{more}
 
-Who is on the telephone is shown on http://{gateway.settings.http.host}:{http_port}/
+Who is on the telephone is shown on {page}/
 
 Or with a softphone on this machine: an account without registration, PCMU or PCMA, that calls
-sip:reception@{host}:{port}. For one elsewhere: --sip-host with this machine's own address.
+{uri}. For one elsewhere: --sip-host with this machine's own address.
 Ctrl-C ends it.
 """
     out.print(text, highlight=False, soft_wrap=True)
+
+
+def _command() -> str:
+    """What starts this program from anywhere."""
+    here = Path(sys.argv[0]).absolute()
+    found = shutil.which("gateway")
+    return "gateway" if found and Path(found).samefile(here) else shlex.quote(str(here))
+
+
+def _reached(host: str) -> str:
+    """An address of this machine by which a program on it reaches what listens on `host`."""
+    found = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{found}]" if ":" in found else found
 
 
 def _print_errors(error: GatewayError) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Sequence
@@ -14,10 +13,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gateway import config, logs
 from gateway.errors import ConfigError
 from gateway.remote import Remote, tail
-from gateway.store import open_store
 
 LOCAL = "http://127.0.0.1:8080"
 Url = Annotated[str, typer.Option(envvar="GATEWAY_URL", show_envvar=True, help="The running gateway.")]
@@ -42,36 +39,38 @@ def calls(
     """Who is on the telephone, and who was."""
     query = {"live": "true" if live else "", "q": q, "agent": agent, "outcome": outcome, "limit": limit}
     found = Remote(url, key).get("/v1/calls", **query)
+    now = time.time()
     rows = [
         (
-            one["call_id"],
-            one["state"] if one["state"] != "ended" else one.get("outcome", ""),
+            short(one["call_id"]),
             _user(one.get("caller", "")),
             _user(one.get("called", "")),
             one.get("agent", ""),
-            _when(one.get("started_at"))[5:-3],
+            age(now - (one.get("started_at") or now)),
             _talked(one),
+            (one["state"] if one["state"] != "ended" else one.get("outcome", "")).replace("_", " "),
         )
         for one in found["data"]
     ]
-    _show(found, as_json, ("Call", "State", "Caller", "Called", "Agent", "Began", "Talked"), rows)
+    _show(found, as_json, ("Call", "Caller", "Called", "Agent", "Age", "Talked", "State"), rows)
 
 
 def nodes(url: Url = LOCAL, key: Key = "", as_json: Json = False) -> None:
     """The nodes that share the gateway's Redis."""
     found = Remote(url, key).get("/v1/nodes")
+    now = time.time()
     rows = [
         (
-            one["id"] + (" (this one)" if one["id"] == found["me"] else ""),
+            one["id"] + (" *" if one["id"] == found["me"] else ""),
             str(one["calls"]),
-            "; ".join(one["problems"]) or "ready",
             one["sip"],
+            age(now - one["started_at"]),
             one["version"],
-            _when(one["started_at"]),
+            "; ".join([*one["problems"], *one["warnings"]]) or "ready",
         )
         for one in found["data"]
     ]
-    _show(found, as_json, ("Node", "Calls", "State", "SIP", "Version", "Since"), rows)
+    _show(found, as_json, ("Node (* asked)", "Calls", "SIP", "Up", "Version", "State"), rows)
 
 
 def drain(
@@ -107,7 +106,8 @@ def bans(
 @call.command()
 def show(call_id: str, url: Url = LOCAL, key: Key = "", as_json: Json = False) -> None:
     """All that is known of a call."""
-    found = Remote(url, key).get(f"/v1/calls/{call_id}")
+    gateway = Remote(url, key)
+    found = gateway.get(f"/v1/calls/{gateway.id_of(call_id)}")
     if as_json:
         out.print_json(json.dumps(found))
         return
@@ -125,13 +125,14 @@ def tail_(call_id: str, url: Url = LOCAL, key: Key = "", as_json: Json = False) 
     def print_one(event: dict[str, Any], line: str) -> None:
         out.print(json.dumps(event) if as_json else line, highlight=False, markup=False, soft_wrap=True)
 
-    tail(Remote(url, key), call_id, print_one)
+    gateway = Remote(url, key)
+    tail(gateway, gateway.id_of(call_id), print_one)
 
 
 @call.command()
 def hangup(call_id: str, url: Url = LOCAL, key: Key = "", as_json: Json = False) -> None:
     """End a call."""
-    _told(Remote(url, key).post(f"/v1/calls/{call_id}/hangup"), as_json)
+    _do("hangup", call_id, {}, url, key, as_json)
 
 
 @call.command()
@@ -143,7 +144,7 @@ def transfer(
     as_json: Json = False,
 ) -> None:
     """Put the caller through to somebody else."""
-    _told(Remote(url, key).post(f"/v1/calls/{call_id}/transfer", {"to": to}), as_json)
+    _do("transfer", call_id, {"to": to}, url, key, as_json)
 
 
 @call.command()
@@ -155,13 +156,13 @@ def hold(
     as_json: Json = False,
 ) -> None:
     """Put the caller on hold."""
-    _told(Remote(url, key).post(f"/v1/calls/{call_id}/hold", {"on": not off}), as_json)
+    _do("hold", call_id, {"on": not off}, url, key, as_json)
 
 
 @call.command()
 def say(call_id: str, text: str, url: Url = LOCAL, key: Key = "", as_json: Json = False) -> None:
     """Have the agent say this."""
-    _told(Remote(url, key).post(f"/v1/calls/{call_id}/say", {"text": text}), as_json)
+    _do("say", call_id, {"text": text}, url, key, as_json)
 
 
 @call.command()
@@ -173,7 +174,7 @@ def update(
     as_json: Json = False,
 ) -> None:
     """Give a call another agent."""
-    _told(Remote(url, key).post(f"/v1/calls/{call_id}/update", {"agent": agent}), as_json)
+    _do("update", call_id, {"agent": agent}, url, key, as_json)
 
 
 @keys.command("list")
@@ -197,9 +198,12 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Make a key. It is shown this once."""
-    made = (
-        asyncio.run(_add(file, name, role)) if file else Remote(url, key).post("/v1/keys", {"name": name, "role": role})
-    )
+    if file:
+        import asyncio
+
+        made = asyncio.run(_add(file, name, role))
+    else:
+        made = Remote(url, key).post("/v1/keys", {"name": name, "role": role})
     out.print(json.dumps(made) if as_json else made["key"], highlight=False, markup=False, soft_wrap=True)
 
 
@@ -210,6 +214,9 @@ def remove(key_id: str, url: Url = LOCAL, key: Key = "", as_json: Json = False) 
 
 
 async def _add(file: Path, name: str, role: str) -> dict[str, Any]:
+    from gateway import config, logs
+    from gateway.store import open_store
+
     logs.configure("warning", "auto")  # what is printed is the key alone
     settings = config.from_file(file).store
     if not settings.url:
@@ -224,6 +231,11 @@ async def _add(file: Path, name: str, role: str) -> dict[str, Any]:
     return {"id": key_id, "name": name, "role": role, "key": made}
 
 
+def _do(verb: str, call_id: str, body: dict[str, Any], url: str, key: str, as_json: bool) -> None:
+    gateway = Remote(url, key)
+    _told(gateway.post(f"/v1/calls/{gateway.id_of(call_id)}/{verb}", body), as_json)
+
+
 def _show(found: Any, as_json: bool, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     if as_json:
         out.print_json(json.dumps(found))
@@ -232,9 +244,11 @@ def _show(found: Any, as_json: bool, columns: tuple[str, ...], rows: Sequence[tu
 
 
 def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Numbers and names stay whole on a line of 80 characters; sentences, in the last column, are folded."""
     table = Table(box=None, pad_edge=False, show_header=any(columns))
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in ("Call", "Began", "State"))
+    for column in columns[:-1]:
+        table.add_column(column, no_wrap=True, overflow="ellipsis")
+    table.add_column(columns[-1], overflow="fold")
     for row in rows:
         table.add_row(*(one.replace("[", "\\[") for one in row))
     out.print(table)
@@ -257,6 +271,19 @@ def _user(uri: str) -> str:
 
 def _when(epoch: float | None) -> str:
     return datetime.fromtimestamp(epoch).strftime("%Y-%m-%d %H:%M:%S") if epoch else ""
+
+
+def short(call_id: str) -> str:
+    """As much of an id as people need; commands take it too."""
+    return call_id.removeprefix("call_")[:8]
+
+
+def age(seconds: float) -> str:
+    """In the largest unit that fits."""
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{max(0, int(seconds))}s"
 
 
 def _talked(record: dict[str, Any]) -> str:

@@ -9,6 +9,8 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -33,7 +35,7 @@ from gateway.agents import BUNDLED, Agents, load_agents
 from gateway.bridge import BridgeSettings, McpSettings, Route
 from gateway.codecs import CODECS, hold_tune, read_wav
 from gateway.delivery_rows import DeliverySettings, Hours, Records, WebhookRow, delivery_of
-from gateway.document import load, read
+from gateway.document import Faults, explain, explained, load, place, read
 from gateway.errors import ConfigError
 from gateway.http_rows import Http, HttpSettings, Port, http_of
 from gateway.provider_rows import RealtimeProvider, provider_of, wanted
@@ -41,7 +43,7 @@ from gateway.realtime import Provider
 from gateway.records import RETRY_AFTER
 from gateway.rtp import MediaSettings
 from gateway.sip import SipSettings, TlsSettings
-from gateway.store import StoreSettings
+from gateway.store import StoreSettings, check_url
 from gateway.trunk_rows import TrunkRow, trunk_of
 
 PREFIX = "GATEWAY_"
@@ -136,6 +138,13 @@ class Redis(_Section):
 
     url: str = ""
     keep_seconds: int = Field(default=86400, ge=1)
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, url: str) -> str:
+        if url:
+            check_url(url)
+        return url
 
 
 class Recordings(_Section):
@@ -265,16 +274,35 @@ DEMO: dict[str, Any] = {
 def from_file(path: Path, overrides: dict[str, Any] | None = None) -> Settings:
     """Raises ConfigError with the line, all others in its `more`."""
     text = read(path)
-    return _settings(load(str(path), text, lambda data: _build(data, overrides or {})), str(path), path.parent)
+    try:
+        return _settings(
+            load(str(path), text, lambda data: _build(data, overrides or {}), _File), str(path), path.parent
+        )
+    except ConfigError as error:
+        for one in (error, *error.more):
+            place(one)
+        raise
 
 
 def from_values(values: dict[str, Any], overrides: dict[str, Any] | None = None) -> Settings:
-    """Without a file. Raises ConfigError."""
+    """Without a file. Raises ConfigError, all others in its `more`."""
     try:
         return _settings(_build(values, overrides or {}), "the settings", Path())
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError("the settings", first["msg"], key=".".join(map(str, first["loc"]))) from error
+        raise explained(error, "the settings", _File) from error
+
+
+def warnings_of(settings: Settings) -> list[str]:
+    """What is allowed, and may not be meant."""
+    found = [settings.door] if settings.door else []
+    for name, agent in settings.agents.items():
+        definition = agent.definition
+        provider = settings.providers.get(definition.provider)
+        if provider and not definition.model and "{model}" in provider.dialect.query.values():
+            found.append(f"the agent {name} names no model: {provider.name} is asked for none")
+    if not any(agent in {route.agent for route in settings.bridge.routes} for agent in settings.agents):
+        found.append("no route leads to an agent")
+    return found
 
 
 def _build(data: dict[str, Any], overrides: dict[str, Any]) -> _File:
@@ -298,35 +326,88 @@ def _build(data: dict[str, Any], overrides: dict[str, Any]) -> _File:
         for one in error.errors():
             variable = PREFIX + "_".join(str(step) for step in one["loc"]).upper()
             if variable in os.environ:
-                raise ConfigError(variable, f"{one['msg']}, not {os.environ[variable]!r}") from error
+                raise ConfigError(variable, explain(one)) from error
         raise
 
 
 def _settings(file: _File, source: str, folder: Path) -> Settings:
     if file.agents is None:
         raise ConfigError(source, "is missing: the folder that holds the agents' files", key="agents")
-    agents = load_agents(folder / file.agents)
+    faults = Faults()
+    agents = faults.of(partial(load_agents, folder / file.agents))
 
     def secret(row: str) -> Callable[[str, str], str]:
-        return partial(_from_environment, source, row)
+        """Reads a variable of the environment; one that is not there is told with all else that is wrong."""
+        return lambda name, key: faults.of(partial(_from_environment, source, row, name, key)) or ""
 
     providers = {name: provider_of(name, row, secret(f"providers.{name}")) for name, row in file.providers.items()}
-    check_agents(agents, {EMBEDDED: Provider(EMBEDDED, ""), **providers}, file.recordings.folder is not None)
+    recordings = folder / file.recordings.folder if file.recordings.folder else None
+    if agents is not None:
+        known = {EMBEDDED: Provider(EMBEDDED, ""), **providers}
+        faults.of(partial(check_agents, agents, known, recordings is not None))
     for what, names in (
         ("trunks", [trunk.name for trunk in file.trunks]),
         ("users", [user.username for trunk in file.trunks for user in trunk.users]),
     ):
         if len(set(names)) < len(names):
-            raise ConfigError(source, f"two {what} have the same name", key="trunks")
-    trunks = tuple(
-        trunk_of(row, partial(_from_environment, source, f"trunks.{number}")) for number, row in enumerate(file.trunks)
-    )
+            faults.add(ConfigError(source, f"two {what} have the same name", key="trunks"))
+    trunks = tuple(trunk_of(row, secret(f"trunks.{number}")) for number, row in enumerate(file.trunks))
     for number, row in enumerate(file.routes):
-        if row.agent not in agents:
-            problem = f"there is no agent {row.agent!r}; these are: {', '.join(agents)}"
-            raise ConfigError(source, problem, key=f"routes.{number}.agent")
+        if agents is not None and row.agent not in agents:
+            near = get_close_matches(row.agent, agents, 1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            problem = f"there is no agent {row.agent!r}; these are: {', '.join(agents)}{meant}"
+            faults.add(ConfigError(source, problem, key=f"routes.{number}.agent"))
+        if row.trunk != "*" and not any(fnmatchcase(trunk.name, row.trunk) for trunk in file.trunks):
+            there = ", ".join(trunk.name for trunk in file.trunks) or "none"
+            problem = f"no trunk is called {row.trunk!r}; these are: {there}"
+            faults.add(ConfigError(source, problem, key=f"routes.{number}.trunk"))
     if not file.routes:
-        raise ConfigError(source, "is empty: no call would be answered", key="routes")
+        faults.add(ConfigError(source, "is empty: no call would be answered", key="routes"))
+    for path, key in (
+        (recordings, "recordings"),
+        (file.records.file and folder / file.records.file.parent, "records.file"),
+    ):
+        if path and (problem := unwritable(path)):
+            faults.add(ConfigError(source, problem, key=key))
+    tls = file.sip.tls and faults.of(partial(_tls, file.sip.tls, folder, source))
+    hold = (
+        None
+        if file.media.hold_audio is None
+        else faults.of(partial(_wav, folder / file.media.hold_audio, source, "media.hold_audio"))
+    )
+    http = faults.of(partial(http_of, file.http, source, folder, secret("http")))
+    delivery = faults.of(
+        lambda: delivery_of(
+            file.webhooks,
+            file.records,
+            file.delivery_hours,
+            folder,
+            lambda row, name, key: secret(row)(name, key),
+        )
+    )
+    prompts, chat, application, hooks = (
+        dict[str, bytes](),
+        dict[str, str](),
+        dict[str, str](),
+        dict[tuple[str, str], str](),
+    )
+    for agent in (agents or {}).values():
+        one = Agents({agent.name: agent})
+        prompts |= faults.of(partial(_prompts, one)) or {}
+        chat |= faults.of(partial(chat_keys, one)) or {}
+        if (asked := agent.definition.application) and asked.secret_env:
+            work = partial(_from_environment, agent.source, "application", asked.secret_env, "secret_env")
+            application[agent.name] = faults.of(work) or ""
+        for name, hook in agent.definition.webhooks.items():
+            if hook.secret_env:
+                work = partial(_from_environment, agent.source, f"webhooks.{name}", hook.secret_env, "secret_env")
+                hooks[agent.name, name] = faults.of(work) or ""
+    mcp = tuple(_mcp(name, row, secret(f"mcp.{name}")) for name, row in file.mcp.items())
+    faults.tell()
+    assert agents is not None
+    assert http is not None
+    assert delivery is not None
     media, retry_after = file.media, {**RETRY_AFTER, **file.sip.retry_after}
     return Settings(
         sip=SipSettings(
@@ -343,11 +424,11 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
             also=tuple((one.host, one.port, one.public_host) for one in file.sip.also),
             ignore_strangers=file.sip.strangers == "ignore",
             retry_after=retry_after,
-            tls=_tls(file.sip.tls, folder) if file.sip.tls else None,
+            tls=tls or None,
             trunks=trunks,
             nameservers=file.sip.nameservers,
         ),
-        http=http_of(file.http, source, folder, secret("http")),
+        http=http,
         media=MediaSettings(
             media.host or file.sip.host, media.first_port, media.last_port, media.reorder_ms, media.timeout_seconds
         ),
@@ -359,30 +440,19 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
             media.srtp,
             media.ptime_ms,
             retry_after=retry_after,
-            application_secrets={
-                name: _from_environment(agent.source, "application", asked.secret_env, "secret_env")
-                for name, agent in agents.items()
-                if (asked := agent.definition.application) and asked.secret_env
-            },
+            application_secrets=application,
             comfort_noise_dbm0=media.comfort_noise_dbm0,
             echo_guard=media.echo_guard,
-            recordings=folder / file.recordings.folder if file.recordings.folder else None,
-            prompts=_prompts(agents),
-            hold_audio=_wav(folder / media.hold_audio, source, "media.hold_audio") if media.hold_audio else hold_tune(),
+            recordings=recordings,
+            prompts=prompts,
+            hold_audio=hold if hold is not None else hold_tune(),
         ),
         agents=agents,
         providers=providers,
-        mcp=tuple(_mcp(name, row, secret(f"mcp.{name}")) for name, row in file.mcp.items()),
-        chat_keys=chat_keys(agents),
-        webhook_secrets={
-            (agent.name, name): _from_environment(agent.source, f"webhooks.{name}", row.secret_env, "secret_env")
-            for agent in agents.values()
-            for name, row in agent.definition.webhooks.items()
-            if row.secret_env
-        },
-        delivery=delivery_of(
-            file.webhooks, file.records, file.delivery_hours, folder, partial(_from_environment, source)
-        ),
+        mcp=mcp,
+        chat_keys=chat,
+        webhook_secrets=hooks,
+        delivery=delivery,
         recording_days=file.recordings.keep_days,
         log=file.log,
         drain_seconds=file.drain_seconds,
@@ -402,7 +472,7 @@ def _mcp(name: str, row: McpRow, secret: Callable[[str, str], str]) -> McpSettin
     return McpSettings(name, row.command, {key: secret(held_by, "env") for key, held_by in row.env.items()}, row.url)
 
 
-def _tls(row: Tls, folder: Path) -> TlsSettings:
+def _tls(row: Tls, folder: Path, source: str) -> TlsSettings:
     settings = TlsSettings(
         str(folder / row.certificate),
         str(folder / row.key),
@@ -410,14 +480,30 @@ def _tls(row: Tls, folder: Path) -> TlsSettings:
         str(folder / row.ca) if row.ca else "",
         row.client_certificates,
     )
-    settings.context()  # tells what is wrong with the files
+    try:
+        settings.context()  # tells what is wrong with the files
+    except ConfigError as error:
+        raise ConfigError(source, error.problem, key="sip.tls") from error
     return settings
+
+
+def unwritable(folder: Path) -> str:
+    """Why no file can be made in a folder, which is made when it is needed; empty where one can."""
+    there = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    if not there.is_dir():
+        return f"{there} is a file, where a folder is wanted"
+    if not os.access(there, os.W_OK | os.X_OK) or there.is_relative_to("/proc") or there.is_relative_to("/sys"):
+        return f"{folder} cannot be written: {there} belongs to {there.owner()}, or is read-only"
+    return ""
 
 
 def _wav(path: Path, source: str, key: str) -> NDArray[np.int16]:
     try:
         return read_wav(path)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        problem = f"{path} cannot be read: {(error.strerror or str(error)).lower()}"
+        raise ConfigError(source, problem, key=key) from error
+    except ValueError as error:
         raise ConfigError(source, str(error), key=key) from error
 
 

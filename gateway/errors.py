@@ -34,6 +34,23 @@
 
 from __future__ import annotations
 
+import os
+import re
+
+
+def plain(error: BaseException) -> str:
+    """What a failed connection or file says of itself, without the system's numbers and Python's words."""
+    number = getattr(error, "errno", None)
+    if isinstance(error, OSError) and isinstance(number, int) and number > 0 and "Connect call" in str(error):
+        return os.strerror(number).lower()
+    return _without_numbers(getattr(error, "strerror", None) or str(error) or type(error).__name__)
+
+
+def _without_numbers(text: str) -> str:
+    if found := re.search(r"Error (\d+) connecting to", text):  # redis-py's
+        return os.strerror(int(found[1])).lower()
+    return re.sub(r"^\[Errno -?\d+\] ", "", text)
+
 
 class GatewayError(Exception):
     """Base of all. `str(error)` is one sentence that names the thing, and the fix where there is one."""
@@ -260,7 +277,7 @@ class StoreUnavailable(GatewayError):
 
     def __init__(self, url: str, problem: str) -> None:
         super().__init__(url, problem)
-        self.url, self.problem = url, problem
+        self.url, self.problem = url, _without_numbers(problem)
 
     def __str__(self) -> str:
         return f"Redis at {self.url} is not available: {self.problem}"

@@ -1,4 +1,7 @@
-"""`gateway phone`: a telephone on PJSIP, a SIP and media stack that shares nothing with the gateway's own."""
+"""`gateway phone`: a telephone on PJSIP, a SIP and media stack that shares nothing with the gateway's own.
+
+What the agent says is printed: as the gateway tells it by its API, or else as the embedded ears hear it.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,29 @@ import contextlib
 import ctypes
 import gc
 import os
+import queue
 import re
+import socket
 import sys
 import tempfile
+import threading
 import time
 import wave
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from gateway.errors import ConfigError
+import numpy as np
+
+from gateway.document import Faults
+from gateway.errors import ConfigError, SipParseError
+from gateway.local.ears import dictate
 from gateway.local.mouth import mouth
+from gateway.sip import Uri
 
+HZ = 8000
 SPEED = 0.85  # of the voice: as clear as people are on a telephone
 PAUSE_SECONDS = 1.0
 """Silence of the agent after which it is our turn, and, when all is said, time to hang up."""
@@ -27,6 +40,12 @@ PATIENCE_SECONDS = 10.0
 """Longest wait for the agent to say anything."""
 
 Say = Callable[[str], None]
+
+
+class Follows(Protocol):
+    """A gateway that tells what happens in its calls, such as `gateway.remote.Remote`."""
+
+    def follow(self, path: str) -> Iterator[dict[str, Any]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +64,97 @@ class Errand:
     srtp: bool = False
     caller: str = "phone"
     trace: bool = False
+    talk: bool = False
 
 
-def call(errand: Errand, say: Say) -> bool:
-    """Do it, telling of every step; True when the call was answered. Raises ConfigError."""
+def check(errand: Errand) -> None:
+    """What is wrong with it, before anybody is called. Raises ConfigError, with all others in its `more`."""
+    faults = Faults()
+
+    def wrong(what: str, problem: str) -> None:
+        faults.add(ConfigError(what, problem))
+
+    try:
+        uri = Uri.parse(errand.target) if re.match(r"sips?:\S+$", errand.target) else None
+    except SipParseError as error:
+        uri = wrong(errand.target, f"is not a SIP address: {error.problem}")  # type: ignore[func-returns-value]
+    else:
+        if uri is None:
+            wrong(errand.target, "is not a SIP address, such as sip:reception@127.0.0.1:5060")
+    if uri:
+        named = uri.params.get("transport", "").lower() or ("tls" if uri.scheme == "sips" else errand.transport)
+        if named != errand.transport:
+            wrong(
+                errand.target,
+                f"wants {named}: call it with --{named}" if named in ("tcp", "tls") else f"no {named} here",
+            )
+        try:
+            socket.getaddrinfo(uri.host.strip("[]"), uri.port or 5060, type=socket.SOCK_DGRAM)
+        except OSError as error:
+            wrong(errand.target, f"there is no host {uri.host}: {(error.strerror or str(error)).lower()}")
+    if errand.wav:
+        faults.of(lambda: _length_of(errand.wav) if errand.wav else None)
+    if not re.fullmatch(r"[0-9*#A-Da-d]*", errand.dtmf):
+        wrong("--dtmf", f"{errand.dtmf!r} has other keys than 0-9 * # A-D")
+    if errand.record:
+        folder = errand.record.parent
+        if errand.record.suffix.lower() != ".wav":
+            wrong(str(errand.record), "has to end with .wav")
+        elif errand.record.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+            why = "is a folder" if errand.record.is_dir() else f"{folder} is not a folder that can be written"
+            wrong(str(errand.record), f"cannot be recorded to: {why}")
+    if errand.seconds <= 0:
+        wrong("--seconds", "has to be more than 0")
+    if errand.after is not None and (errand.after < 0 or not (errand.say or errand.wav)):
+        wrong(
+            "--after", "has to be 0 or more, and wants --say or --wav" if errand.after < 0 else "wants --say or --wav"
+        )
+    if not re.fullmatch(r"[\w.+!~*'()&=$,;?/%-]+", errand.caller, re.ASCII):
+        wrong("--caller", f"{errand.caller!r} is not the user part of a SIP address")
+    if any(not words.strip() for words in errand.say):
+        wrong("--say", "is empty")
+    if errand.talk:
+        faults.of(_sound_device)
+    faults.tell()
+
+
+def _length_of(path: Path) -> float:
+    """Seconds of a WAV that can be played. Raises ConfigError."""
+    try:
+        with wave.open(str(path)) as file:
+            kind = file.getsampwidth(), file.getnchannels()
+            if kind != (2, 1) or not file.getnframes():
+                raise ConfigError(
+                    str(path), f"is not a WAV of 16 bits and one channel, but of {8 * kind[0]} and {kind[1]}"
+                )
+            return float(file.getnframes() / file.getframerate())
+    except OSError as error:
+        raise ConfigError(str(path), f"cannot be read: {(error.strerror or str(error)).lower()}") from error
+    except (wave.Error, EOFError) as error:
+        raise ConfigError(str(path), f"is not a WAV: {str(error) or 'it ends too early'}") from error
+
+
+def _sound_device() -> Any:
+    """Raises ConfigError."""
+    try:
+        import sounddevice
+    except ImportError as error:
+        raise ConfigError("--talk", "needs sounddevice: pip install 'voice-agent-gateway[talk]'") from error
+    except Exception as error:  # PortAudio itself is the system's, and may fail in its own ways
+        raise ConfigError("--talk", f"needs PortAudio (libportaudio2) and sound: {error}") from error
+    try:
+        sounddevice.check_input_settings(channels=1, dtype="int16", samplerate=HZ)
+        sounddevice.check_output_settings(channels=1, dtype="int16", samplerate=HZ)
+    except (sounddevice.PortAudioError, ValueError) as error:
+        raise ConfigError("--talk", f"there is no microphone or no loudspeaker: {error}") from error
+    return sounddevice
+
+
+def call(errand: Errand, say: Say, gateway: Follows | None = None) -> bool:
+    """Do it, telling of every step; True when the call was answered. Raises ConfigError.
+
+    `gateway` may know what the agent says.
+    """
     try:
         import pjsua2
     except ImportError as error:
@@ -56,14 +162,16 @@ def call(errand: Errand, say: Say) -> bool:
             "gateway phone", "needs pjsua2-python, whose wheels are for Python 3.11 and 3.12 on Linux x86-64; "
             "install the 'phone' extra there, or call with any softphone"
         ) from error  # fmt: skip
-    if not re.match(r"sips?:\S+$", errand.target):
-        raise ConfigError(errand.target, "is not a SIP address, such as sip:reception@127.0.0.1:5060")
+    check(errand)
     with tempfile.TemporaryDirectory(prefix="gateway-phone-") as folder:
-        return _Phone(pjsua2, errand, say, Path(folder)).run()
+        try:
+            return _Phone(pjsua2, errand, say, Path(folder), gateway).run()
+        except pjsua2.Error as error:
+            raise ConfigError(errand.target, f"cannot be called: {error.reason}") from error
 
 
 class _Phone:
-    def __init__(self, pj: Any, errand: Errand, say: Say, folder: Path) -> None:
+    def __init__(self, pj: Any, errand: Errand, say: Say, folder: Path, gateway: Follows | None) -> None:
         self.pj, self.errand = pj, errand
         self._tell, self._folder = say, folder
         self._started = time.monotonic()
@@ -77,6 +185,9 @@ class _Phone:
         self._heard_agent = False
         self._quiet_since = 0.0
         self._answered_at: float | None = None
+        self._words_of = _Words(self.say, gateway)
+        self._port: Any = None  # to the microphone and the loudspeaker
+        self._streams: list[Any] = []
 
     def say(self, text: str) -> None:
         self._tell(f"{time.monotonic() - self._started:7.2f} s  {text}")
@@ -124,13 +235,22 @@ class _Phone:
             account.create(account_settings)
             self._recorder = pj.AudioMediaRecorder()  # always: only what is listened to has a level
             self._recorder.createRecorder(str(self.errand.record or self._folder / "heard.wav"))
+            self._listener = _port_class(pj)("ears", self._words_of.hear)
+            if self.errand.talk:
+                self._open_sound()
             self._dial(account)
-            self._loop(endpoint)
+            try:
+                self._loop(endpoint)
+            except KeyboardInterrupt:
+                self.say("hanging up")
             self._hang_up()
             self._handle(endpoint, 0.4)
+            self._words_of.close()
             return self._answered_at is not None
         finally:
-            self._player = self._recorder = None
+            for stream in self._streams:
+                stream.close()
+            self._player = self._recorder = self._port = self._listener = None
             self._calls.clear()  # the library's objects may not outlive the library
             account = None
             gc.collect()
@@ -153,6 +273,29 @@ class _Phone:
         except self.pj.Error as error:
             raise ConfigError(self.errand.target, f"cannot be called: {error.reason}") from error
 
+    def _open_sound(self) -> None:
+        """Between the call and this machine's own microphone and loudspeaker, 20 ms at a time."""
+        device, said, heard = _sound_device(), queue.SimpleQueue[bytes](), queue.SimpleQueue[bytes]()
+
+        def from_microphone(data: Any, frames: int, when: Any, status: Any) -> None:
+            if said.qsize() < 10:  # more would be a delay that is never made up for
+                said.put(bytes(data))
+
+        def to_loudspeaker(data: Any, frames: int, when: Any, status: Any) -> None:
+            while heard.qsize() > 10:
+                heard.get()
+            data[:] = heard.get() if heard.qsize() else bytes(len(data))
+
+        self._port = _port_class(self.pj)("talk", heard.put, lambda: said.get() if said.qsize() else b"")
+        options = {"samplerate": HZ, "blocksize": HZ // 50, "channels": 1, "dtype": "int16"}
+        self._streams = [
+            device.RawInputStream(callback=from_microphone, **options),
+            device.RawOutputStream(callback=to_loudspeaker, **options),
+        ]
+        for stream in self._streams:
+            stream.start()
+        self.say("speak; Ctrl-C hangs up")
+
     def _handle(self, endpoint: Any, seconds: float) -> None:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
@@ -169,7 +312,7 @@ class _Phone:
     def _take_turn(self) -> bool:
         """Speak, press keys, or, when that is done and the agent has answered, be done (True)."""
         now = time.monotonic()
-        if self._answered_at is None:
+        if self._answered_at is None or self.errand.talk:
             return False
         if self.errand.after is not None and self._words and len(self._words) == len(self.errand.say):
             if now - self._answered_at >= self.errand.after:
@@ -180,6 +323,8 @@ class _Phone:
         if self._calls[-1].media.getTxLevel() > 0:  # what the call gives out, that is, what is heard
             self._heard_agent, self._quiet_since = True, now
             return False
+        if now - self._quiet_since > PAUSE_SECONDS / 2:
+            self._words_of.pause()
         patience = PAUSE_SECONDS if self._heard_agent else PATIENCE_SECONDS
         if now - self._quiet_since < patience:
             return False
@@ -195,8 +340,7 @@ class _Phone:
         return False
 
     def _play(self, path: Path, now: float) -> None:
-        with wave.open(str(path)) as file:
-            length = file.getnframes() / file.getframerate()
+        length = _length_of(path)
         self.say(f"speaking for {length:.1f} s")
         self._player = self.pj.AudioMediaPlayer()
         self._player.createPlayer(str(path), self.pj.PJMEDIA_FILE_NO_LOOP)
@@ -207,9 +351,16 @@ class _Phone:
 
     def media_ready(self, one: Any) -> None:
         one.media.startTransmit(self._recorder)
+        one.media.startTransmit(self._listener)
+        if self._port:
+            one.media.startTransmit(self._port)
+            self._port.startTransmit(one.media)
         self._quiet_since = time.monotonic()
         if self._answered_at is None:
             self._answered_at = self._quiet_since
+
+    def known_as(self, sip_call_id: str) -> None:
+        self._words_of.known_as(sip_call_id)
 
     def follow(self, one: Any, prm: Any) -> None:
         self.say(f"REFER to {prm.dstUri}")
@@ -219,6 +370,54 @@ class _Phone:
         self._heard_agent, self._quiet_since = False, time.monotonic()
         self._calls.append(_call_class(self.pj)(one.account, self))
         prm.newCall = self._calls[-1]
+
+
+class _Words:
+    """What the agent says, printed: by the API of the gateway that has the call, or by the ears of this machine."""
+
+    def __init__(self, say: Say, gateway: Follows | None) -> None:
+        self._say, self._gateway = say, gateway
+        self._sip_call_id = self._call_id = ""
+        self._told = False  # by the API
+        self._audio = bytearray()
+        self._loud = False
+        self._ears = ThreadPoolExecutor(1, "ears")
+        if gateway:
+            threading.Thread(target=self._follow, args=(gateway,), daemon=True, name="words").start()
+
+    def known_as(self, sip_call_id: str) -> None:
+        self._sip_call_id = self._sip_call_id or sip_call_id
+
+    def _follow(self, gateway: Follows) -> None:
+        with contextlib.suppress(ConfigError, OSError, ValueError):  # none is there, or it wants a key: ears will do
+            for event in gateway.follow("/v1/events"):
+                record = event.get("record") or {}
+                if self._sip_call_id and record.get("sip_call_id") == self._sip_call_id:
+                    self._call_id, self._told = event["call_id"], True
+                if event["type"] == "transcript" and event["call_id"] == self._call_id:
+                    who = "agent" if event["data"]["role"] == "assistant" else "heard of you"
+                    self._say(f"{who}: {event['data']['text']}")
+
+    def hear(self, frame: bytes) -> None:
+        """20 ms, from a thread of the library's."""
+        self._audio += frame
+
+    def pause(self) -> None:
+        """The agent is silent: what it has said is a whole."""
+        audio, self._audio = bytes(self._audio), bytearray()
+        if self._told or len(audio) < HZ:  # half a second
+            return
+        samples = np.frombuffer(audio[: len(audio) // 2 * 2], "<i2")
+        if np.abs(samples).max() > 500:
+            self._ears.submit(self._understand, samples)
+
+    def _understand(self, samples: Any) -> None:
+        if (words := dictate(samples, HZ)) and not self._told:
+            self._say(f"agent, as a machine hears it: {words}")
+
+    def close(self) -> None:
+        self.pause()
+        self._ears.shutdown()
 
 
 @contextlib.contextmanager
@@ -248,6 +447,7 @@ def _call_class(pj: Any) -> Any:
 
         def onCallState(self, prm: Any) -> None:
             info = self.getInfo()
+            self.phone.known_as(info.callIdString)
             if info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
                 self.over, self.media = True, None
                 self.phone.say(f"call to {info.remoteUri} ended: {info.lastStatusCode} {info.lastReason}")
@@ -268,3 +468,26 @@ def _call_class(pj: Any) -> Any:
             self.phone.follow(self, prm)
 
     return PhoneCall
+
+
+def _port_class(pj: Any) -> Any:
+    """Audio of a call in Python's hands: 20 ms of PCM16 at HZ, both ways, in a thread of the library's."""
+
+    class Port(pj.AudioMediaPort):  # type: ignore[misc]
+        def __init__(self, name: str, hear: Callable[[bytes], object], speak: Callable[[], bytes] = bytes) -> None:
+            super().__init__()
+            self._hear, self._speak = hear, speak
+            shape = pj.MediaFormatAudio()
+            shape.type, shape.clockRate, shape.channelCount = pj.PJMEDIA_TYPE_AUDIO, HZ, 1
+            shape.bitsPerSample, shape.frameTimeUsec = 16, 20000
+            self.createPort(name, shape)
+
+        def onFrameReceived(self, frame: Any) -> None:
+            if frame.size:
+                self._hear(bytes(frame.buf))
+
+        def onFrameRequested(self, frame: Any) -> None:
+            sound = self._speak() or bytes(HZ // 50 * 2)
+            frame.type, frame.size, frame.buf = pj.PJMEDIA_FRAME_TYPE_AUDIO, len(sound), pj.ByteVector(sound)
+
+    return Port

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
-from gateway.errors import ConfigError
+from gateway import USER_AGENT
+from gateway.errors import ConfigError, plain
 
 
 class Remote:
@@ -27,6 +30,17 @@ class Remote:
     def delete(self, path: str, **query: Any) -> Any:
         return self._ask("DELETE", _with(path, query))
 
+    def id_of(self, given: str) -> str:
+        """The whole id of a call by its beginning, as lists show it. Raises ConfigError where it fits several."""
+        if re.fullmatch("call_[0-9a-f]{16}", given) or not re.fullmatch("(call_)?[0-9a-f]{4,16}", given):
+            return given
+        wanted = f"call_{given.removeprefix('call_')}"
+        found = [one["call_id"] for one in self.get("/v1/calls", q=wanted, limit=5)["data"]]
+        found = [one for one in found if one.startswith(wanted)]
+        if len(found) > 1:
+            raise ConfigError(given, f"is the beginning of several calls: {', '.join(found)}")
+        return found[0] if found else given
+
     def follow(self, path: str) -> Iterator[dict[str, Any]]:
         """Server-sent events, until their end."""
         with self._open("GET", path, None, {"Accept": "text/event-stream"}, seconds=60) as answer:
@@ -43,7 +57,9 @@ class Remote:
         self, method: str, path: str, body: dict[str, Any] | None, headers: dict[str, str], seconds: float
     ) -> Any:
         url, data = self._url + path, json.dumps(body).encode() if body is not None else None
-        known = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {self._key}"} if self._key else {})
+        known = {"Content-Type": "application/json", "User-Agent": USER_AGENT} | (
+            {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        )
         try:
             request = urllib.request.Request(url, data, known | headers, method=method)
             return urllib.request.urlopen(request, timeout=seconds)
@@ -55,8 +71,9 @@ class Remote:
                 detail = text[:200] or str(error)
             raise ConfigError(url, str(detail)) from error
         except (OSError, ValueError) as error:
-            problem = f"no gateway answers there ({error}): start one with gateway serve, or name it with --url"
-            raise ConfigError(url, problem) from error
+            why = plain(getattr(error, "reason", None) or error).lower()
+            problem = f"no gateway answers there ({why}): start one with gateway serve, or name it with --url"
+            raise ConfigError(self._url, problem) from error
 
 
 def dial(gateway: Remote, order: dict[str, Any], show: Callable[[str], None]) -> bool:
@@ -66,7 +83,9 @@ def dial(gateway: Remote, order: dict[str, Any], show: Callable[[str], None]) ->
     try:
         return tail(gateway, call_id, lambda event, line: show(line))
     except KeyboardInterrupt:
-        gateway.delete(f"/v1/calls/{call_id}")
+        with suppress(ConfigError):  # it may have ended by itself
+            gateway.delete(f"/v1/calls/{call_id}")
+        show("hung up")
         raise
 
 

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def make_certificate(folder: Path, name: str) -> tuple[str, str, int]:
-    """cert.pem and key.pem in `folder`, for 127.0.0.1 and for two days; their paths and the serial number."""
+def make_certificate(folder: Path, name: str, begins: float = -1, ends: float = 1) -> tuple[str, str, int]:
+    """cert.pem and key.pem in `folder`, for 127.0.0.1, from day to day as from now; their paths and serial number."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now, day = datetime.datetime.now(datetime.UTC), datetime.timedelta(days=1)
@@ -23,8 +23,8 @@ def make_certificate(folder: Path, name: str) -> tuple[str, str, int]:
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - day)
-        .not_valid_after(now + day)
+        .not_valid_before(now + begins * day)
+        .not_valid_after(now + ends * day)
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
         .sign(key, hashes.SHA256())
     )

@@ -28,7 +28,7 @@ LEVEL = {
     "agent_checks": 6, "provider_rows": 6, "trunk_rows": 6, "config": 6, "app": 6, "logs": 6,
     "control": 6, "http_rows": 6, "limits": 6, "watchdog": 6, "retention": 6,
     "delivery": 5, "delivery_rows": 6,
-    "api": 7, "phone": 7, "remote": 7,
+    "api": 7, "phone": 7, "remote": 7, "doctor": 7,
     "cli_desk": 8, "cli": 8,
 }  # fmt: skip
 STRANGERS = [{"sip", "rtp", "realtime", "local", "store"}, {"api", "phone", "remote"}]

@@ -1,6 +1,7 @@
 """The command line as a person uses it: in a process of its own, and what it prints."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -35,6 +36,21 @@ def test_version_and_help():
     assert run("--version").stdout.strip() == __version__
     for command in ("demo", "serve", "check", "phone", "local"):
         assert command in run("--help").stdout
+
+
+def test_help_is_short_and_needs_nothing_that_is_heavy():
+    assert run("-h").stdout == run("--help").stdout
+    assert "--install-completion" in run("-h").stdout
+    assert "Usage: gateway phone" in run("phone", "-h").stdout
+    code = "import sys, gateway.cli; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"numpy", "pydantic", "fastapi", "redis", "httpx", "asyncio", "structlog"} & set(loaded)
+
+
+def test_completion_of_a_shell():
+    chosen = os.environ | {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    script = run("--show-completion", "bash", env=chosen).stdout
+    assert "_GATEWAY_COMPLETE=complete_bash" in script
 
 
 def test_check_says_good_or_what_is_wrong_line_by_line(folder):

@@ -26,7 +26,7 @@ def test_a_good_file():
         ("rows: []\n", "f:1: name: is missing"),
         (
             "name: x\nrows:\n  - size: 1\n  - size: -4\n",
-            "f:4: rows.1.size: input should be greater than or equal to 0, not -4",
+            "f:4: rows.1.size: has to be at least 0, not -4",
         ),
         ("name: x\nrows:\n  - size: 1\n    colour: red\n", "f:4: rows.0.colour: there is no such key"),
         ("name: x\nname: y\n", "f:2: not valid YAML: the key 'name' stands there twice"),

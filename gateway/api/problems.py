@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from gateway import errors
+from gateway.document import explain
 
 log = structlog.get_logger("gateway.api")
 
@@ -62,12 +63,6 @@ def _field(one: dict[str, Any]) -> str:
     return ".".join(steps) if steps and one["type"] != "json_invalid" else "body"
 
 
-def _sentence(one: dict[str, Any]) -> str:
-    """What pydantic says of a field, for people."""
-    text = str(one["msg"]).removeprefix("Value error, ")
-    return f"{text}, not {str(one['input'])[:60]!r}" if one["type"] in ("literal_error", "enum") else text
-
-
 def install(api: FastAPI) -> None:
     """Every error of the API becomes one of these."""
 
@@ -77,7 +72,7 @@ def install(api: FastAPI) -> None:
 
     async def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        found = [{"field": _field(one), "problem": _sentence(one)} for one in error.errors()]
+        found = [{"field": _field(one), "problem": explain(one)} for one in error.errors()]
         return problem(422, "; ".join(f"{one['field']}: {one['problem']}" for one in found), errors=found)
 
     async def refused(request: Request, error: Exception) -> JSONResponse:

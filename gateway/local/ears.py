@@ -5,11 +5,13 @@ Free dictation of telephone speech is beyond it; a grammar of some dozens of phr
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.codecs import Resampler
 from gateway.errors import ConfigError
 from gateway.local.script import Script
 
@@ -24,6 +26,28 @@ _OPTIONS = {
 
 _DITHER = np.rint(np.random.default_rng(1).normal(0, 120, 16000 * 4)).astype(np.int16)
 """Noise, 49 dB below full scale: a recogniser that was trained on rooms goes astray on digital silence."""
+
+
+def dictate(audio: NDArray[np.int16], hz: int) -> str:
+    """Any English words, roughly; empty where there are no ears. Takes about as long as the audio."""
+    decoder = _dictation()
+    if decoder is None:
+        return ""
+    wide = Resampler(hz, 16000).push(audio)
+    decoder.start_utt()
+    decoder.process_raw(wide.astype("<i2").tobytes(), False, True)
+    decoder.end_utt()
+    hypothesis = decoder.hyp()
+    return str(hypothesis.hypstr) if hypothesis else ""
+
+
+@cache
+def _dictation() -> Any:
+    try:
+        from pocketsphinx import Decoder
+    except ImportError:  # no wheel for this Python
+        return None
+    return Decoder(loglevel="FATAL", lowerf=200, upperf=3700)
 
 
 class Ears:

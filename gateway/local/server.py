@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from gateway.errors import ConfigError, PortInUse
+from gateway.errors import ConfigError, PortInUse, plain
 from gateway.local.chat import Chat, ChatError, think
 from gateway.local.detector import Silero
 from gateway.local.ears import Ears
@@ -95,7 +95,9 @@ class LocalServer:
         try:
             context.load_cert_chain(self._settings.certificate, self._settings.certificate_key or None)
         except (OSError, ssl.SSLError) as error:
-            raise ConfigError("--certificate", f"{self._settings.certificate} cannot be used: {error}") from error
+            raise ConfigError(
+                "--certificate", f"{self._settings.certificate} cannot be used: {plain(error)}"
+            ) from error
         return context
 
     async def close(self) -> None:

@@ -20,7 +20,7 @@ from gateway.realtime.events import (
     Unreached,
 )
 from gateway.realtime.health import Health
-from gateway.realtime.link import Choice, Provider
+from gateway.realtime.link import Choice, Provider, rehearse
 from gateway.realtime.pool import Pool
 from gateway.realtime.session import Heard
 
@@ -50,4 +50,5 @@ __all__ = [
     "ToolCall",
     "Transcript",
     "Unreached",
+    "rehearse",
 ]

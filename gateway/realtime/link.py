@@ -15,7 +15,7 @@ import orjson
 import structlog
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 
-from gateway.errors import ProviderError, ProviderRefused, ProviderUnreachable
+from gateway.errors import ProviderError, ProviderRefused, ProviderUnreachable, plain
 from gateway.realtime.dialects import MAX_FRAME, OPENAI, Dialect, SessionConfig
 from gateway.realtime.events import AudioDelta, Event, ProviderFault, Ready, Severity
 from gateway.realtime.history import History
@@ -152,7 +152,7 @@ class Link:
         except TimeoutError as error:
             raise self._error(ProviderUnreachable, f"was not ready within {seconds:g} s") from error
         except OSError as error:
-            problem = f"cannot be reached: {error.strerror or error}"
+            problem = f"cannot be reached: {plain(error)}"
             raise self._error(ProviderUnreachable, problem, "check the provider's url") from error
         except (ProviderError, asyncio.CancelledError):
             self.close()
@@ -316,3 +316,14 @@ def _retry_after(text: str) -> float | None:
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return max(0.0, (when - datetime.now(when.tzinfo or UTC)).total_seconds())
+
+
+async def rehearse(choice: Choice, seconds: float) -> float:
+    """Open a session as a call would, and close it; s until it was ready. Raises ProviderError."""
+    began = asyncio.get_running_loop().time()
+    link = Link(choice, History(), lambda event: None, lambda link, why: None)
+    try:
+        await link.open(seconds)
+        return asyncio.get_running_loop().time() - began
+    finally:
+        link.close()

@@ -24,8 +24,10 @@ from gateway.sip.offer import Agreed, AudioFormat, LocalMedia, accept_answer, ma
 from gateway.sip.outgoing import Order, check_headers, check_order
 from gateway.sip.passport import claims
 from gateway.sip.pcap import capture
+from gateway.sip.probe import Probed
 from gateway.sip.sdp import parse as parse_sdp
 from gateway.sip.session import Session
+from gateway.sip.timers import Timing
 from gateway.sip.trace import Traced
 from gateway.sip.transport import TlsSettings
 from gateway.sip.trunks import Trunk
@@ -49,6 +51,7 @@ __all__ = [
     "LocalMedia",
     "NameAddr",
     "Order",
+    "Probed",
     "Progress",
     "Reanswered",
     "ReferProgress",
@@ -58,6 +61,7 @@ __all__ = [
     "Reoffered",
     "Session",
     "SipSettings",
+    "Timing",
     "TlsSettings",
     "Traced",
     "Trunk",

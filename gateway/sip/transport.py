@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import structlog
 
-from gateway.errors import ConfigError, PortInUse
+from gateway.errors import ConfigError, PortInUse, plain
 from gateway.sip.flow import Address, Flow
 from gateway.sip.framing import PING, PONG, StreamFramer
 
@@ -79,10 +79,22 @@ class TlsSettings:
             context.load_cert_chain(self.certificate, self.key)
             if self.ca:
                 context.load_verify_locations(self.ca)
-        except (OSError, ssl.SSLError) as error:
+        except ssl.SSLError as error:
             ca = f" and the ca {self.ca}" if self.ca else ""
             problem = f"the certificate {self.certificate} with the key {self.key}{ca} cannot be used: {error}"
             raise ConfigError("sip.tls", problem) from error
+        except OSError as error:  # which does not say of which file
+            missing = next((path for path in (self.certificate, self.key, self.ca) if path and not _readable(path)), "")
+            problem = f"{missing or self.certificate} cannot be read: {plain(error).lower()}"
+            raise ConfigError("sip.tls", problem) from error
+
+
+def _readable(path: str) -> bool:
+    try:
+        with open(path, "rb"):
+            return True
+    except OSError:
+        return False
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import structlog
 
@@ -21,6 +22,7 @@ from gateway.sip.events import Event, Registered
 from gateway.sip.flow import Flow
 from gateway.sip.lookup import Dns
 from gateway.sip.outgoing import Order, invitation
+from gateway.sip.probe import Probe, Probed
 from gateway.sip.registrar import Binding
 from gateway.sip.registration import Registration
 from gateway.sip.resolve import locate
@@ -146,6 +148,12 @@ class UserAgent:
             if name not in self.registrations:
                 self.registrations[name] = Registration(self.core, trunk)
                 self.act(self.registrations[name].start)
+
+    async def probe(self, trunk: Trunk, method: Literal["OPTIONS", "REGISTER"]) -> Probed:
+        """Ask a trunk's server for a sign of life, or whether it takes our login. Nothing is changed by it."""
+        told: asyncio.Future[Probed] = asyncio.get_running_loop().create_future()
+        self.act(Probe(self.core, trunk, method, told.set_result).start)
+        return await told
 
     def call(self, order: Order, offer: Callable[[str], bytes]) -> Caller:
         """Call somebody; `offer` makes our SDP for the address at which the peer reaches us.

@@ -19,6 +19,9 @@ from redis.exceptions import RedisClusterException, RedisError
 from gateway.errors import ConfigError, StoreUnavailable
 
 CONNECT_SECONDS = 2.0
+SCHEMES = frozenset(
+    {"redis", "rediss", "unix", *(f"{one}+{kind}" for one in ("redis", "rediss") for kind in ("sentinel", "cluster"))}
+)
 
 AWAY = (RedisError, RedisClusterException, OSError)
 """What a client raises when Redis does not do what it is asked."""
@@ -40,6 +43,31 @@ def client_of(url: str, seconds: float) -> Any:
                 return Redis.from_url(url, retry=Retry(NoBackoff(), 0), **common)
     except ValueError as error:
         raise ConfigError("redis.url", str(error)) from error
+
+
+def check_url(url: str) -> None:
+    """Raises ValueError, where no client can be made of it."""
+    parts = urlsplit(url)
+    if parts.scheme not in SCHEMES:
+        near = f", not {url.partition('://')[0]}://" if "://" in url else ""
+        raise ValueError(f"has to begin with redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://{near}")
+    if parts.scheme == "unix":
+        if not parts.path:
+            raise ValueError("names no socket: unix:///path/to/redis.sock")
+        return
+    if not parts.netloc.rpartition("@")[2]:
+        raise ValueError(f"names no host: {parts.scheme}://host:6379")
+    if "+" not in parts.scheme:
+        try:
+            _ = parts.port
+        except ValueError:
+            raise ValueError("its port is not a number from 0 to 65535") from None
+    if "+" not in parts.scheme and parts.path.strip("/") and not parts.path.strip("/").isdecimal():
+        raise ValueError(f"the database is a number, not {parts.path.strip('/')!r}")
+    try:
+        client_of(url, 1.0)
+    except ConfigError as error:
+        raise ValueError(error.problem) from error
 
 
 async def ask(redis: Any, url: str, *command: Any) -> Any:

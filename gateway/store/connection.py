@@ -11,6 +11,7 @@ import signal
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,10 +20,10 @@ from typing import Any
 
 import structlog
 
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, StoreUnavailable
 from gateway.store.access import Access
 from gateway.store.calls import Calls
-from gateway.store.client import client_of, close, without_password
+from gateway.store.client import AWAY, CONNECT_SECONDS, client_of, close, without_password
 from gateway.store.commands import Commands
 from gateway.store.nodes import Nodes
 from gateway.store.outbox import Outbox
@@ -181,3 +182,37 @@ def _fake() -> str:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     log.warning("store.fake", problem="no redis-server was found: nothing is kept when the gateway ends")
     return f"redis://127.0.0.1:{server.server_address[1]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """`clock` is its time, in s since the epoch, when it answered; `ms` how long that took. `url` has no password."""
+
+    url: str
+    version: str
+    clock: float
+    ms: float
+
+
+async def about_server(url: str) -> Server:
+    """Asks it once. Raises ConfigError, StoreUnavailable."""
+    client, shown = client_of(url, CONNECT_SECONDS), without_password(url)
+    try:
+        await client.ping()
+        began = time.monotonic()
+        seconds, microseconds = await client.time()
+        took = time.monotonic() - began
+        told = await client.info("server")
+        version = next(
+            (str(value) for key, value in _flat(told).items() if key in ("redis_version", "valkey_version")), "0.0"
+        )
+        return Server(shown, version, int(seconds) + int(microseconds) / 1e6, took * 1000)
+    except AWAY as error:
+        raise StoreUnavailable(shown, str(error)) from error
+    finally:
+        await close(client)
+
+
+def _flat(told: Any) -> dict[str, Any]:
+    """Of a Cluster: what one of its servers says."""
+    return next(iter(told.values())) if told and all(isinstance(one, dict) for one in told.values()) else told

@@ -93,7 +93,8 @@ def phone(demo: Demo, request: pytest.FixtureRequest):
     def call(*options: str, to: str = "reception", **_: Any) -> tuple[str, dict[str, Any]]:
         caller = f"phone{free_port()}"
         done = subprocess.run(
-            [GATEWAY, "phone", f"sip:{to}@127.0.0.1:{demo.sip_port}", "--caller", caller, *options],
+            [GATEWAY, "phone", f"sip:{to}@127.0.0.1:{demo.sip_port}", "--caller", caller,
+             "--url", f"http://127.0.0.1:{demo.http_port}", *options],
             capture_output=True, text=True, timeout=90, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
+
 import pytest
 
 pytestmark = pytest.mark.e2e
@@ -24,3 +27,9 @@ def test_it_says_what_to_do_next(demo):
     log = demo.log.read_text()
     assert f"phone sip:reception@127.0.0.1:{demo.sip_port} --say" in " ".join(log.split())
     assert "softphone" in log
+    lines = [line for line in log.splitlines() if " phone sip:" in line]
+    assert len(lines) == 2
+    for line in lines:  # as it stands, from wherever one is
+        words = shlex.split(line)
+        assert Path(words[0]).is_file() or words[0] == "gateway"
+        assert f"http://127.0.0.1:{demo.http_port}" == words[words.index("--url") + 1]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
+import time
 import wave
 
 import numpy as np
@@ -11,8 +15,9 @@ import pytest
 from gateway.codecs import Resampler
 from gateway.local import Rule, Script
 from gateway.local.ears import Ears
+from gateway.local.mouth import mouth
 from gateway.local.script import normalize
-from tests.e2e.conftest import said
+from tests.e2e.conftest import GATEWAY, said
 
 pytestmark = pytest.mark.e2e
 
@@ -104,3 +109,76 @@ def test_the_greeting_can_be_interrupted(phone):
     _, record = phone("--say", "what are your opening hours", "--after", "0.8")
     assert record["interruptions"] == 1
     assert ANSWER in said(record, "assistant")
+
+
+SOUND = '''
+"""Stands for sounddevice and PortAudio, where no machine of tests has a sound card: a microphone that plays a file,
+and a loudspeaker that writes one, at the pace of a real device."""
+
+import threading, time, wave
+
+class PortAudioError(Exception): pass
+
+def check_input_settings(**settings): assert settings == {"channels": 1, "dtype": "int16", "samplerate": 8000}
+check_output_settings = check_input_settings
+
+class _Stream:
+    def __init__(self, callback, samplerate, blocksize, channels, dtype):
+        self.callback, self.size, self.open = callback, 2 * blocksize, True
+    def start(self):
+        threading.Thread(target=self._run, daemon=True).start()
+    def close(self):
+        self.open = False
+    def _run(self):
+        due = time.monotonic()
+        while self.open:
+            self.turn()
+            due += 0.02
+            time.sleep(max(0, due - time.monotonic()))
+
+class RawInputStream(_Stream):
+    def start(self):
+        self.sound = wave.open("mic.wav").readframes(1 << 24)
+        super().start()
+    def turn(self):
+        piece, self.sound = self.sound[:self.size], self.sound[self.size:]
+        self.callback(piece.ljust(self.size, bytes(1)), self.size // 2, None, None)
+
+class RawOutputStream(_Stream):
+    def turn(self):
+        data = bytearray(self.size)
+        self.callback(data, self.size // 2, None, None)
+        with open("loud.raw", "ab") as file:
+            file.write(data)
+'''
+
+
+def test_a_person_talks_by_microphone_and_loudspeaker(demo, tmp_path):
+    pytest.importorskip("pjsua2", reason="pjsua2-python has no wheel for this Python")
+    (tmp_path / "sounddevice.py").write_text(SOUND)
+    quiet, words = np.zeros(8000 * 5, np.int16), mouth().speak("what are your opening hours", speed=0.85, hz=8000)
+    with wave.open(str(tmp_path / "mic.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(np.concatenate([quiet, words]).astype("<i2").tobytes())
+    command = [GATEWAY, "phone", f"sip:reception@127.0.0.1:{demo.sip_port}", "--talk", "--url",
+               f"http://127.0.0.1:{demo.http_port}", "--caller", "person"]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment) as process:
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if ANSWER in line:
+                break
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        lines += process.stdout.read().splitlines()
+        assert process.wait(20) == 0
+    printed = "".join(lines)
+    assert f"agent: {GREETING}" in printed
+    assert "heard of you: what are your opening hours" in printed
+    assert "hanging up" in printed
+    assert demo.call_of("person")["outcome"] == "caller_hung_up"  # Ctrl-C hangs up
+    loud = np.fromfile(tmp_path / "loud.raw", "<i2")
+    assert len(phrases(loud)) >= 2  # the greeting was heard by the loudspeaker

@@ -1,0 +1,102 @@
+"""One question to a trunk's server outside of any call: OPTIONS, or a REGISTER that changes nothing.
+
+A REGISTER without a Contact asks what is registered (RFC 3261 section 10.2.3): it proves the login, and nobody who is
+registered notices.
+
+    start --servers found--> ASKING --401, 407: once more, with the login--> ASKING --any final response--> done
+                                    --no answer--> the next server, or done
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from gateway.sip.dialog import head
+from gateway.sip.digest import Login
+from gateway.sip.flow import Flow
+from gateway.sip.headers import NameAddr
+from gateway.sip.message import Request, Response
+from gateway.sip.trunks import Trunk
+from gateway.sip.uri import Uri
+
+if TYPE_CHECKING:
+    from gateway.sip.core import Core
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What came of it: `status` 0 where nobody answered, with why as `reason`.
+
+    `seen` is our address as the server saw it (RFC 3581), empty where it did not say.
+    """
+
+    status: int
+    reason: str
+    servers: tuple[str, ...] = ()
+    seen: str = ""
+
+
+class Probe:
+    """`then` hears once what came of it."""
+
+    def __init__(
+        self, core: Core, trunk: Trunk, method: Literal["OPTIONS", "REGISTER"], then: Callable[[Probed], None]
+    ) -> None:
+        assert trunk.server is not None
+        self._core, self._trunk, self._method, self._then = core, trunk, method, then
+        self._hop = trunk.proxy or trunk.server
+        self._login = Login(trunk.credentials, core.token) if trunk.credentials else None
+        user = trunk.credentials.username if trunk.credentials else core.contact_user
+        self._us = NameAddr(Uri(trunk.server.scheme, user, trunk.domain or trunk.server.host))
+        self._call_id, self._tag = core.token(), core.token()
+        self._cseq = self._tries = 0
+        self._left: list[Flow] = []
+        self._servers: tuple[str, ...] = ()
+        self._flow: Flow | None = None
+
+    def start(self, now: float) -> None:
+        self._core.locate(self._hop, self._located)
+
+    def _located(self, flows: tuple[Flow, ...], now: float) -> None:
+        self._core.trunks.learn(self._trunk, {flow.remote[0] for flow in flows})
+        self._left, self._servers = list(flows), tuple(str(flow) for flow in flows)
+        self._next(f"{self._hop.host} is nowhere to be found: the name has no address", now)
+
+    def _next(self, problem: str, now: float) -> None:
+        self._tries = 0
+        if self._left:
+            self._ask(self._left.pop(0), now)
+        else:
+            self._then(Probed(0, problem, self._servers))
+
+    def _ask(self, flow: Flow, now: float) -> None:
+        assert self._trunk.server is not None
+        self._flow, self._cseq, self._tries = flow, self._cseq + 1, self._tries + 1
+        to = self._us if self._method == "REGISTER" else NameAddr(self._trunk.server)
+        headers = head(
+            flow, self._core.branch(), [f"<{self._hop}>"] if "lr" in self._hop.params else [],
+            self._us.with_tag(self._tag), to, self._call_id, f"{self._cseq} {self._method}",
+        )  # fmt: skip
+        if self._method == "OPTIONS":
+            headers.add("Contact", f"<{self._core.own_contact(flow)}>")
+            headers.add("Accept", "application/sdp")
+        request = Request(headers, method=self._method, uri=Uri("sip", "", self._trunk.server.host))
+        self._core.introduce(request)
+        if self._login:
+            self._login.sign(request)
+        self._core.request(request, flow, self, now)
+
+    def receive_response(self, request: Request, response: Response | None, now: float) -> None:
+        if request.cseq.number != self._cseq or (response and response.status < 200):
+            return
+        if response is None:
+            self._next("nobody answers", now)
+            return
+        again = response.status in (401, 407) and self._tries < 3 and self._login is not None
+        if again and self._flow and self._login and self._login.take(response, request):
+            self._ask(self._flow, now)
+            return
+        seen = response.via.params.get("received") or ""
+        self._then(Probed(response.status, response.reason, self._servers, seen))
