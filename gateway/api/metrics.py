@@ -148,6 +148,19 @@ class Metrics:
         for name in switchboard.providers:
             down.add_metric([name], switchboard.health.is_down(name))
         yield down
+        refused = GaugeMetricFamily(
+            "gateway_provider_refused",
+            "1 while it says no to all: to the key, or for lack of money",
+            labels=["provider"],
+        )
+        for name in switchboard.providers:
+            refused.add_metric([name], name in switchboard.health.refused)
+        yield refused
+        yield CounterMetricFamily(
+            "gateway_erased",
+            "Recordings and lines of records that were erased here",
+            value=self._gateway.retention.erased,
+        )
         strangers = CounterMetricFamily("gateway_sip_strangers", "Requests from addresses of no trunk", labels=["what"])
         strangers.add_metric(["refused"], trunks.bans.refused)
         strangers.add_metric(["dropped"], trunks.bans.dropped)

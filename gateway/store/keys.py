@@ -12,7 +12,7 @@
 | `{gateway}:watched` | string | somebody watches | 6 s after the last look | one byte |
 | `{gateway}:nodes` | sorted set | ids of nodes by the ms until which they are believed alive | until their calls are closed | one entry a node |
 | `{gateway}:node:ID` | hash | what a node says of itself, values as JSON | `LEASE_SECONDS` after its last word | 1 KB |
-| `{gateway}:node:ID:commands` | stream | what others want done on its calls | as long as the node | 1,000 entries |
+| `{gateway}:node:ID:commands` | stream | what others want done on its calls | until taken | 1,000 entries |
 | `{gateway}:reply:ID` | list | the answer to one command | 30 s | one entry |
 | `{gateway}:outbox` | stream | what has to reach somebody outside: webhooks, records | until delivered or expired | 1,000,000 entries |
 | `{gateway}:outbox:dead` | stream | what was given up | trimmed | 10,000 entries |

@@ -8,6 +8,7 @@ import pytest
 
 from gateway import api
 from gateway.errors import PortInUse
+from gateway.local import LocalServer, LocalSettings, Script
 from gateway.store.connection import server_executable
 from tests.caller import Caller
 from tests.gatewayd import running, settings_for
@@ -88,3 +89,46 @@ async def test_a_port_in_use(tmp_path):
         with pytest.raises(PortInUse, match=f"HTTP cannot listen on 127.0.0.1:{port}.*--http-port"):
             async with api.serve(gateway):
                 pass
+
+
+async def test_ready_knows_of_a_key_that_is_refused_and_of_a_lost_registration(tmp_path, monkeypatch):
+    monkeypatch.setenv("KEY", "wrong")
+    monkeypatch.setenv("PASSWORD", "x")
+    provider = LocalServer(LocalSettings(port=0, key="right", scripts={"bob": Script()}))
+    url = await provider.listen()
+    trunk = {"name": "acme", "server": "sip:127.0.0.1:9", "register_seconds": 300, "peers": ["127.0.0.1"],
+             "login": {"username": "me", "password_env": "PASSWORD"}}  # fmt: skip
+    settings = settings_for(
+        tmp_path,
+        {"bob": "provider: far\nmodel: bob\n"},
+        providers={"far": {"url": url, "key_env": "KEY"}},
+        trunks=[trunk],
+    )
+    async with (
+        running(settings) as (gateway, _),
+        api.serve(gateway) as port,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http,
+    ):
+        told = (await http.get("/ready")).json()
+        assert told["ready"] is False  # its only trunk is not registered yet
+        assert told["problems"] == ["no calls can come in: no trunk is registered"]
+        gateway.switchboard.user_agent.registrations["acme"].problem = ""
+        assert (await http.get("/ready")).json()["ready"] is True
+        async with Caller(gateway.sip_port) as call:
+            assert await call.invite() == 503
+        answer = await http.get("/ready")
+        assert answer.status_code == 503
+        (problem,) = answer.json()["problems"]
+        assert (
+            "no agent can answer: far refuses us: answered the handshake with 401; check the provider's key" in problem
+        )
+        assert answer.json()["warnings"][0].startswith("the provider far refuses us: answered the handshake with 401")
+        (node,) = (await http.get("/v1/nodes")).json()["data"]
+        assert node["warnings"] == answer.json()["warnings"]
+        assert 'gateway_provider_refused{provider="far"} 1.0' in (await http.get("/metrics")).text
+        gateway.switchboard.health._states["far"].until = 0.0  # it may be asked again: who would find out otherwise?
+        assert (await http.get("/ready")).json() == {"ready": True, "problems": [], "warnings": [], "calls": 0}
+        gateway.switchboard.user_agent.registrations["acme"].problem = "403 Forbidden"
+        told = (await http.get("/ready")).json()
+        assert told["warnings"] == ["the trunk acme is not registered: 403 Forbidden"]
+    await provider.close()

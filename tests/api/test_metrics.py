@@ -26,7 +26,7 @@ class Board(list):
     clock = Thing(frames=7, late=1, missed=0, worst=0.006)
     ports = range(3)
     providers: ClassVar = {"acme": None, "other": None}
-    health = Thing(is_down=lambda name: name == "other")
+    health = Thing(is_down=lambda name: name == "other", refused={"other": "no key"})
     user_agent = Thing(
         refused=2,
         registrations={"acme": Thing(problem="")},
@@ -46,6 +46,7 @@ def scraped():
         courier=Thing(leading=True, delivered=5, failed=4, buried=2, dropped=1),
         watchdog=Thing(seconds=2.5),
         blocked_by={"lookup": 1.5},
+        retention=Thing(erased=6),
         problems=[],
     )
     metrics = Metrics(gateway)
@@ -76,7 +77,8 @@ def test_what_calls_tell_and_what_is_read_at_the_scrape():
         'gateway_call_loss_ratio_bucket{le="0.01"} 1.0', "gateway_calls_closed_for_others_total 3.0",
         "gateway_calls_stale_total 1.0", 'gateway_deliveries_total{result="buried"} 2.0', "gateway_outbox_waiting 8.0",
         'gateway_silence_seconds_bucket{le="0.005"} 1.0', 'gateway_uplink_seconds_bucket{le="+Inf"} 0.0',
-        "gateway_watchers 1.0", "gateway_draining 0.0",
+        "gateway_watchers 1.0", "gateway_draining 0.0", "gateway_erased_total 6.0",
+        'gateway_provider_refused{provider="other"} 1.0',
     ):  # fmt: skip
         assert line in text
 
