@@ -20,7 +20,6 @@ from gateway.bridge import Switchboard, with_tools
 from gateway.config import EMBEDDED, Settings
 from gateway.control import Control
 from gateway.delivery import (
-    ERASE,
     Courier,
     Receiver,
     RecordFile,
@@ -37,6 +36,7 @@ from gateway.realtime import Provider
 from gateway.records import CallEvent
 from gateway.retention import Retention, plain
 from gateway.store import Store, open_store
+from gateway.store.outbox import ERASE
 from gateway.watchdog import Blocked, Watchdog
 from gateway.web import http_client
 
@@ -174,7 +174,10 @@ class Gateway:
             self.switchboard.user_agent.core.trunks.trunks,
             self.switchboard.user_agent.registrations,
         )
-        if trunks and all(trunk.name in registrations and registrations[trunk.name].problem for trunk in trunks):
+        if trunks and all(
+            trunk.name in registrations and registrations[trunk.name].problem and not (trunk.peers or trunk.users)
+            for trunk in trunks
+        ):
             found.append("no calls can come in: no trunk is registered")
         return found
 

@@ -1,6 +1,6 @@
 """What is told to others: webhooks, and the records of calls. This is the room's door."""
 
-from gateway.delivery.courier import ERASE, Courier, Receiver
+from gateway.delivery.courier import Courier, Receiver
 from gateway.delivery.jsonl import RecordFile
 from gateway.delivery.webhooks import (
     WebhookReceiver,
@@ -11,7 +11,6 @@ from gateway.delivery.webhooks import (
 )
 
 __all__ = [
-    "ERASE",
     "Courier",
     "Receiver",
     "RecordFile",

@@ -35,9 +35,6 @@ FULLNESS_SECONDS = 5.0
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 300.0  # s; twice as long with every try
 REMEMBERED = 10_000
-ERASE = "erase "
-"""What the body of an entry begins with that erases; JSON follows: `ids` of calls, and `number`."""
-
 NEARLY_FULL = 0.8
 """Share of the outbox that may wait before it is said."""
 

@@ -11,9 +11,10 @@ import asyncpg
 import orjson
 import structlog
 
-from gateway.delivery.courier import ERASE, Never
+from gateway.delivery.courier import Never
 from gateway.delivery.jsonl import full_record
 from gateway.errors import StoreUnavailable
+from gateway.store.outbox import ERASE
 
 log = structlog.get_logger("gateway.delivery")
 

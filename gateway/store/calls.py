@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ from gateway.store.writer import Command, Writer
 
 LIGHT = frozenset({"speech_started", "speech_stopped", "speech_heard"})
 """What may be lost when Redis is away for too long."""
+
+_CALL_ID = re.compile(rb'"call_id":"([^"]+)"')
 
 LOOKED_AT = 5000
 """Records that one page of a list may be sought in."""
@@ -134,18 +137,18 @@ class Calls:
                     pipeline.xadd(keys.ERASED, {"call_id": call_id}, maxlen=keys.MAX_ERASED)
                 await pipeline.execute()
             for stream in (keys.EVENTS, keys.OUTBOX, keys.DEAD):
-                await self._erase_from(stream, [call_id.encode() for call_id in call_ids])
+                await self._erase_from(stream, {call_id.encode() for call_id in call_ids})
         except AWAY as error:
             raise StoreUnavailable(self._url, str(error)) from error
 
-    async def _erase_from(self, stream: str, call_ids: list[bytes]) -> None:
-        """Entries that name one of them, page by page."""
+    async def _erase_from(self, stream: str, call_ids: set[bytes]) -> None:
+        """Entries that are about one of them, page by page; what has to erase more elsewhere stays."""
         after = "-"
         while entries := await self._redis.xrange(stream, after, count=500):
             unwanted = [
                 entry_id
                 for entry_id, entry in entries
-                if any(call_id in value for call_id in call_ids for value in entry.values())
+                if _about(entry) in call_ids and not entry.get(b"body", b"").startswith(outbox.ERASE.encode())
             ]
             if unwanted:
                 await self._redis.xdel(stream, *unwanted)
@@ -235,6 +238,14 @@ def _event(entry_id: bytes, entry: dict[bytes, bytes]) -> dict[str, Any]:
         "at": float(entry[b"at"]),
         "data": orjson.loads(entry[b"data"]),
     }
+
+
+def _about(entry: Mapping[bytes, bytes]) -> bytes:
+    """The call of an entry of a stream: a field of its own, or one of its JSON."""
+    if b"call_id" in entry:
+        return entry[b"call_id"]
+    found = _CALL_ID.search(entry.get(b"event", b""))
+    return found[1] if found else b""
 
 
 def _check_id(event_id: str) -> None:

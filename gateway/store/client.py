@@ -57,17 +57,16 @@ def check_url(url: str) -> None:
         return
     if not parts.netloc.rpartition("@")[2]:
         raise ValueError(f"names no host: {parts.scheme}://host:6379")
-    if "+" not in parts.scheme:
-        try:
-            _ = parts.port
-        except ValueError:
-            raise ValueError("its port is not a number from 0 to 65535") from None
-    if "+" not in parts.scheme and parts.path.strip("/") and not parts.path.strip("/").isdecimal():
-        raise ValueError(f"the database is a number, not {parts.path.strip('/')!r}")
+    kind = parts.scheme.partition("+")[2]
     try:
-        client_of(url, 1.0)
-    except ConfigError as error:
-        raise ValueError(error.problem) from error
+        _ = _hosts(parts.netloc, 0) if kind else parts.port
+    except ValueError as error:
+        raise ValueError(str(error) if kind and "HOST" in str(error) else "its port is not a number") from None
+    name, _, database = parts.path.strip("/").rpartition("/")
+    if kind == "sentinel" and not (name or database):
+        raise ValueError("the name of the master is missing: redis+sentinel://HOST:PORT,HOST:PORT/NAME")
+    if database and not database.isdecimal() and (name or not kind):
+        raise ValueError(f"the database is a number, not {database!r}")
 
 
 async def ask(redis: Any, url: str, *command: Any) -> Any:

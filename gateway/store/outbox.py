@@ -13,6 +13,9 @@ from gateway.store import keys
 from gateway.store.client import AWAY, ask
 from gateway.store.writer import Command
 
+ERASE = "erase "
+"""What the body of an entry begins with that erases; JSON follows: `ids` of calls, and `number`."""
+
 _LEAD = """
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end

@@ -89,22 +89,23 @@ async def test_a_generated_python_client(tmp_path, monkeypatch):
         from voice_agent_gateway_client.api.calls import get_call, hold_call, list_calls, send_dtmf
         from voice_agent_gateway_client.models import CallDetail, Commanded, Dtmf, Problem, Switch
 
-        client = AuthenticatedClient(base_url=url, token="the-key")
-        listed = await list_calls.asyncio(client=client, live=True)
-        assert [one.call_id for one in listed.data] == [call_id]
-        assert listed.data[0].started_time.year >= 2026
-        assert listed.data[0].latest.text == "Hello, this is the clerk."
-        one = await get_call.asyncio(call_id, client=client)
-        assert isinstance(one, CallDetail)
-        assert [words.text for words in one.transcript] == ["Hello, this is the clerk."]
-        held = await hold_call.asyncio(call_id, client=client, body=Switch(on=True), idempotency_key="once")
-        assert isinstance(held, Commanded)
-        wrong = await send_dtmf.asyncio(call_id, client=client, body=Dtmf(digits="xyz"))
-        assert isinstance(wrong, Problem)
-        assert wrong.errors[0].field == "digits"
-        gone = await get_call.asyncio("nobody", client=client)
-        assert (gone.status, gone.detail) == (404, "there is no call nobody")
-        refused = await list_calls.asyncio(client=AuthenticatedClient(base_url=url, token="gw_none_x"))
+        async with AuthenticatedClient(base_url=url, token="the-key") as client:
+            listed = await list_calls.asyncio(client=client, live=True)
+            assert [one.call_id for one in listed.data] == [call_id]
+            assert listed.data[0].started_time.year >= 2026
+            assert listed.data[0].latest.text == "Hello, this is the clerk."
+            one = await get_call.asyncio(call_id, client=client)
+            assert isinstance(one, CallDetail)
+            assert [words.text for words in one.transcript] == ["Hello, this is the clerk."]
+            held = await hold_call.asyncio(call_id, client=client, body=Switch(on=True), idempotency_key="once")
+            assert isinstance(held, Commanded)
+            wrong = await send_dtmf.asyncio(call_id, client=client, body=Dtmf(digits="xyz"))
+            assert isinstance(wrong, Problem)
+            assert wrong.errors[0].field == "digits"
+            gone = await get_call.asyncio("nobody", client=client)
+            assert (gone.status, gone.detail) == (404, "there is no call nobody")
+        async with AuthenticatedClient(base_url=url, token="gw_none_x") as stranger:
+            refused = await list_calls.asyncio(client=stranger)
         assert refused.status == 401
         call.bye()
 

@@ -11,10 +11,11 @@ import asyncpg
 import orjson
 import pytest
 
-from gateway.delivery.courier import ERASE, Never
+from gateway.delivery.courier import Never
 from gateway.delivery.postgres import MIGRATIONS, PostgresReceiver, row_of
 from gateway.errors import StoreUnavailable
 from gateway.retention import plain
+from gateway.store.outbox import ERASE
 
 BIN = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 

@@ -134,10 +134,10 @@ async def test_a_call_is_announced_and_recorded_in_stereo(tmp_path):
 
 
 async def test_a_recording_that_cannot_be_written_costs_no_call(tmp_path):
-    (tmp_path / "tapes").write_text("a file where the folder should be")
     settings = settings_for(
         tmp_path, {"eve": ECHO + "recording: {start: answer}\n"}, recordings=str(tmp_path / "tapes")
     )
+    (tmp_path / "tapes").write_text("a file where the folder should be")  # since it was checked
     async with running(settings) as (gateway, events), Caller(gateway.sip_port) as call:
         assert await call.invite() == 200
         await call.until_quiet()

@@ -8,7 +8,7 @@ import pytest
 from gateway.errors import ConfigError
 from gateway.records import CallEvent
 from gateway.store import StoreSettings, open_store
-from gateway.store.client import client_of, without_password
+from gateway.store.client import check_url, client_of, without_password
 from gateway.store.connection import server_executable
 from tests.gatewayd import free_port
 from tests.store.servers import cluster, sentinel, start_server
@@ -92,3 +92,29 @@ def test_passwords_are_hidden():
     assert without_password("redis://ann:secret@h:1/0") == "redis://ann:***@h:1/0"
     assert without_password("redis+sentinel://:x@h:1,k:2/m") == "redis+sentinel://:***@h:1,k:2/m"
     assert without_password("unix:///tmp/x") == "unix:///tmp/x"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://h", "redis://h:6379/2", "rediss://user:pass@h:6380", "unix:///run/redis.sock", "redis://[::1]:6379/0",
+        "redis+sentinel://a:26379,b/main", "redis+sentinel://a/main/3", "redis+cluster://a:7000,b:7001",
+    ],
+)  # fmt: skip
+def test_urls_that_can_be(url):
+    check_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("localhost:6379", "has to begin with redis://"), ("http://h", "not http://"), ("redis://", "names no host"),
+        ("redis://h:x", "its port"), ("redis://h:99999", "its port"), ("redis://h/x", "the database is a number"),
+        ("unix://", "names no socket"), ("redis+sentinel://a:26379", "the name of the master"),
+        ("redis+sentinel://a/main/x", "the database is a number"), ("redis+cluster://a:x", "its port"),
+        ("redis+cluster://:7000", "no host in it"),
+    ],
+)  # fmt: skip
+def test_urls_that_cannot_be(url, says):
+    with pytest.raises(ValueError, match=says):
+        check_url(url)
