@@ -8,6 +8,7 @@ command -v sipp >/dev/null || missing="$missing sip-tester"
 command -v baresip >/dev/null || missing="$missing baresip-core"
 command -v redis-server >/dev/null || missing="$missing redis-server"
 command -v chromium >/dev/null || missing="$missing chromium"
+command -v tcpdump >/dev/null || missing="$missing tcpdump"
 # The packages of Kamailio and PostgreSQL start a server where there is an init to start it: there it is left to its owner.
 if [ ! -d /run/systemd/system ]; then
     command -v kamailio >/dev/null || missing="$missing kamailio kamailio-tls-modules"

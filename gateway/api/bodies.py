@@ -45,8 +45,15 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+def _like(example: dict[str, Any]) -> ConfigDict:
+    """With an example in the OpenAPI document."""
+    return ConfigDict(json_schema_extra={"examples": [example]})
+
+
 class NewCall(Body):
     """`to` is a number at the trunk or a SIP URI; `variables` are for the agent's texts, as {{var.NAME}}."""
+
+    model_config = _like({"to": "+15551234567", "agent": "receptionist", "variables": {"name": "Ann"}})
 
     to: str = Field(min_length=1, max_length=200)
     agent: str
@@ -69,6 +76,8 @@ class NewCall(Body):
 class Transfer(Body):
     """`to` is a number, a sip: or tel: URI, or a target of the agent's by its name."""
 
+    model_config = _like({"to": "billing", "attended": True, "summary": "Asks about the invoice of May."})
+
     to: str = Field(min_length=1, max_length=200)
     attended: bool | None = None
     summary: str = Field(default="", max_length=2000)
@@ -84,26 +93,36 @@ class Mute(Body):
 
 
 class Say(Body):
+    model_config = _like({"text": "One moment, please."})
+
     text: str = Field(min_length=1, max_length=4000)
     interrupt: bool = False
 
 
 class Inject(Body):
+    model_config = _like({"text": "The caller is a customer since 2019.", "role": "system"})
+
     text: str = Field(min_length=1, max_length=16000)
     role: Literal["system", "user", "assistant"] = "system"
     respond: bool = False
 
 
 class Dtmf(Body):
+    model_config = _like({"digits": "42#"})
+
     digits: str = Field(pattern=r"^[0-9*#A-Da-d]{1,40}$")
 
 
 class RecordingAction(Body):
+    model_config = _like({"action": "start"})
+
     action: Literal["start", "pause", "resume", "stop"]
 
 
 class AgentUpdate(Body):
     """Another `agent`, other `settings` (as in an agent's file), or both."""
+
+    model_config = _like({"settings": {"instructions": "Speak German from now on."}})
 
     agent: str = ""
     settings: dict[str, Any] = {}
