@@ -11,7 +11,7 @@ from .echo import Echo, find_echo
 from .g711 import Law
 from .g722 import G722
 from .goertzel import KeyDetector, tone
-from .level import SpeechDetector
+from .level import SpeechDetector, levels
 from .level import level as dbm0
 from .plc import Concealer
 from .resample import DOWN, UP, Resampler, kernel
@@ -39,6 +39,7 @@ __all__ = [
     "g711",
     "hold_tune",
     "kernel",
+    "levels",
     "read_wav",
     "tone",
 ]

@@ -6,9 +6,12 @@ Levels are in dBm0: 0 is the loudest sine that G.711 can hold, less 3.14 dB (ITU
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .sound import Sound
 
 SILENT = -90.0  # dBm0: what is below this is not told apart
 LEAST_SPEECH = -38.0  # dBm0: whatever the noise, nothing below is taken for speech
@@ -23,6 +26,23 @@ def level(samples: NDArray[np.int16]) -> float:
     wide = samples.astype(np.float32)
     power = float(wide @ wide) / max(1, len(wide))
     return max(SILENT, 10 * math.log10(max(power, 1e-3) / _FULL_SCALE_SINE))
+
+
+def levels(sounds: Sequence[tuple[Sound, bytes]]) -> list[int]:
+    """Of many pieces of sound at once, in whole dBm0; of an empty one SILENT. Cheaper than one by one."""
+    found = [round(SILENT)] * len(sounds)
+    alike: dict[tuple[Sound, int], list[int]] = {}
+    for place, (sound, piece) in enumerate(sounds):
+        if piece:
+            alike.setdefault((sound, len(piece)), []).append(place)
+    for (sound, _), places in alike.items():
+        wide = sound.linear(b"".join(sounds[place][1] for place in places)).astype(np.float32)
+        rows = wide.reshape(len(places), -1)
+        power = (rows**2).mean(axis=1)
+        loud = (10 * np.log10(power.clip(1e-3, np.inf) / _FULL_SCALE_SINE)).clip(SILENT, 99.0)
+        for place, one in zip(places, loud.round().astype(int).tolist(), strict=True):
+            found[place] = one
+    return found
 
 
 class SpeechDetector:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.records import OUTCOMES, ROLES, CallState, timed
+from gateway.records import OUTCOMES, ROLES, CallState, iso, timed
 
 Epoch = Annotated[float, Field(description="s since the epoch")]
 Iso = Annotated[str, Field(json_schema_extra={"format": "date-time"}, description="the same as ISO 8601, in UTC")]
@@ -449,8 +449,12 @@ WEBHOOKS: dict[str, type[BaseModel]] = {
 
 
 def record_of(record: dict[str, Any]) -> dict[str, Any]:
-    """A stored record with its times for people; `latest` is left out where nothing was said."""
-    found: dict[str, Any] = timed(record)
-    if not found.get("latest"):
-        found.pop("latest", None)
+    """A stored record with its times for people, by hand: lists are asked for often. No `latest`: nothing was said."""
+    found = dict(record)
+    for name in ("started", "answered", "ended"):
+        at = record.get(f"{name}_at")
+        found[f"{name}_time"] = iso(at) if at is not None else None
+    for name in ("latest", "events", "transcript"):
+        if name in record:
+            found[name] = timed(record[name]) or ([] if name != "latest" else None)
     return found

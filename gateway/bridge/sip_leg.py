@@ -24,7 +24,7 @@ from gateway.bridge.promptness import Promptness
 from gateway.bridge.recorder import Recorder
 from gateway.bridge.uplink import Uplink
 from gateway.bridge.upstream import PROVIDER_HZ
-from gateway.codecs import CODECS, Codec, Coder, Law, Resampler, Sound, dbm0
+from gateway.codecs import CODECS, Codec, Coder, Law, Resampler, Sound
 from gateway.errors import SdpError
 from gateway.realtime import Heard
 from gateway.rtp import Gap, MediaClock, MediaSettings, PortPool, RtpSession, Srtp, Stream, Trust, open_session
@@ -424,10 +424,9 @@ class SipLeg:
         """The media are, as agreed."""
         return self.media.agreed is not None and self.media.agreed.crypto is not None
 
-    def levels(self) -> tuple[int, int]:
-        """How loud this party is now, and what it hears, in dBm0."""
-        said, heard = (round(dbm0(self.sound.linear(one))) if one else -90 for one in (self._uplink.latest, self._sent))
-        return said, heard
+    def voices(self) -> tuple[bytes, bytes]:
+        """The latest of what this party has said, and of what it has heard, in `sound`; empty where there is none."""
+        return self._uplink.latest, self._sent
 
     def fault(self, error: Exception) -> None:
         """A bug of ours in its media ends this call, and no other."""

@@ -31,7 +31,7 @@ from gateway.bridge.router import Route, Router
 from gateway.bridge.sip_leg import SipLeg
 from gateway.bridge.upstream import Upstream
 from gateway.cleanup import finish
-from gateway.codecs import hold_tune
+from gateway.codecs import Sound, hold_tune, levels
 from gateway.errors import (
     AgentBusy,
     BadCommand,
@@ -156,12 +156,13 @@ class Switchboard:
 
     def levels(self, part: int, of: int) -> dict[str, tuple[int, int]]:
         """How loud the caller and the agent are now, in dBm0, of one part of the calls that are answered."""
-        lines = [line for line in self._lines.values() if line.number % of == part and line.call and line.leg]
-        return {
-            line.facts.call_id: line.leg.levels()
-            for line in lines
-            if line.leg and line.call and line.call.tally.answered_at
-        }
+        names, sounds = list[str](), list[tuple[Sound, bytes]]()
+        for line in self._lines.values():
+            if line.number % of == part and line.leg and line.call and line.call.tally.answered_at:
+                names.append(line.facts.call_id)
+                sounds += [(line.leg.sound, one) for one in line.leg.voices()]
+        found = levels(sounds)
+        return {name: (found[2 * at], found[2 * at + 1]) for at, name in enumerate(names)}
 
     def find(self, call_id: str) -> Call | None:
         line = self._lines.get(call_id)

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from gateway.codecs import SpeechDetector
-from gateway.codecs.level import SILENT, level
+from gateway.codecs import SpeechDetector, g711
+from gateway.codecs.level import SILENT, level, levels
+from gateway.codecs.sound import Linear
 from tests.speech import narrowband
 
 
@@ -58,3 +59,14 @@ def test_noise_that_stays_is_got_used_to():
         detector.push(frame)
     detector.reset()
     assert first(detector, at(-30, 8000)) is None
+
+
+def test_many_at_once_are_as_loud_as_one_by_one():
+    wave = (8000 * np.sin(np.arange(160) / 5)).astype(np.int16)
+    law, wide = g711.ULAW, Linear(16000)
+    pieces = [
+        (law, law.coded(wave)), (wide, wide.coded(wave)), (law, law.quiet(160)), (law, b""), (wide, b""),
+        (law, law.coded(np.concatenate([wave, wave // 4]))), (law, law.coded(wave // 50)),
+    ]  # fmt: skip
+    assert levels(pieces) == [round(level(sound.linear(one))) if one else -90 for sound, one in pieces]
+    assert levels([]) == []
