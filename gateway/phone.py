@@ -377,7 +377,7 @@ class _Words:
 
     def __init__(self, say: Say, gateway: Follows | None) -> None:
         self._say, self._gateway = say, gateway
-        self._sip_call_id = self._call_id = ""
+        self._sip_call_ids, self._call_ids = set[str](), set[str]()  # of a call, and of the one that follows it
         self._told = False  # by the API
         self._audio = bytearray()
         self._loud = False
@@ -386,15 +386,16 @@ class _Words:
             threading.Thread(target=self._follow, args=(gateway,), daemon=True, name="words").start()
 
     def known_as(self, sip_call_id: str) -> None:
-        self._sip_call_id = self._sip_call_id or sip_call_id
+        self._sip_call_ids.add(sip_call_id)
 
     def _follow(self, gateway: Follows) -> None:
         with contextlib.suppress(ConfigError, OSError, ValueError):  # none is there, or it wants a key: ears will do
             for event in gateway.follow("/v1/events"):
                 record = event.get("record") or {}
-                if self._sip_call_id and record.get("sip_call_id") == self._sip_call_id:
-                    self._call_id, self._told = event["call_id"], True
-                if event["type"] == "transcript" and event["call_id"] == self._call_id:
+                if record.get("sip_call_id") in self._sip_call_ids:
+                    self._call_ids.add(event["call_id"])
+                    self._told = True
+                if event["type"] == "transcript" and event["call_id"] in self._call_ids:
                     who = "agent" if event["data"]["role"] == "assistant" else "heard of you"
                     self._say(f"{who}: {event['data']['text']}")
 
