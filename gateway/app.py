@@ -274,14 +274,15 @@ class Gateway:
 
     async def erase(
         self, call_ids: Collection[str], sip_call_ids: Collection[str] = (), number: str = "", known: bool = True
-    ) -> list[str]:
+    ) -> tuple[list[str], dict[str, str]]:
         """Records, events, recordings and SIP messages of calls that have ended, and of a number, wherever they are.
 
         `known`: Redis has records of them. Gives the ids of the calls of which there was something; where there is a
-        database, it may have had it. It, webhooks, and nodes that are away follow. Raises StoreUnavailable.
+        database, it may have had it. It, webhooks, and nodes that are away follow. Also the nodes that could not
+        do their part, and why. Raises StoreUnavailable.
         """
         given = {"ids": list(call_ids), "sip": list(sip_call_ids), "number": number}
-        answers = await self.control.of_all("erase", given)
+        answers, failed = await self.control.of_all("erase", given)
         there = {one for answer in answers.values() for one in answer["erased"]}
         found = sorted(there.union(call_ids if known or self.settings.delivery.postgres else ()))
         await self.store.calls.erase(found)
@@ -291,7 +292,7 @@ class Gateway:
             body = ERASE + orjson.dumps({"ids": found, "number": plain(number) if number else ""}).decode()
             entries.append({"for": RECORDS, "call_id": found[0] if found else "", "body": body})
         await self.store.outbox.add(entries)
-        return found
+        return found, failed
 
     def _entries(self, event: CallEvent, record: dict[str, Any]) -> list[dict[str, str]]:
         """What others have to be told of an event."""

@@ -19,7 +19,7 @@ import structlog
 from gateway import errors
 from gateway.bridge import Switchboard
 from gateway.bridge.levels import SAMPLES_A_SECOND, SHOWN_A_SECOND, Levels
-from gateway.errors import BadCommand, GatewayError, NoSuchCall, StoreUnavailable
+from gateway.errors import BadCommand, GatewayError, NoSuchCall, StoreUnavailable, plain
 from gateway.records import CallEvent
 from gateway.store import LEASE_SECONDS, Store
 
@@ -30,6 +30,7 @@ STALE_SECONDS = 300.0
 """After its end a call has to be gone everywhere."""
 
 COMMAND_SECONDS = 5.0
+ERASE_AGAIN_SECONDS = 60.0
 PARTS = 2
 """In which calls are looked at for their loudness, so that no frame waits for all of them."""
 CARRIED = frozenset({"NoSuchCall", "WrongState", "BadCommand", "NoSuchAgent", "Draining"})
@@ -53,7 +54,7 @@ class Control:
         erase: Erase,
     ) -> None:
         self.switchboard, self.store, self._describe, self._on_closed = switchboard, store, describe, on_closed
-        self._erase_here, self._erased_until = erase, ""
+        self._erase_here, self._erased_until, self._erase_at = erase, "", 0.0
         self.levels = Levels()
         self.closed_for_others = self.stale = 0
         self.waiting = self.dead = 0  # in the outbox, as seen some seconds ago
@@ -152,13 +153,15 @@ class Control:
             self.switchboard.user_agent.trace.forget(sip_call_id)
         return {"erased": await self._erase_here(given["ids"], str(given.get("number") or ""))}
 
-    async def of_all(self, verb: str, given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        """What every node that is alive answers; those that do not are left out."""
+    async def of_all(self, verb: str, given: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+        """What every node that is alive answers, and why others do not."""
         nodes = [self.store.me]
         with suppress(StoreUnavailable):
             nodes += [str(one["id"]) for one in await self.store.nodes.alive() if one["id"] != self.store.me]
         answers = await asyncio.gather(*(self.order_node(node, verb, given) for node in nodes), return_exceptions=True)
-        return {node: one for node, one in zip(nodes, answers, strict=True) if isinstance(one, dict)}
+        told = dict(zip(nodes, answers, strict=True))
+        good = {node: one for node, one in told.items() if isinstance(one, dict)}
+        return good, {node: str(one) for node, one in told.items() if not isinstance(one, dict)}
 
     async def _drain(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Take no new calls, or take them again; those in progress go on."""
@@ -197,11 +200,17 @@ class Control:
         self._take_for_limits([one for one in await self.store.nodes.alive() if one["id"] != self.store.me])
 
     async def _catch_up(self) -> None:
-        """With what was erased while nobody could ask us."""
+        """With what was erased while nobody could ask us. A disk that does not let us is tried again later."""
+        if time.monotonic() < self._erase_at:
+            return
         ids, until = await self.store.calls.erased_after(self._erased_until)
-        if ids:
-            await self._erase_here(ids, "")
-        self._erased_until = until
+        try:
+            if ids:
+                await self._erase_here(ids, "")
+            self._erased_until = until
+        except OSError as error:
+            log.error("retention.not_erased", calls=ids, problem=plain(error), again_after=ERASE_AGAIN_SECONDS)
+            self._erase_at = time.monotonic() + ERASE_AGAIN_SECONDS
 
     def _take_for_limits(self, others: list[dict[str, Any]]) -> None:
         """What other nodes have counts too; while nobody can be heard each node has the limits to itself."""

@@ -353,6 +353,7 @@ class Erased(Answer):
 
     erased: list[str] = Field(description="Ids of calls.")
     live: list[str] = Field(default=[], description="Ids of calls in progress, which stay.")
+    failed: dict[str, str] = Field(default={}, description="Nodes that could not do their part, and why: ask again.")
 
 
 class Me(Answer):

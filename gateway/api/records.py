@@ -48,12 +48,12 @@ def router(gateway: Gateway) -> APIRouter:
         if live and live["state"] != "ended":
             raise HTTPException(409, f"the call {call_id} is in progress: end it first")
         known = record is not None
-        erased = (
-            await gateway.erase([call_id], sip_ids(record or {}), known=known) if CALL_ID.fullmatch(call_id) else []
-        )
+        erased, failed = list[str](), dict[str, str]()
+        if CALL_ID.fullmatch(call_id):
+            erased, failed = await gateway.erase([call_id], sip_ids(record or {}), known=known)
         if not erased:
             raise HTTPException(404, f"there is nothing of a call {call_id}")
-        return Erased(erased=erased).respond()
+        return Erased(erased=erased, failed=failed).respond()
 
     @api.delete("", response_model=Erased, responses=problems(503))
     async def erase_records_of_number(
@@ -72,9 +72,9 @@ def router(gateway: Gateway) -> APIRouter:
                 break
         for call_id in ended:
             sip += sip_ids(await store.calls.get(call_id) or {})
-        erased = await gateway.erase(ended, sip, number)
+        erased, failed = await gateway.erase(ended, sip, number)
         note(request, erased)
-        return Erased(erased=erased, live=live).respond()
+        return Erased(erased=erased, live=live, failed=failed).respond()
 
     return api
 

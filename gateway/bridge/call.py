@@ -55,6 +55,9 @@ class Finished:
     """The call is over; nothing follows."""
 
 
+MOST_TURNS = 20
+"""Of the caller that may wait for their words: a provider may give none."""
+
 MAX_FAULTS, MAX_MESSAGE = 20, 500
 """Faults of the provider that are told of in one call, and characters of each; all are counted."""
 
@@ -237,6 +240,8 @@ class Call:
             case SpeechStarted():
                 self._turn_ended = None
                 self._turns[event.item_id] = now
+                if len(self._turns) > MOST_TURNS:
+                    del self._turns[next(iter(self._turns))]
                 self.emit("speech_started", now, audio_start_ms=event.at_ms)
                 self.patience.spoke()
                 self.barge_in.started(now)

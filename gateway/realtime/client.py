@@ -169,7 +169,7 @@ class Client:
                 if not isinstance(error, ProviderRefused):
                     self._health.failed(provider.name)
                 elif error.account:
-                    self._health.failed(provider.name, refused=f"{error.problem}; {error.fix}")
+                    self._health.failed(provider.name, refused="; ".join(filter(None, (error.problem, error.fix))))
                 errors.append(error)
                 self._on_event(Unreached(provider.name, str(error)))
             else:

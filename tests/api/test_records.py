@@ -3,6 +3,7 @@
 import orjson
 import pytest
 
+from gateway import control
 from gateway.retention import Retention
 from gateway.store import keys
 from gateway.store.connection import server_executable
@@ -54,7 +55,7 @@ async def test_a_call_and_a_number_are_erased_everywhere(tmp_path):
         assert (await two.http.get(f"/v1/calls/{first}/sip")).json()["data"]
         assert first.encode() in await everything(two)
         gone = await two.http.delete(f"/v1/records/{first}")
-        assert (gone.status_code, gone.json()) == (200, {"erased": [first], "live": []})
+        assert (gone.status_code, gone.json()) == (200, {"erased": [first], "live": [], "failed": {}})
         assert [path.name for path in tapes.iterdir()] == [f"{second}.wav"]
         lines = (tmp_path / "calls.jsonl").read_bytes()
         assert first.encode() not in lines
@@ -73,7 +74,7 @@ async def test_a_call_and_a_number_are_erased_everywhere(tmp_path):
             await until(lambda: not len(one.gateway.store.writer), call)
             assert (await two.http.delete(f"/v1/records/{live}")).status_code == 409
             gone = (await two.http.delete("/v1/records", params={"number": "caller"})).json()
-            assert gone == {"erased": [second], "live": [live]}
+            assert gone == {"erased": [second], "live": [live], "failed": {}}
             call.bye()
             await call.silence(0.2)
         left = await everything(two)
@@ -95,12 +96,34 @@ async def test_a_node_that_was_away_does_its_part_when_it_is_back(tmp_path):
         async def deaf(ids, number):
             return []
 
-        control, mended = two.gateway.control, two.gateway.control._erase_here
-        control._erase_here = deaf  # it is asked, and does nothing
+        node, mended = two.gateway.control, two.gateway.control._erase_here
+        node._erase_here = deaf  # it is asked, and does nothing
         copy.write_bytes(b"RIFF")
         assert (await one.http.delete(f"/v1/records/{call_id}")).status_code == 200
         assert copy.exists()
-        control._erase_here, control._erased_until = mended, ""  # as after a start
+        node._erase_here, node._erased_until = mended, ""  # as after a start
         assert isinstance(two.gateway.retention, Retention)
         await until(lambda: not copy.exists())
         assert await one.gateway.store.calls._redis.xlen(keys.ERASED) == 1
+
+
+async def test_a_disk_that_does_not_let_us_is_told_and_tried_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(control, "ERASE_AGAIN_SECONDS", 1.0)
+    async with two_nodes(tmp_path, {"eve": AGENT}) as (one, two, _):
+        call_id = await phone(one)
+        tape = tmp_path / "one" / "tapes" / f"{call_id}.wav"
+        mended, tries = one.gateway.control._erase_here, []
+
+        async def broken(ids, number):
+            tries.append(ids)
+            raise PermissionError(13, "Permission denied")
+
+        one.gateway.control._erase_here = broken
+        gone = (await two.http.delete(f"/v1/records/{call_id}")).json()
+        assert gone["erased"] == [call_id]
+        assert "Permission denied" in gone["failed"][one.id]
+        await until(lambda: len(tries) >= 3)  # when it was asked, and with two beats
+        assert tape.exists()
+        one.gateway.control._erase_here = mended
+        await until(lambda: not tape.exists())
+        assert one.gateway.problems == []

@@ -90,8 +90,9 @@ export async function callPage(main, id) {
   async function eraseAll() {
     if (!await ask("Erase this call?", "Its record, events, recording and SIP messages are deleted on all nodes, and cannot be had back.", "Erase", [], true)) return;
     try {
-      await remove(`/v1/records/${id}`);
-      tell("The call was erased.");
+      const { failed } = await remove(`/v1/records/${id}`);
+      const left = Object.entries(failed).map(([node, why]) => `${node}: ${why}`).join("; ");
+      tell(left ? `The call was erased, but not all of it: ${left}` : "The call was erased.");
       location.hash = "#/history";
     } catch (error) {
       tell(`It was not erased: ${error.message}`);
