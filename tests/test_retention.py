@@ -25,6 +25,7 @@ def disk(tmp_path):
     for other in ("music.wav", "call_x.wav", f"{IDS[0]}.txt"):
         (folder / other).write_bytes(b"")
         os.utime(folder / other, (0, 0))
+    file._thread.submit(int).result()  # all of it is written
     yield folder, file, tmp_path / "calls.jsonl"
     file.close()
 
