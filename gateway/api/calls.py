@@ -231,8 +231,8 @@ def router(gateway: Gateway) -> APIRouter:
         return Response(kept, headers=named, media_type="application/vnd.tcpdump.pcap")
 
     @api.get("/calls/{call_id}/levels", response_model=Levels, responses=problems(404, 503))
-    async def get_levels(call_id: str) -> Response:
-        """How loud caller and agent were from the answer on, in dBm0."""
+    async def get_levels(call_id: str, after: Annotated[int, Query(ge=0, le=1_000_000)] = 0) -> Response:
+        """How loud caller and agent were from the answer on, in dBm0; without the first `after` samples of each."""
         kept = control.levels.so_far(call_id)
         if not kept:
             record = await store.calls.record(call_id)
@@ -243,7 +243,7 @@ def router(gateway: Gateway) -> APIRouter:
                 if live:
                     kept = bytes.fromhex((await control.order("levels", call_id, {}))["levels"])
             kept = kept or await store.calls.levels(call_id)
-        sides = [[byte - FLOOR for byte in kept[side::2]] for side in (0, 1)]
+        sides = [[byte - FLOOR for byte in kept[2 * after + side :: 2]] for side in (0, 1)]
         return Levels(samples_a_second=SAMPLES_A_SECOND, floor=-FLOOR, caller=sides[0], agent=sides[1]).respond()
 
     @api.get(

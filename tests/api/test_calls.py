@@ -95,6 +95,8 @@ async def test_every_action_from_the_node_that_does_not_have_the_call(tmp_path, 
         levels = (await two.http.get(f"/v1/calls/{call_id}/levels")).json()
         assert levels["samples_a_second"] == 20
         assert max(levels["agent"]) > -30
+        rest = (await two.http.get(f"/v1/calls/{call_id}/levels", params={"after": 10})).json()
+        assert rest["agent"][: len(levels["agent"]) - 10] == levels["agent"][10:]
         await ask("hangup")
         await until(lambda: "ended" in kinds(one), call)
         assert not (tmp_path / "two" / "tapes").exists()

@@ -3,7 +3,7 @@
 
 import { blob, download, get, may, remove } from "./api.js";
 import { controls } from "./controls.js";
-import { ask, badges, duration, el, facts, put, tell, user, when } from "./dom.js";
+import { after, ask, badges, duration, el, facts, put, tell, user, when } from "./dom.js";
 import { ladder } from "./ladder.js";
 import { meters } from "./live.js";
 import { talk } from "./talk.js";
@@ -26,7 +26,7 @@ export async function callPage(main, id) {
     el("h3", {}, "What was said and done"), said.node, events, messages.node, erase || "");
 
   const files = new Map();  // of recordings: when each began, and what plays it
-  let shown = 0;
+  let shown = "";  // the id of the latest event that is
 
   function draw() {
     const answered = record.answered_at, end = record.ended_at ?? Date.now() / 1000, over = record.state === "ended";
@@ -56,10 +56,10 @@ export async function callPage(main, id) {
     said.set(record);
     messages.set(over);
     put(counted, `${record.events.length} events`);
-    for (const event of record.events.slice(shown)) {
+    for (const event of after(record.events, shown)) {
       happened.append(el("tr", {}, el("td", { class: "num" }, `${(event.at - record.started_at).toFixed(2)} s`), el("td", {}, event.type), el("td", { class: "data" }, JSON.stringify(event.data))));
     }
-    shown = record.events.length;
+    shown = record.events.at(-1)?.id ?? shown;
     if (over) tapes();
   }
 
@@ -100,7 +100,10 @@ export async function callPage(main, id) {
   }
 
   async function refresh() {
-    [record, levels] = await Promise.all([get(`/v1/calls/${id}`), get(`/v1/calls/${id}/levels`)]);
+    const known = levels.caller.length;  // a long call is not fetched again and again
+    const [now, more] = await Promise.all([get(`/v1/calls/${id}`), get(`/v1/calls/${id}/levels?after=${known}`)]);
+    record = now;
+    if (levels.caller.length === known) for (const side of ["caller", "agent"]) levels[side].push(...more[side]);
     draw();
   }
   let later = null;

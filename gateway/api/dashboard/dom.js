@@ -69,6 +69,13 @@ export function table(columns, rows, name = "") {
     el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell, at) => el("td", { "data-label": columns[at] }, cell ?? ""))))));
 }
 
+// Events that came after the one of that id, which may have been forgotten by now; ids rise.
+export function after(events, id) {
+  if (!id) return events;
+  const [ms, number] = id.split("-").map(Number);
+  return events.filter((event) => { const [at, its] = event.id.split("-").map(Number); return at > ms || (at === ms && its > number); });
+}
+
 let hiding;
 export function tell(text) {
   const told = document.getElementById("told");

@@ -1,6 +1,6 @@
 // What was said and done, in the order in which it was begun: words, tools with what they were given and gave, notes.
 
-import { duration, el, put } from "./dom.js";
+import { after, duration, el, put } from "./dom.js";
 
 const notes = {
   interrupted: (data) => (data.heard === undefined ? "The caller spoke: the agent stopped." : `The caller spoke: the agent stopped after “${data.heard}”`),
@@ -39,7 +39,7 @@ export function talk(onTime) {
   const none = el("p", { class: "soft" }, "Nothing was said.");
   const lines = [];  // in order: at, node
   const tools = new Map();  // by the call of the tool: where its result goes
-  let taken = 0, current = null;
+  let taken = "", current = null;
 
   function add(at, began, kind, who, ...what) {
     const time = el("button", { type: "button", class: "plain num", onclick: () => onTime(at), title: "Show this moment" }, duration(at - began));
@@ -51,7 +51,7 @@ export function talk(onTime) {
   }
 
   function set(record) {
-    for (const { type, at, data } of record.events.slice(taken)) {
+    for (const { type, at, data } of after(record.events, taken)) {
       if (type === "transcript") {
         add(data.began_at ?? at, record.started_at, data.role, data.role === "user" ? "Caller" : "Agent", data.text);
       } else if (type === "tool_call") {
@@ -65,7 +65,7 @@ export function talk(onTime) {
         add(at, record.started_at, faults.has(type) ? "note fault" : "note", "", notes[type](data));
       }
     }
-    taken = record.events.length;
+    taken = record.events.at(-1)?.id ?? taken;
     none.hidden = lines.length > 0;
   }
 
