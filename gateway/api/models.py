@@ -95,7 +95,7 @@ class Record(Answer):
     provider: str = ""
     variant: str = Field(default="", description="Of the agent, where it has several.")
     attestation: str = Field(default="", description="What a STIR/SHAKEN token claims; not verified.")
-    held_by: list[Literal["gateway", "caller"]] = []
+    held_by: list[Literal["gateway", "transfer", "caller"]] = []
     muted: list[Literal["caller", "agent"]] = []
     recording: Literal["off", "announcing", "on", "paused"] = "off"
     started_at: Epoch = 0.0

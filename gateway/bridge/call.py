@@ -16,6 +16,7 @@ from gateway.bridge.barge_in import TIMERS, BargeIn
 from gateway.bridge.facts import CallFacts, Tally
 from gateway.bridge.fallback import Fallback
 from gateway.bridge.following import Following
+from gateway.bridge.hold import HoldState
 from gateway.bridge.keys import Keys
 from gateway.bridge.leg import AgentSession, Leg
 from gateway.bridge.opening import Opening
@@ -85,6 +86,7 @@ class Call:
         self._actions: list[Action] = []
         self.transfer: Transfer | None = None
         self.following: Following | None = None
+        self.hold = HoldState(self)
         self.keys, self.orders = Keys(self), Orders(self)
         self.variables = facts.variables(agent.name)
         self._agent_before = agent
@@ -339,7 +341,7 @@ class Call:
         if self.state is not CallState.ANSWERED:
             return
         self.state, self.transfer = CallState.TRANSFERRING, transfer
-        self.leg.deafen(True)  # hold music is not for the agent's ears
+        self.orders.settle()
         self.emit("transfer_started", now, target=transfer.name, uri=transfer.target)
         transfer.begin(now)
 
@@ -386,6 +388,9 @@ class Call:
 
     def replaced(self, caller: str, now: float) -> None:
         """Somebody else is the caller now, which the model has to know."""
+        self.hold.render(anew=True)
+        if self.orders.deaf:
+            self.orders.settle()
         self.emit("replaced", now, caller=caller)
         self.session.add_text(f"[CALLER] {caller}")
 

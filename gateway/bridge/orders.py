@@ -24,7 +24,7 @@ class Orders:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self.on_hold = self.held_there = self.caller_muted = self.agent_muted = False
+        self.caller_muted = self.agent_muted = False
         self._verbs: Mapping[str, Callable[[Mapping[str, Any], float], None]] = {
             "hangup": self._hang_up,
             "transfer": self._transfer,
@@ -76,22 +76,19 @@ class Orders:
 
     def hold(self, on: bool, now: float) -> None:
         """The caller hears music and is not listened to, or is taken back."""
-        self.on_hold = on
-        self._call.leg.hold(on)
+        self._call.hold.set("gateway", on)
         self.settle()
         self._call.emit("hold", now, on=on, by="gateway")
 
     def held_by_party(self, on: bool, now: float) -> None:
         """The caller's telephone has put us on hold, or taken us back (RFC 3264 section 8.4)."""
-        if on != self.held_there:
-            self.held_there = on
+        if self._call.hold.set("caller", on):
             self._call.emit("hold", now, on=on, by="caller")
 
     def record(self) -> dict[str, Any]:
         """Who holds the call, and who is not heard."""
-        held = [who for who, on in (("gateway", self.on_hold), ("caller", self.held_there)) if on]
         muted = [who for who, on in (("caller", self.caller_muted), ("agent", self.agent_muted)) if on]
-        return {"held_by": held, "muted": muted}
+        return {"held_by": list(self._call.hold.reasons), "muted": muted}
 
     def _mute(self, given: Mapping[str, Any], now: float) -> None:
         """The agent hears silence instead of the caller, or the caller silence instead of the agent."""
@@ -110,7 +107,12 @@ class Orders:
 
     def settle(self) -> None:
         """Whether the agent hears the caller."""
-        self._call.leg.deafen(self.on_hold or self.caller_muted)
+        self._call.leg.deafen(self.deaf)
+
+    @property
+    def deaf(self) -> bool:
+        """The agent is not to hear the caller, nor the music that is played to them."""
+        return self._call.hold.music or self.caller_muted or self._call.state is CallState.TRANSFERRING
 
     def _say(self, given: Mapping[str, Any], now: float) -> None:
         text = str(given.get("text") or "").strip()

@@ -122,7 +122,7 @@ class Transfer:
 
     def _dial(self) -> None:
         self.stage = Stage.DIALING
-        self._call.leg.hold(True)
+        self._call.hold.set("transfer", True)
         self._call.act(Consult(self.target, self))
 
     # from the caller's side
@@ -193,7 +193,7 @@ class Transfer:
 
     def _fail(self, problem: str, status: int, now: float) -> None:
         self.close("transfer failed")
-        self._call.leg.hold(False)
+        self._call.hold.set("transfer", False)
         self._call.transfer_failed(problem, status, now)
 
     def close(self, why: str) -> None:
