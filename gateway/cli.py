@@ -147,7 +147,13 @@ def check(
         _doctor(file, as_json)
     from gateway import config
 
-    settings = config.from_file(file)
+    try:
+        settings = config.from_file(file)
+    except ConfigError as error:
+        if not as_json:
+            raise
+        out.print_json(data={"file": str(file), "good": False, "errors": [str(one) for one in (error, *error.more)]})
+        sys.exit(1)
     warnings = config.warnings_of(settings)
     if as_json:
         out.print_json(data={"file": str(file), "good": True, "warnings": warnings})
@@ -186,7 +192,9 @@ def _doctor(file: Path, as_json: bool) -> None:
     if as_json:
         out.print_json(data={"file": str(file), "good": not bad, "findings": [one.plain() for one in found]})
     else:
-        _say(f"{len(bad)} of {len(found)} need something done" if bad else f"all {len(found)} are well")
+        known = sum(one.good is None for one in found)
+        more = f"; {known} to know" if known else ""
+        _say((f"{len(bad)} of {len(found)} need something done" if bad else f"{len(found) - known} are well") + more)
     sys.exit(1 if bad else 0)
 
 

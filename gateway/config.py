@@ -377,15 +377,7 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
         else faults.of(partial(_wav, folder / file.media.hold_audio, source, "media.hold_audio"))
     )
     http = faults.of(partial(http_of, file.http, source, folder, secret("http")))
-    delivery = faults.of(
-        lambda: delivery_of(
-            file.webhooks,
-            file.records,
-            file.delivery_hours,
-            folder,
-            lambda row, name, key: secret(row)(name, key),
-        )
-    )
+    delivery = faults.of(partial(_delivery, file, folder, source, lambda row, name, key: secret(row)(name, key)))
     prompts, chat, application, hooks = (
         dict[str, bytes](),
         dict[str, str](),
@@ -470,6 +462,13 @@ def chat_keys(agents: Agents) -> dict[str, str]:
 
 def _mcp(name: str, row: McpRow, secret: Callable[[str, str], str]) -> McpSettings:
     return McpSettings(name, row.command, {key: secret(held_by, "env") for key, held_by in row.env.items()}, row.url)
+
+
+def _delivery(file: _File, folder: Path, source: str, secret: Callable[[str, str, str], str]) -> DeliverySettings:
+    try:
+        return delivery_of(file.webhooks, file.records, file.delivery_hours, folder, secret)
+    except ConfigError as error:
+        raise ConfigError(source, error.problem, key=f"{error.source}.{error.key}") from error
 
 
 def _tls(row: Tls, folder: Path, source: str) -> TlsSettings:

@@ -117,7 +117,7 @@ async def _running(settings: Settings) -> dict[str, Any] | None:
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.http.host, settings.http.host)
     scheme = "https" if settings.http.tls else "http"
     with suppress(httpx.HTTPError, ValueError):
-        async with httpx.AsyncClient(verify=False, timeout=2.0) as client:
+        async with http_client(2.0, verify=False) as client:
             told = (await client.get(f"{scheme}://{host}:{settings.http.port}/health")).json()
             if isinstance(told, dict) and told.get("status") == "ok" and "uptime_seconds" in told:
                 return told

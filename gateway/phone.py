@@ -74,13 +74,14 @@ def check(errand: Errand) -> None:
     def wrong(what: str, problem: str) -> None:
         faults.add(ConfigError(what, problem))
 
-    try:
-        uri = Uri.parse(errand.target) if re.match(r"sips?:\S+$", errand.target) else None
-    except SipParseError as error:
-        uri = wrong(errand.target, f"is not a SIP address: {error.problem}")  # type: ignore[func-returns-value]
-    else:
-        if uri is None:
-            wrong(errand.target, "is not a SIP address, such as sip:reception@127.0.0.1:5060")
+    uri, problem = None, "it is like sip:reception@127.0.0.1:5060"
+    if re.match(r"sips?:\S+$", errand.target):
+        try:
+            uri = Uri.parse(errand.target)
+        except SipParseError as error:
+            problem = error.problem
+    if uri is None:
+        wrong(errand.target, f"is not a SIP address: {problem}")
     if uri:
         named = uri.params.get("transport", "").lower() or ("tls" if uri.scheme == "sips" else errand.transport)
         if named != errand.transport:
@@ -312,7 +313,13 @@ class _Phone:
     def _take_turn(self) -> bool:
         """Speak, press keys, or, when that is done and the agent has answered, be done (True)."""
         now = time.monotonic()
-        if self._answered_at is None or self.errand.talk:
+        if self._answered_at is None:
+            return False
+        if self.errand.talk:
+            if self._calls[-1].media.getTxLevel() > 0:
+                self._quiet_since = now
+            elif now - self._quiet_since > PAUSE_SECONDS / 2:
+                self._words_of.pause()
             return False
         if self.errand.after is not None and self._words and len(self._words) == len(self.errand.say):
             if now - self._answered_at >= self.errand.after:

@@ -1,6 +1,7 @@
 """The phone's own mistakes (all of them are in test_wrong_inputs.py); its calls are in e2e/test_phone.py."""
 
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -69,3 +70,18 @@ def test_where_no_gateway_tells_ears_listen_to_each_turn(monkeypatch):
     words.close()
     assert turns == [(HZ, HZ)]  # silence and a click are no words
     assert heard == ["agent, as a machine hears it: how do you do"]
+
+
+def test_who_talks_by_microphone_reads_each_turn_too():
+    level, pauses = [5], []
+    one = object.__new__(phone._Phone)
+    one.errand, one._answered_at = Errand("sip:a@h", talk=True), 0.0
+    one._calls = [SimpleNamespace(media=SimpleNamespace(getTxLevel=lambda: level[0]))]
+    one._words_of, one._quiet_since = SimpleNamespace(pause=lambda: pauses.append(1)), 0.0
+    assert not one._take_turn()
+    level[0] = 0
+    assert not one._take_turn()
+    assert pauses == []  # it has only just become quiet
+    one._quiet_since -= 1
+    assert not one._take_turn()
+    assert pauses == [1]

@@ -3,6 +3,7 @@
 `python -m tests.test_wrong_inputs` prints the table.
 """
 
+import json
 import sys
 import wave
 from pathlib import Path
@@ -31,7 +32,7 @@ CASES = [
     case("stereo.wav: is not a WAV of 16 bits and one channel, but of 16 and 2", *PHONE, "--wav", "stereo.wav"),
     case("sip:a@no.such.host.invalid: there is no host no.such.host.invalid: name or service not known",
          "phone", "sip:a@no.such.host.invalid"),
-    case("reception: is not a SIP address, such as sip:reception@127.0.0.1:5060", "phone", "reception"),
+    case("reception: is not a SIP address: it is like sip:reception@127.0.0.1:5060", "phone", "reception"),
     case("http://127.0.0.1: is not a SIP address", "phone", "http://127.0.0.1"),
     case("sip:: is not a SIP address", "phone", "sip:"),
     case("sip:a@127.0.0.1:99999: is not a SIP address", "phone", "sip:a@127.0.0.1:99999"),
@@ -101,6 +102,8 @@ CASES = [
     case("http.tls: there is no file nope.pem", more="http: {tls: {certificate: nope.pem, key: nope.pem}}\n"),
     case("there are no trunks: only this machine and private networks may call", more="sip: {host: 0.0.0.0}\n"),
     case("sip.open: EVERYBODY who reaches SIP here may call", more="sip: {host: 0.0.0.0, open: true}\n"),
+    case("gateway.yaml:4: webhooks.name: two have the same name: give each its own",
+         more="webhooks: [{url: 'http://h/'}, {url: 'http://i/'}]\n"),
     # agents' files
     case("bob.yaml:1: greting: there is no such key; did you mean greeting?", agent="greting: Hello.\n"),
     case("bob.yaml:1: provider: there is no provider 'acme'; these are: local", agent="provider: acme\n"),
@@ -171,6 +174,14 @@ def test_what_it_names_is_said_at_once_too(tmp_path, monkeypatch, capsys):
         ("there is no tool 'fly'", "transfer_call needs", "recordings: /proc/x", "key_env"), lines, strict=True
     ):
         assert expected in line
+
+
+@pytest.mark.parametrize("text", [FILE, FILE + "meda: {}\n"])
+def test_a_program_reads_json_whatever_the_file_is(text, tmp_path, monkeypatch, capsys):
+    printed, code = run((*CHECK, "--json"), text, "greeting: Hello.\n", tmp_path, monkeypatch, capsys)
+    told = json.loads(printed.out)
+    assert (told["good"], code, printed.err) == (text == FILE, 0 if text == FILE else 1, "")
+    assert text == FILE or "did you mean media?" in told["errors"][0]
 
 
 def main():

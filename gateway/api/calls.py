@@ -87,12 +87,17 @@ def router(gateway: Gateway) -> APIRouter:
         await store.access.finish(name, print_, told)
         return told_as(told)
 
-    async def found(wanted: Filters) -> tuple[list[dict[str, Any]], str]:
-        """A page of records, and the cursor of those that follow."""
+    async def found(wanted: Filters, whole: bool = False) -> tuple[list[dict[str, Any]], str]:
+        """A page of records, and the cursor of those that follow.
+
+        While Redis is away: what this node knows, or, where only the `whole` is of use, StoreUnavailable.
+        """
         live = {call.facts.call_id: call for call in board.calls}
         try:
             page, cursor = await store.calls.page(wanted.where, wanted.cursor, wanted.limit)
         except StoreUnavailable:
+            if whole:
+                raise
             page, cursor = [], ""
         except ValueError as error:
             raise HTTPException(422, f"cursor: {error}") from error
@@ -116,11 +121,14 @@ def router(gateway: Gateway) -> APIRouter:
     @api.get(
         "/calls.csv",
         response_class=Response,
-        responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "RFC 4180."}},
+        responses={
+            200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "RFC 4180."},
+            **problems(503),
+        },
     )
     async def export_calls(wanted: Annotated[Filters, Query()]) -> Response:
-        """The same calls as CSV, all pages of them; `limit` is that of a page."""
-        page, cursor = await found(wanted)
+        """The same calls as CSV, all pages of them, at most 100,000 calls; `limit` is that of a page."""
+        page, cursor = await found(wanted, whole=True)
 
         async def lines() -> AsyncIterator[str]:
             nonlocal page, cursor
@@ -131,7 +139,7 @@ def router(gateway: Gateway) -> APIRouter:
                 yield exports.rows(page)
                 if not cursor or count >= MOST_EXPORTED:
                     return
-                page, cursor = await found(wanted.model_copy(update={"cursor": cursor, "limit": PAGE}))
+                page, cursor = await found(wanted.model_copy(update={"cursor": cursor, "limit": PAGE}), whole=True)
 
         named = {"Content-Disposition": 'attachment; filename="calls.csv"'}
         return StreamingResponse(lines(), headers=named, media_type="text/csv; charset=utf-8")

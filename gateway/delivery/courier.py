@@ -162,6 +162,11 @@ class Courier:
                 return
             try:
                 async with self._slots[entry["for"]]:
+                    there = await self._waits(entry_id)
+                    if self._stopped or not self.leading:  # cancelled, which the client of Redis may swallow
+                        raise asyncio.CancelledError
+                    if not there:
+                        return
                     problem = await receiver.deliver(entry.get("call_id", ""), entry.get("body", ""))
             except Never as never:
                 await self._bury(entry_id, entry, str(never))
@@ -184,6 +189,12 @@ class Courier:
                 log.warning("delivery.failed", receiver=entry.get("for"), call_id=entry.get("call_id"), problem=problem)
             pause = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1))
             await asyncio.sleep(pause * random.uniform(0.75, 1.25))
+
+    async def _waits(self, entry_id: str) -> bool:
+        """While Redis is away it is taken for there: webhooks do not wait for it."""
+        with suppress(StoreUnavailable):
+            return await self._outbox.waits(entry_id)
+        return True
 
     async def _bury(self, entry_id: str, entry: dict[str, str], problem: str) -> None:
         log.error("delivery.given_up", receiver=entry.get("for"), call_id=entry.get("call_id"), problem=problem)

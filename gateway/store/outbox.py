@@ -68,6 +68,10 @@ class Outbox:
         """Entries behind that one, in order."""
         return await self._range(keys.OUTBOX, after, count)
 
+    async def waits(self, entry_id: str) -> bool:
+        """Whether it is still there: what is erased while it waits is not to be delivered."""
+        return bool(await self._ask("XRANGE", keys.OUTBOX, entry_id, entry_id))
+
     async def done(self, entry_id: str) -> None:
         await self._ask("XDEL", keys.OUTBOX, entry_id)
 

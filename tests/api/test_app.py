@@ -68,6 +68,7 @@ async def test_redis_is_killed_and_comes_back_during_a_call(tmp_path, redis):
         (live,) = (await http.get("/v1/calls")).json()["data"]  # from memory
         assert (await http.get(f"/v1/calls/{live['call_id']}")).json()["state"] == "answered"
         assert (await http.get("/v1/calls/call_other")).status_code == 503
+        assert (await http.get("/v1/calls.csv")).status_code == 503  # a part of them would pass for all
         assert call.count > packets + 20
         call.bye()
         await call.silence(0.2)

@@ -67,6 +67,24 @@ async def test_each_call_in_order_whatever_fails_in_between(store):
     assert (one.delivered, one.failed, one.buried) == (13, 4, 0)
 
 
+async def test_what_is_erased_while_it_waits_is_not_delivered_later(store):
+    ann = Somebody()
+    ann.refusals = {"a0": 1000, "b0": 3}
+    await put(store, ("ann", "a", "a0"), ("ann", "a", "a1"), ("ann", "b", "b0"))  # a1 is in hand behind a0
+    one = Courier(store.outbox, {"ann": ann}, 3600)
+    one.start()
+    async with asyncio.timeout(10):
+        while one.failed < 2:
+            await asyncio.sleep(0.02)
+    await store.calls.erase(["a"])
+    ann.refusals["a0"] = 0
+    await until_empty(store)
+    await asyncio.sleep(0.3)
+    await one.close()
+    assert ann.got == [("b", "b0")]
+    assert one.buried == 0
+
+
 async def test_what_nobody_takes_is_buried_and_holds_up_nothing(store):
     ann = Somebody()
     ann.never, ann.refusals = {"a1"}, {"a2": 10**6}
