@@ -47,7 +47,7 @@ class Behind:
             facts, house, patience = self._line.facts, self._house, agent.definition.when_down.queue_seconds
             found = choices(agent, facts, self._format(agent, leg), house.providers)
             restore_seconds = max(RESTORE_SECONDS, patience)
-            self._client = Client(found, self._said, house.health, restore_seconds, house.pool, resampler)
+            self._client = Client(found, self._said, house.health, restore_seconds, house.pool, resampler, agent)
             self._client.log = self._client.log.bind(call_id=facts.call_id)
         return self._client
 
@@ -63,7 +63,8 @@ class Behind:
     def brief(self, agent: Agent, leg: SipLeg) -> None:
         """The conversation goes on with this agent's settings."""
         client = self.client(agent, leg)
-        client.update(choices(agent, self._line.facts, client.choices[0].config.audio, self._house.providers))
+        audio = client.choices[0].config.audio
+        client.update(choices(agent, self._line.facts, audio, self._house.providers), agent)
 
     async def accepted(self, agent: Agent, leg: SipLeg) -> Agent | None:
         """What the application makes of the agent; None where it does not want the call. Raises ApplicationSilent."""

@@ -42,6 +42,7 @@ from gateway.realtime import (
     Renewed,
     ResponseDone,
     Restored,
+    Reverted,
     Severity,
     SpeechStarted,
     SpeechStopped,
@@ -89,7 +90,6 @@ class Call:
         self.hold = HoldState(self)
         self.keys, self.orders = Keys(self), Orders(self)
         self.variables = facts.variables(agent.name)
-        self._agent_before = agent
         self._turn_ended: float | None = None
         self._turns: dict[str, float] = {}  # of the caller: when each began that has no words yet, by item
         self.tally = Tally(now + epoch)
@@ -261,6 +261,9 @@ class Call:
                 self._response_done(event, now)
             case ProviderFault():
                 self._fault(event, now)
+            case Reverted():
+                self._take_over(event.agent)
+                self.emit("agent_update_refused", now, agent=event.agent.name)
             case Unreached() | Broken() | Restored() | Renewed() | Lost():
                 self.fallback.receive(event, now)
 
@@ -320,8 +323,6 @@ class Call:
             last = {"more": "further ones are counted only"} if self.tally.provider_faults == MAX_FAULTS else {}
             message = event.message[:MAX_MESSAGE]
             self.emit("provider_fault", now, code=event.code[:100], message=message, about=event.about, **last)
-        if event.about == "session.update":  # refused as a whole: who had the call has it still
-            self._take_over(self._agent_before)
 
     def _response_done(self, event: ResponseDone, now: float) -> None:
         self.tally.use(event.usage, self.session.prices)
@@ -396,7 +397,6 @@ class Call:
 
     def become(self, agent: Agent, now: float) -> None:
         """Another agent, or the same one with other settings, has the call from now on."""
-        self._agent_before = self.agent
         self._take_over(agent)
         self.emit("agent_updated", now, agent=agent.name)
 

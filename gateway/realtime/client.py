@@ -6,12 +6,13 @@ import asyncio
 import random
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
 from gateway.errors import ProviderError, ProviderRefused, ProviderUnreachable
-from gateway.realtime.dialects import OPENAI
+from gateway.realtime.dialects import OPENAI, SessionConfig
 from gateway.realtime.events import (
     Broken,
     Event,
@@ -20,6 +21,7 @@ from gateway.realtime.events import (
     Renewed,
     ResponseDone,
     Restored,
+    Reverted,
     Severity,
     Unreached,
 )
@@ -63,6 +65,18 @@ REFUSED = frozenset(
 """Errors that a new session with the same provider would only meet again."""
 
 
+RENEW_AGAIN_SECONDS = 5.0
+"""After a session for other settings was not to be had, until it is asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `agent`, which is for the owner of the client to know, wants of each provider, in the order of asking."""
+
+    choices: tuple[Choice, ...]
+    agent: object = None
+
+
 class Client:
     """One conversation, with the first of `choices` that can be reached. Every verb is a plain call.
 
@@ -78,6 +92,7 @@ class Client:
         restore_seconds: float = 10.0,
         pool: Pool | None = None,
         resampler: MakeResampler | None = None,
+        agent: object = None,
     ) -> None:
         self._pool, self._resampler = pool, resampler
         self._early: Counter[str] = Counter()  # sessions that ended early, in a row, by provider
@@ -85,10 +100,9 @@ class Client:
         self._failures = 0  # responses in a row of which nothing came
         self._sessions = 0  # that were begun in all
         self._loop = asyncio.get_running_loop()
-        self.choices = list(choices)
+        self._settings = [Settings(tuple(choices), agent)]  # from those that stand to those that are wanted
         self._on_event, self._restore_seconds = on_event, restore_seconds
         self._health = health or Health(self._loop.time)
-        self._before = self.choices
         self.history = History()
         self._link: Link | None = None
         self.session: Session | None = None
@@ -101,6 +115,11 @@ class Client:
         self._closed = False
         self._dropped = self._garbage = 0  # of links that have ended
         self.log = structlog.get_logger("gateway.realtime")
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """That are wanted now."""
+        return self._settings[-1].choices
 
     @property
     def provider(self) -> str:
@@ -268,17 +287,37 @@ class Client:
         for tap in self.taps:
             tap(event)
 
-    def update(self, choices: Sequence[Choice]) -> None:
-        """Other settings from now on: by `session.update` where the provider can, else in another session."""
-        self._before, self.choices = self.choices, list(choices)
-        if self._link is None:
+    def update(self, choices: Sequence[Choice], agent: object = None) -> None:
+        """Other settings from now on, those of `agent`: by `session.update` where the provider can, else in another
+        session. Where they are refused a `Reverted` tells whose stand.
+        """
+        if self._link:
+            before = self._settings_of(self._link.session.updates.standing)
+            del self._settings[: before or 0]  # they are history
+        self._settings.append(Settings(tuple(choices), agent))
+        self._apply()
+
+    def _apply(self) -> None:
+        link = self._link
+        if link is None:
             return  # what is being sought, or was sought last, learns of it with the next session
-        wanted = next((one.config for one in choices if one.provider is self._link.provider), None)
-        changed = self._link.differs(wanted) if wanted else None
-        if wanted and changed is not None:
-            self._link.update(wanted, changed)
-        elif self._task_done:
+        wanted = next((one.config for one in self.choices if one.provider is link.provider), None)
+        if wanted is link.config or (wanted and link.update(wanted)):
+            return
+        if self._task_done:
             self._task = self._loop.create_task(self._renew())
+
+    def _settings_of(self, config: SessionConfig) -> int | None:
+        """Where in the list the settings are that `config` belongs to."""
+        found = [at for at, one in enumerate(self._settings) if any(each.config is config for each in one.choices)]
+        return found[-1] if found else None
+
+    def _revert(self) -> None:
+        """To the settings that the session has been left with, where the newest were refused."""
+        at = self._settings_of(self._link.config) if self._link else None
+        if at is not None and at < len(self._settings) - 1:
+            del self._settings[at + 1 :]
+            self._on_event(Reverted(self._settings[at].agent))
 
     def close(self) -> None:
         self._closed = True
@@ -298,14 +337,11 @@ class Client:
     # what ends, and what comes after it
 
     def _receive(self, event: Event) -> None:
-        if isinstance(event, ProviderFault):
-            if event.severity is Severity.FATAL and event.code in REFUSED:
-                self._health.failed(self.provider, refused=event.message or event.code)
-            if event.about == "session.update":
-                self.choices = self._before  # the whole update was refused
-                if self._link:
-                    self._link.update_refused()
+        if isinstance(event, ProviderFault) and event.severity is Severity.FATAL and event.code in REFUSED:
+            self._health.failed(self.provider, refused=event.message or event.code)
         self._on_event(event)
+        if isinstance(event, ProviderFault) and event.about == "session.update":
+            self._revert()
         if isinstance(event, ResponseDone):
             self._look_after(event)
 
@@ -385,11 +421,7 @@ class Client:
             link.session.respond(owed)
         link.flush()
         if not any(choice.config is link.config for choice in self.choices):  # they changed while it was opened
-            self._loop.call_soon(self._catch_up)
-
-    def _catch_up(self) -> None:
-        if self._link:
-            self.update(self.choices)
+            self._loop.call_soon(self._apply)
 
     def _watch(self) -> None:
         """Once a second: whether the provider reads, answers, and how long the session may still last."""
@@ -441,9 +473,13 @@ class Client:
         old = self._link
         try:
             link = await self._reach()
-        except ProviderError:
+        except ProviderError as error:
             if old:
                 old.opened_at += min(30.0, old.provider.spare_seconds / 4)  # later, while there is time
+            if isinstance(error, ProviderRefused):
+                self._revert()
+            else:
+                self._loop.call_later(RENEW_AGAIN_SECONDS, self._apply)
             return
         if self._link is not old or old is None:
             link.close()

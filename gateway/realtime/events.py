@@ -121,6 +121,13 @@ class Renewed:
 
 
 @dataclass(frozen=True, slots=True)
+class Reverted:
+    """The newest settings were refused: those of `agent`, who came before, stand again."""
+
+    agent: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
     """No other session was to be had."""
 
@@ -139,6 +146,7 @@ Event = (
     | Broken
     | Restored
     | Renewed
+    | Reverted
     | Lost
 )
 

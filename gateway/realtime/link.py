@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -22,6 +22,7 @@ from gateway.realtime.history import History
 from gateway.realtime.pool import Pool, Warm
 from gateway.realtime.session import HZ, Session
 from gateway.realtime.socket import WebSocket, open_socket
+from gateway.realtime.updates import differences
 
 Convert = Callable[[bytes], bytes]
 MakeResampler = Callable[[int, int], Convert]
@@ -94,7 +95,7 @@ class Link:
         self._from_server: Convert | None = None
         self._gone = ""  # why it ended, once it has
         self.mute = False  # it was given up because nothing came
-        self.provider, self.config = choice.provider, choice.config
+        self.provider = choice.provider
         self._dialect = self.provider.dialect
         self.session = Session(self._dialect, choice.config, history)
         self._on_event, self._on_end = on_event, on_end
@@ -102,7 +103,6 @@ class Link:
         self.tap: Callable[[dict[str, Any]], None] | None = None  # sees what the server says, but for audio
         self.was_warm = False  # its connection waited before it was needed
         self._closed = False
-        self._before = self.config
         loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[None] = loop.create_future()
         self._now = loop.time
@@ -198,21 +198,18 @@ class Link:
         self.session.probe()
         self.flush()
 
-    def differs(self, config: SessionConfig) -> set[str] | None:
-        """Settings that are others than in this session; None where they cannot be changed in it."""
-        names = {one.name for one in fields(config) if getattr(config, one.name) != getattr(self.config, one.name)}
-        changed = names & (self._dialect.takes | {"model", "audio"})
-        return changed if changed <= self._dialect.changes else None
+    @property
+    def config(self) -> SessionConfig:
+        """What was asked for last."""
+        return self.session.updates.wanted
 
-    def update(self, config: SessionConfig, changed: set[str]) -> None:
-        if changed:
-            self._before, self.config = self.config, config
-            self.session.update(config, changed)
-            self.flush()
-
-    def update_refused(self) -> None:
-        """The settings before it stand."""
-        self.config = self._before
+    def update(self, config: SessionConfig) -> bool:
+        """Other settings from now on; False where they cannot be changed within a session."""
+        if not differences(self.config, config) & (self._dialect.takes | {"model", "audio"}) <= self._dialect.changes:
+            return False
+        self.session.update(config)
+        self.flush()
+        return True
 
     @property
     def stalled(self) -> bool:

@@ -30,6 +30,7 @@ from gateway.realtime.events import (
     severity_of,
 )
 from gateway.realtime.history import History, message
+from gateway.realtime.updates import Updates, differences
 
 MAX_REMEMBERED = 64
 """Events, items and calls of the latest past that a server may still refer to."""
@@ -65,7 +66,8 @@ class Session:
     """
 
     def __init__(self, dialect: Dialect, config: SessionConfig, history: History | None = None) -> None:
-        self._dialect, self._config = dialect, config
+        self._dialect = dialect
+        self.updates = Updates(config, dialect.takes & dialect.changes)
         self._history = history if history is not None else History()
         self._chapter = self._history.begin()
         self.input_hz = self.output_hz = HZ[config.audio]  # as the server takes and sends it
@@ -75,7 +77,6 @@ class Session:
         self.ready = False
         self.session_id = ""
         self.unknown: dict[str, int] = {}
-        self._refused: SessionConfig | None = None  # the settings before an update that is not answered yet
         self._serial = itertools.count(1)
         self._sent: dict[str, str] = {}  # event_id to type, of the last events
         self._active: str | None = None  # id of the response in progress; "" while it is only asked for
@@ -87,7 +88,6 @@ class Session:
         self._told_calls: dict[str, ToolCall] = {}  # told of before their response was done, by call_id
         self._asides: dict[str, None] = {}  # responses outside of the conversation
         self._asides_asked = 0
-        self._probe = ""  # event_id of an update that only asks for a sign of life
         self.unreadable = 0  # events that could not be read
         self.answer_due_since: float | None = None  # set by whoever has a clock
         self._received_bytes: dict[tuple[str, int], int] = {}
@@ -99,9 +99,19 @@ class Session:
         self.hearing = False  # the caller has begun a turn of which the words are not known yet
         self._seen_calls: dict[str, None] = {}
         self._user_speaking = False
-        turn_detection = config.turn_detection or {}
-        self._server_interrupts = bool(turn_detection.get("interrupt_response", bool(turn_detection)))
-        self._server_responds = bool(turn_detection.get("create_response", bool(turn_detection)))
+
+    @property
+    def _server_interrupts(self) -> bool:
+        return self._does("interrupt_response")
+
+    @property
+    def _server_responds(self) -> bool:
+        return self._does("create_response")
+
+    def _does(self, what: str) -> bool:
+        """The server, by the turn detection that it has now."""
+        turn_detection = self.updates.has.turn_detection or {}
+        return bool(turn_detection.get(what, bool(turn_detection)))
 
     # verbs
 
@@ -235,9 +245,8 @@ class Session:
 
     def probe(self) -> None:
         """Ask for a sign of life: an update that changes nothing, which any server answers."""
-        if not self._probe:
-            self._send("session.update", session=self._dialect.session(self._config, ()))
-            self._probe = next(reversed(self._sent))
+        if not self.updates.probing:
+            self._send_update(None, ())
 
     def retry(self) -> bool:
         """Ask once more for the response that has just failed; False where something else is in progress."""
@@ -252,10 +261,19 @@ class Session:
         if self._owed is None and self._active is None:
             self._owed = self._last_create
 
-    def update(self, config: SessionConfig, changed: Collection[str]) -> None:
+    def update(self, config: SessionConfig) -> None:
         """Only what has changed; where it is refused all stays as it was."""
-        self._refused, self._config = self._config, config
-        self._send("session.update", session=self._dialect.session(config, changed))
+        if not self.updates.unchanged(config):
+            self._send_update(config, differences(self.updates.wanted, config) & self._dialect.takes)
+
+    def _send_update(self, config: SessionConfig | None, changed: Collection[str]) -> None:
+        event_id = self._send("session.update", session=self._dialect.session(config or self.updates.wanted, changed))
+        self.updates.sent(event_id, config, changed)
+
+    def _send_what_is_due(self) -> None:
+        """Of the settings that are wanted, those that came to nothing with an update before."""
+        if due := self.updates.due():
+            self._send_update(self.updates.wanted, due)
 
     # server events
 
@@ -268,12 +286,10 @@ class Session:
             case "session.created" | "conversation.created" if not self.session_id:
                 named = _dict(event, "session") or _dict(event, "conversation")
                 self.session_id = _str(named, "id") or "session"
-                self._send("session.update", session=self._dialect.session(self._config))
+                self._send("session.update", session=self._dialect.session(self.updates.wanted))
             case "session.updated" if self.ready:
-                if self._probe:
-                    self._probe = ""
-                else:
-                    self._refused = None
+                self.updates.accepted()
+                self._send_what_is_due()
             case "session.updated":
                 if problem := self._take_formats(_dict(event, "session")):
                     return [ProviderFault(Severity.FATAL, "wrong_format", problem, "session.update")]
@@ -320,7 +336,7 @@ class Session:
 
     def _take_formats(self, session: dict[str, Any]) -> str:
         """What the server says that it takes and sends, where that is not what was asked for; a problem, or nothing."""
-        audio, kind = _dict(session, "audio"), self._config.audio
+        audio, kind = _dict(session, "audio"), self.updates.wanted.audio
         for side, place in (("input", "input_hz"), ("output", "output_hz")):
             told = _dict(_dict(audio, side), "format")
             named = _str(told, "type") or _OLD_FORMATS.get(_str(session, f"{side}_audio_format"), "")
@@ -398,7 +414,7 @@ class Session:
         if ours:
             self._active = None
         calls = self._calls_of(response, status) if not interrupted else []
-        if status == "completed" and self._config.transcription is None:
+        if status == "completed" and self.updates.wanted.transcription is None:
             self.hearing = self._user_speaking
         if self._owed is not None and not calls and self._active is None:
             owed, self._owed = self._owed, None
@@ -426,8 +442,9 @@ class Session:
         return calls
 
     def _receive_error(self, error: dict[str, Any]) -> list[Event]:
-        if (event_id := _str(error, "event_id")) and event_id == self._probe:
-            self._probe = ""  # that is a sign of life, too
+        event_id = _str(error, "event_id")
+        if self.updates.is_probe(event_id):
+            self.updates.refused(event_id)  # that is a sign of life, too
             return []
         about = self._sent.get(event_id, "") if event_id else self._guess(error)
         code = _str(error, "code") or _str(error, "type") or "unknown"
@@ -435,8 +452,9 @@ class Session:
             self._active, self._owed = NAMELESS, self._last_create  # the server's own turn came first
         elif about == "response.create" and self._active == "":
             self._active = None
-        elif about == "session.update" and self.ready and self._refused:
-            self._config, self._refused = self._refused, None
+        elif about == "session.update" and self.ready:
+            self.updates.refused(event_id or self.updates.oldest())
+            self._send_what_is_due()
         severity = severity_of(error, about)
         if not self.ready:
             severity = Severity.FATAL  # whatever it is, our settings were not taken
@@ -448,16 +466,18 @@ class Session:
         if about := {"session": "session.update", "response": "response.create", "item": _CREATE}.get(field, ""):
             return about
         refusal = "invalid_request_error" in (_str(error, "type"), _str(error, "code"))
-        if refusal and self._probe:
-            self._probe = ""
+        if refusal and self.updates.is_probe(self.updates.oldest()):
+            self.updates.refused(self.updates.oldest())
             return "probe"
-        return "session.update" if refusal and self._refused and self._active != "" else ""
+        return "session.update" if refusal and self.updates.pending and self._active != "" else ""
 
-    def _send(self, kind: str, **fields: Any) -> None:
+    def _send(self, kind: str, **fields: Any) -> str:
+        """Returns its event_id."""
         event_id = f"event_{next(self._serial)}"
         self._sent[event_id] = kind
         _keep_newest(self._sent)
         self.outbox.append(orjson.dumps({"event_id": event_id, "type": kind, **fields}))
+        return event_id
 
 
 def _keep_newest(known: dict[Any, Any]) -> None:

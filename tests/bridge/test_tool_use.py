@@ -5,7 +5,7 @@ import pytest
 from gateway.agents import Agent
 from gateway.bridge.tool_use import ANNOUNCEMENT_SECONDS, MAX_AT_ONCE, MAX_CALLS, Become
 from gateway.bridge.transfer import LAST_WORD_SECONDS
-from gateway.realtime import ProviderFault, ResponseDone, Severity, SpeechStarted, ToolCall
+from gateway.realtime import ResponseDone, Reverted, SpeechStarted, ToolCall
 from tests.bridge.test_call import AGENT, Stage
 
 
@@ -248,6 +248,8 @@ def test_an_update_that_the_provider_refuses_leaves_the_call_with_whom_it_was():
     stage = stage_with("hang_up")
     before = stage.call.agent
     stage.do(lambda now: stage.call.become(Agent("sales", "", AGENT.definition, {}), now))
-    stage.hears(ProviderFault(Severity.TURN, "invalid_value", "no", "session.update"))
+    stage.hears(Reverted(before))
     assert stage.call.agent is before
+    assert stage.told[-1].type == "agent_update_refused"
+    assert stage.told[-1].data == {"agent": before.name}
     assert stage.call.variables["agent"] == before.name

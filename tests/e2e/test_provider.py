@@ -123,3 +123,54 @@ async def test_a_delayed_offer_is_a_call_like_any_other(tmp_path):
             assert await other.invite() == 200
             await asyncio.wait_for(other.over.wait(), 5)
         assert [data["outcome"] for kind, data in events if kind == "ended"][1] == "bad_session_description"
+
+
+class Undecided:
+    """Answers no update before it has had two, and refuses the first of them."""
+
+    def __init__(self):
+        self.updates = []
+
+    async def __call__(self, websocket):
+        async def say(kind, **fields):
+            await websocket.send(orjson.dumps({"type": kind, **fields}), text=True)
+
+        await say("session.created", session={"id": "s"})
+        async for text in websocket:
+            event = orjson.loads(text)
+            if event["type"] != "session.update":
+                continue
+            self.updates.append(event)
+            if len(self.updates) == 3:
+                error = {"type": "invalid_request_error", "code": "invalid_value", "message": "not these tools"}
+                await say("error", error=error | {"event_id": self.updates[1]["event_id"]})
+            if len(self.updates) != 2:
+                await say("session.updated", session={})
+
+
+async def test_of_two_agents_that_were_asked_for_at_once_the_first_is_refused_and_the_second_has_the_call(tmp_path):
+    provider = Undecided()
+    async with serve(provider, "127.0.0.1", 0) as server:
+        url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/v1/realtime"
+        agents = {
+            "bob": "provider: acme\n",
+            "one": "provider: acme\ninstructions: I am {{agent}}.\ntools: [hang_up]\n",
+            "two": "provider: acme\ninstructions: I am {{agent}}.\ntools: [hang_up]\n",
+        }
+        settings = settings_for(tmp_path, agents, providers={"acme": {"url": url}})
+        async with running(settings) as (gateway, events), Caller(gateway.sip_port) as call:
+            assert await call.invite() == 200
+            (found,) = gateway.switchboard.calls
+            for name in ("one", "two"):
+                gateway.switchboard.command("update", found.facts.call_id, {"agent": name})
+            async with asyncio.timeout(5):
+                while len(provider.updates) < 4:
+                    await call.silence(0.02)
+            await call.silence(0.1)
+            assert (found.agent.name, found.variables["agent"], found.record()["agent"]) == ("two", "two", "two")
+            assert provider.updates[3]["session"]["tools"]  # which only the first had named
+            assert "tools" not in provider.updates[2]["session"]
+            call.bye()
+    kinds = [kind for kind, _ in events]
+    assert kinds.count("provider_fault") == 1
+    assert "agent_update_refused" not in kinds

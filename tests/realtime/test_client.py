@@ -29,6 +29,7 @@ from gateway.realtime import (
     Renewed,
     ResponseDone,
     Restored,
+    Reverted,
     SessionConfig,
     SpeechStarted,
     Transcript,
@@ -197,6 +198,7 @@ class Scripted:
 
     def __init__(self):
         self.sessions, self.sockets = [], []
+        self.answers, self.refuses = True, None
 
     async def __call__(self, websocket):
         sent = []
@@ -206,8 +208,9 @@ class Scripted:
         async for text in websocket:
             event = orjson.loads(text)
             sent.append(event)
-            if event["type"] == "session.update":
-                await websocket.send(orjson.dumps({"type": "session.updated", "session": {}}), text=True)
+            if event["type"] == "session.update" and (self.answers or len(sent) == 1):
+                answer = self.refuses or {"type": "session.updated", "session": {}}
+                await websocket.send(orjson.dumps(answer), text=True)
 
     async def say(self, *events):
         for event in events:
@@ -215,6 +218,13 @@ class Scripted:
 
     def kinds(self, session=-1):
         return [event["type"] for event in self.sessions[session]]
+
+
+async def refuse(provider, at=-1, named=True):
+    """The update at that place of its session."""
+    about = {"event_id": provider.sessions[-1][at]["event_id"]} if named else {}
+    error = {"type": "invalid_request_error", "code": "invalid_value", "message": "no", **about}
+    await provider.say({"type": "error", "error": error})
 
 
 async def until(condition, seconds=5.0):
@@ -229,7 +239,7 @@ def of(events, kind):
 
 def patient(url, events, **provider):
     choice = Choice(Provider("acme", url, **provider), SessionConfig(transcription={"model": "x"}))
-    return Client([choice], events.append, restore_seconds=5.0)
+    return Client([choice], events.append, restore_seconds=5.0, agent="base")
 
 
 SPEECH = bytes(960)  # 20 ms
@@ -425,22 +435,81 @@ async def test_an_update_that_is_refused_leaves_all_as_it_was():
         one = patient(url, events)
         await one.open()
         before = one.choices
+        provider.answers = False
         one.update([replace(before[0], config=replace(before[0].config, tools=[{"name": "bad"}]))])
         await until(lambda: len(provider.sessions[-1]) == 2)
-        about = provider.sessions[-1][-1]["event_id"]
-        error = {"type": "error", "error": {"code": "invalid_value", "message": "no", "event_id": about}}
-        await provider.say(error)
+        await refuse(provider)
         await until(lambda: of(events, ProviderFault))
         assert one.choices == before
+        assert of(events, Reverted) == [Reverted("base")]
         one.update(
             [replace(before[0], config=replace(before[0].config, tools=[{"name": "bad"}]))]
         )  # asked again, sent again
         await until(lambda: len(provider.sessions[-1]) == 3)
-        one.choices = before
+        await refuse(provider)
+        await until(lambda: len(of(events, Reverted)) == 2)
         provider.sockets[-1].transport.abort()
         await until(lambda: of(events, Restored))
         await until(lambda: provider.kinds() == ["session.update"])
         assert provider.sessions[-1][0]["session"]["tools"] == []
+        one.close()
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_the_first_of_two_updates_in_flight_is_refused_and_the_second_stands(named):
+    provider, events = Scripted(), []
+    async with Server(provider) as url:
+        one = patient(url, events)
+        await one.open()
+        provider.answers = False
+        base = one.choices[0]
+        first = replace(base, config=replace(base.config, instructions="one", tools=[{"name": "a"}]))
+        second = replace(base, config=replace(base.config, instructions="two", tools=[{"name": "a"}]))
+        one.update([first], "first")
+        one.update([second], "second")
+        await until(lambda: len(provider.sessions[-1]) == 3)
+        assert provider.sessions[-1][2]["session"] == {"type": "realtime", "instructions": "two"}
+        provider.answers = True
+        await refuse(provider, at=1, named=named)
+        await provider.say({"type": "session.updated", "session": {}})
+        await until(lambda: len(provider.sessions[-1]) == 4)  # what the second took over from the first
+        assert provider.sessions[-1][3]["session"] == {"type": "realtime", "tools": [{"name": "a"}]}
+        await asyncio.sleep(0.05)
+        assert not of(events, Reverted)
+        assert one.choices == (second,)
+        assert len(of(events, ProviderFault)) == 1
+        one.close()
+
+
+async def test_other_settings_for_which_there_is_no_session_to_be_had_are_taken_back():
+    provider, events = Scripted(), []
+    async with Server(provider) as url:
+        one = patient(url, events)
+        await one.open()
+        provider.refuses = {"type": "error", "error": {"code": "invalid_value", "message": "no such voice"}}
+        (choice,) = before = one.choices
+        one.update([replace(choice, config=replace(choice.config, voice="nobody"))], "other")
+        await until(lambda: of(events, Reverted))
+        assert of(events, Reverted) == [Reverted("base")]
+        assert one.choices == before
+        assert one.session.session_id
+        one.close()
+
+
+async def test_other_settings_are_asked_for_again_where_their_provider_is_away(monkeypatch):
+    monkeypatch.setattr(module, "RENEW_AGAIN_SECONDS", 0.1)
+    provider, events = Scripted(), []
+    async with Server(provider) as url:
+        one = patient(url, events)
+        await one.open()
+        provider.refuses = {"type": "error", "error": {"code": "server_error", "message": "later"}}
+        (choice,) = one.choices
+        one.update([replace(choice, config=replace(choice.config, voice="ash"))], "other")
+        await until(lambda: of(events, Unreached))
+        provider.refuses = None
+        await until(lambda: of(events, Renewed))
+        assert not of(events, Reverted)
+        assert provider.sessions[-1][0]["session"]["audio"]["output"]["voice"] == "ash"
         one.close()
 
 

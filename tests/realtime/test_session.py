@@ -482,7 +482,7 @@ def test_a_response_beside_the_conversation_leaves_the_one_in_it_alone():
 )
 def test_a_refusal_that_does_not_say_of_what(error, about):
     talk = Talk()
-    talk.session.update(SessionConfig(instructions="new"), {"instructions"})
+    talk.session.update(SessionConfig(instructions="new"))
     (fault,) = talk.hears("error", error=error)
     assert fault.about == about
 
@@ -539,3 +539,15 @@ def test_nothing_came_of_a_response_or_something_did():
     talk.hears("response.created", response={"id": "resp_2"})
     talk.audio(20, response="resp_2")
     assert talk.done("resp_2", status="incomplete")[0].spoke
+
+
+def test_who_answers_and_interrupts_is_as_the_server_was_told_last():
+    talk = Talk()
+    ours = {"type": "server_vad", "create_response": False, "interrupt_response": False}
+    talk.session.update(SessionConfig(turn_detection=ours))
+    talk.hears("input_audio_buffer.speech_stopped", audio_end_ms=10)
+    assert talk.session.answer_due  # the update is not answered: the server does as it did
+    talk.hears("session.updated", session={})
+    talk.hears("input_audio_buffer.speech_started", audio_start_ms=20)
+    talk.hears("input_audio_buffer.speech_stopped", audio_end_ms=30)
+    assert not talk.session.answer_due

@@ -11,6 +11,7 @@ const notes = {
   bridged: (data) => `The caller talks with ${data.target}.`,
   replaced: (data) => `The caller is now ${data.caller}.`,
   agent_updated: (data) => `${data.agent} has the call.`,
+  agent_update_refused: (data) => `The provider refused that: ${data.agent} has the call.`,
   say: (data) => `The agent is told to say: ${data.text}`,
   injected: (data) => `The model is told (${data.role}): ${data.text}`,
   dtmf: (data) => `The caller presses ${data.digit}`,

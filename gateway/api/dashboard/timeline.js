@@ -7,6 +7,7 @@ const WIDTH = 2000, LANE = 100;
 const marks = {
   interrupted: ["barge", "interruption"], tool_call: ["tool", "tool"], transfer_started: ["transfer", "transfer begins"],
   transfer_failed: ["fault", "transfer failed"], bridged: ["transfer", "joined"], agent_updated: ["transfer", "another agent"],
+  agent_update_refused: ["fault", "not another agent"],
   dtmf: ["key", "key"], dtmf_sent: ["key", "keys sent"], hold: ["hold", "hold"],
   response_failed: ["fault", "answer failed"], provider_fault: ["fault", "provider's fault"], provider_broken: ["fault", "session broke"],
   provider_failed: ["fault", "provider failed"], provider_restored: ["transfer", "provider is back"],
