@@ -9,7 +9,7 @@ demo: .venv/.demo            ## a receptionist on sip:127.0.0.1:5060
 
 test: .venv/.dev             ## unit tests, and calls with real peers
 	@sh deploy/test-peers.sh
-	@$(BIN)/pytest -n 4 --dist worksteal -m "not long"
+	@$(BIN)/pytest -n 6 --dist worksteal -m "not long"
 
 test-long: .venv/.dev        ## what takes minutes: attacks, providers that misbehave, mutated input by the hundred thousand
 	@sh deploy/test-peers.sh

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from gateway.sip.timers import Timing
 from tests.caller import Caller
 from tests.gatewayd import running, settings_for
 from tests.speech import narrowband
@@ -178,8 +179,9 @@ async def test_a_refer_to_somebody_who_is_not_there_leaves_the_call_as_it_was(tm
     async with running(settings) as (gateway, here), Caller(gateway.sip_port) as call:
         assert await call.invite() == 200
         await call.until_quiet()
+        gateway.switchboard.user_agent.core.timing = Timing(t1=0.05)  # 64 * T1 are 3.2 s, not 32
         call.refer("sip:nobody@127.0.0.1:9")
-        await until(lambda: "refer_failed" in kinds(here), call, 40)
+        await until(lambda: "refer_failed" in kinds(here), call)
         await call.talk(narrowband("goodbye"))
         await until(lambda: "Goodbye then." in said(here, "assistant"), call)
         assert (len(gateway.switchboard), len(gateway.switchboard.clock)) == (1, 1)

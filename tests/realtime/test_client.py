@@ -593,7 +593,7 @@ async def test_events_out_of_their_order_are_survived():
 async def test_a_provider_that_does_not_read_any_more_costs_the_session(monkeypatch):
     monkeypatch.setattr("gateway.realtime.client.STALLED_SECONDS", 0.5)
     provider, events = Scripted(), []
-    async with Server(provider) as url:
+    async with Server(provider, close_timeout=0.5) as url:
         one = patient(url, events)
         await one.open()
         provider.sockets[-1].transport.pause_reading()
