@@ -17,7 +17,8 @@ import structlog
 from gateway import __version__
 from gateway.agents import Agents, AnyTool
 from gateway.bridge import Switchboard, with_tools
-from gateway.config import EMBEDDED, Settings
+from gateway.config.load import EMBEDDED, Settings
+from gateway.config.providers import wanted
 from gateway.control import Control
 from gateway.delivery import (
     Courier,
@@ -31,7 +32,6 @@ from gateway.delivery.jsonl import full_record
 from gateway.errors import ConfigError
 from gateway.limits import needed, raise_open_files
 from gateway.local import LocalProcess, LocalSettings, Script
-from gateway.provider_rows import wanted
 from gateway.realtime import Provider
 from gateway.records import CallEvent
 from gateway.retention import Retention, plain
@@ -221,7 +221,7 @@ class Gateway:
         servers: dict[str, list[AnyTool]] = {}
         if self.settings.mcp:
             try:
-                from gateway.bridge.mcp_servers import McpServer  # takes half a second, which few need
+                from gateway.bridge.tools.mcp_servers import McpServer  # takes half a second, which few need
             except ImportError as error:
                 problem = "needs the extra mcp: pip install 'voice-agent-gateway[mcp]'"
                 raise ConfigError("mcp", problem) from error

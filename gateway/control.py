@@ -18,7 +18,7 @@ import structlog
 
 from gateway import errors
 from gateway.bridge import Switchboard
-from gateway.bridge.levels import SAMPLES_A_SECOND, SHOWN_A_SECOND, Levels
+from gateway.bridge.media.levels import SAMPLES_A_SECOND, SHOWN_A_SECOND, Levels
 from gateway.errors import BadCommand, GatewayError, NoSuchCall, StoreUnavailable, plain
 from gateway.records import CallEvent
 from gateway.store import LEASE_SECONDS, Store

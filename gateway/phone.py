@@ -43,7 +43,7 @@ Say = Callable[[str], None]
 
 
 class Follows(Protocol):
-    """A gateway that tells what happens in its calls, such as `gateway.remote.Remote`."""
+    """A gateway that tells what happens in its calls, such as `gateway.cli.remote.Remote`."""
 
     def follow(self, path: str) -> Iterator[dict[str, Any]]: ...
 

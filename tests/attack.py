@@ -29,8 +29,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.sip import Credentials
-from gateway.sip.digest import Login
-from gateway.sip.message import Request, Response, parse
+from gateway.sip.message.message import Request, Response, parse
+from gateway.sip.register.digest import Login
 from tests.caller import Caller
 
 NODE, CARRIER, PHONES, STRANGER, THIEF, VICTIM = (f"11.0.0.{n}" for n in (1, 2, 3, 66, 67, 99))

@@ -23,7 +23,7 @@ import numpy as np
 import soxr
 import uvloop
 
-from gateway.bridge.sip_leg import SipLeg
+from gateway.bridge.legs.sip_leg import SipLeg
 from gateway.codecs import DOWN, G722, UP, Resampler, g711
 from gateway.codecs.resample import Kernel
 from tests.caller import Caller, heard_ms, last_loud_ms

@@ -22,7 +22,7 @@ import orjson
 from gateway.local import LocalProcess, LocalSettings
 from gateway.local.ears import Ears
 from gateway.local.mouth import mouth
-from gateway.realtime.link import Link
+from gateway.realtime.openai.link import Link
 from tests.caller import Caller
 from tests.cutter import Cutter
 from tests.e2e.test_failover import AGENT, SCRIPT, STORY

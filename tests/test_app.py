@@ -3,7 +3,7 @@ import re
 import time
 
 from gateway.app import SWITCH_SECONDS, Gateway
-from gateway.config import Settings
+from gateway.config.load import Settings
 from gateway.errors import ConfigError
 from tests.caller import Caller
 from tests.gatewayd import running, settings_for

@@ -1,7 +1,7 @@
 import asyncio
 import time
 
-from gateway.bridge import tools
+from gateway.bridge.tools import runner
 from gateway.watchdog import BLOCKED_SECONDS, Watchdog
 
 
@@ -47,7 +47,7 @@ async def test_of_a_tool_its_name_and_its_call_are_told():
             await asyncio.sleep(0.01)
             return "done"
 
-        assert await tools._Stepped(step(), ("lookup", "call_7")) == "done"
+        assert await runner._Stepped(step(), ("lookup", "call_7")) == "done"
 
     ((one,), _) = await watched(work)
     assert (one.tool, one.call_id) == ("lookup", "call_7")

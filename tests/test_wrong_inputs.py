@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from gateway import cli
+from gateway.cli import main as cli
 
 FILE = "agents: agents\nroutes:\n  - agent: bob\n"
 PHONE = ("phone", "sip:a@127.0.0.1:9")

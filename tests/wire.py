@@ -11,9 +11,9 @@ from gateway.sip import Answered, Caller, Event, Incoming, Invitation
 from gateway.sip.bans import Ban
 from gateway.sip.core import Banned, Core, Locate, Refused, Send, Vouched
 from gateway.sip.flow import Flow
-from gateway.sip.headers import NameAddr
-from gateway.sip.message import Request, Response, parse
-from gateway.sip.uri import Uri
+from gateway.sip.message.headers import NameAddr
+from gateway.sip.message.message import Request, Response, parse
+from gateway.sip.message.uri import Uri
 
 UDP = Flow("udp", ("192.0.2.10", 5060), ("192.0.2.1", 5060))
 TCP = Flow("tcp", ("192.0.2.10", 5060), ("192.0.2.1", 5060), connection=1)

@@ -31,7 +31,7 @@ from gateway.api.problems import about, problem
 from gateway.api.streams import follow, stream
 from gateway.app import Gateway
 from gateway.bridge import Call, DialOrder
-from gateway.bridge.levels import FLOOR, SAMPLES_A_SECOND
+from gateway.bridge.media.levels import FLOOR, SAMPLES_A_SECOND
 from gateway.errors import GatewayError, StoreUnavailable
 from gateway.records import timed
 from gateway.sip import Order, Traced, capture

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from gateway.app import Gateway
-from gateway.bridge.promptness import BUCKETS
+from gateway.bridge.media.latency_stats import BUCKETS
 from gateway.records import CallEvent
 
 

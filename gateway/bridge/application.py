@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,24 +18,13 @@ import orjson
 from pydantic import ValidationError
 from standardwebhooks import Webhook
 
-from gateway.agents import Agent, AgentDefinition, AnyTool, CallContext
-from gateway.bridge.webhook import signed
-from gateway.errors import ApplicationSilent, BadCommand, ToolError
+from gateway.agents import Agent, AgentDefinition, AnyTool
+from gateway.bridge.tools.application_tool import ApplicationTool
+from gateway.bridge.tools.webhook import signed
+from gateway.errors import ApplicationSilent, BadCommand
 
 TRIES, WAIT_SECONDS = 3, 0.5
 _HIDDEN = {"authorization", "proxy-authorization"}
-
-
-@dataclass(frozen=True, slots=True)
-class ApplicationTool:
-    """A function of the application's: it sees the call of it in the session, and answers there."""
-
-    name: str
-    definition: dict[str, Any]
-    is_async: bool = True
-
-    def bind(self, arguments: str, context: CallContext, call_id: str) -> Callable[[], Any]:
-        raise ToolError(self.name, "is for the application to carry out")
 
 
 @dataclass(frozen=True, slots=True)

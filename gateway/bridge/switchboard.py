@@ -20,16 +20,16 @@ from httpx import AsyncClient
 from numpy.typing import NDArray
 
 from gateway.agents import Agent, with_changes
-from gateway.bridge.call import Call
-from gateway.bridge.downstream import render
-from gateway.bridge.facts import CallFacts
-from gateway.bridge.line import DialOrder, Line
-from gateway.bridge.media_access import MediaAccess
-from gateway.bridge.promptness import Delays
+from gateway.bridge.call.call import Call
+from gateway.bridge.call.call_info import CallFacts
+from gateway.bridge.call_runner import DialOrder, Line
+from gateway.bridge.legs.media_access import MediaAccess
+from gateway.bridge.legs.sip_leg import SipLeg
+from gateway.bridge.media.batch_render import render
+from gateway.bridge.media.batch_upsample import Upstream
+from gateway.bridge.media.latency_stats import Delays
 from gateway.bridge.reasons import OURS, Reason, reason_of
 from gateway.bridge.router import Route, Router
-from gateway.bridge.sip_leg import SipLeg
-from gateway.bridge.upstream import Upstream
 from gateway.cleanup import finish
 from gateway.codecs import Sound, hold_tune, levels
 from gateway.errors import (

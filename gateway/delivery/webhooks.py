@@ -16,7 +16,7 @@ import httpx
 import orjson
 from standardwebhooks import Webhook
 
-from gateway.bridge.webhook import signed
+from gateway.bridge.tools.webhook import signed
 from gateway.delivery.courier import Never
 from gateway.records import CallEvent, iso, timed
 

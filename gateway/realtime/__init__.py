@@ -1,8 +1,6 @@
 """Realtime providers, as a client. Everything but `client` and `socket` is sans-I/O."""
 
-from gateway.realtime.client import Client
-from gateway.realtime.dialects import DIALECTS, SETTINGS, Dialect, SessionConfig
-from gateway.realtime.events import (
+from gateway.realtime.conversation import (
     AudioDelta,
     Broken,
     Event,
@@ -21,9 +19,11 @@ from gateway.realtime.events import (
     Unreached,
 )
 from gateway.realtime.health import Health
-from gateway.realtime.link import Choice, Provider, rehearse
+from gateway.realtime.openai.client import Client
+from gateway.realtime.openai.dialects import DIALECTS, SETTINGS, Dialect, SessionConfig
+from gateway.realtime.openai.link import Choice, Provider, rehearse
+from gateway.realtime.openai.session import Heard
 from gateway.realtime.pool import Pool
-from gateway.realtime.session import Heard
 
 __all__ = [
     "DIALECTS",

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from gateway.realtime.socket import WebSocket
+from gateway.realtime.openai.socket import WebSocket
 
 WARM_SECONDS = 50.0
 

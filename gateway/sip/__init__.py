@@ -1,8 +1,6 @@
 """SIP signalling. Everything but `transport` and `user_agent` is sans-I/O."""
 
-from gateway.sip.callee import Callee
-from gateway.sip.caller import Caller, Invitation
-from gateway.sip.digest import Credentials
+from gateway.sip.dialog.session import Session
 from gateway.sip.events import (
     Answered,
     Confirmed,
@@ -18,20 +16,22 @@ from gateway.sip.events import (
     Reoffered,
     ReofferRefused,
 )
-from gateway.sip.headers import NameAddr
-from gateway.sip.media_address import UNSPECIFIED, names_in
-from gateway.sip.offer import Agreed, AudioFormat, LocalMedia, accept_answer, make_answer, make_offer
-from gateway.sip.outgoing import Order, check_headers, check_order
+from gateway.sip.invite.media_address import UNSPECIFIED, names_in
+from gateway.sip.invite.offer import Agreed, AudioFormat, LocalMedia, accept_answer, make_answer, make_offer
+from gateway.sip.invite.outgoing import Order, check_headers, check_order
+from gateway.sip.invite.uac import Caller, Invitation
+from gateway.sip.invite.uas import Callee
+from gateway.sip.message.headers import NameAddr
+from gateway.sip.message.sdp import parse as parse_sdp
+from gateway.sip.message.uri import Uri
 from gateway.sip.passport import claims
 from gateway.sip.pcap import capture
 from gateway.sip.probe import Probed
-from gateway.sip.sdp import parse as parse_sdp
-from gateway.sip.session import Session
-from gateway.sip.timers import Timing
+from gateway.sip.register.digest import Credentials
 from gateway.sip.trace import Traced
+from gateway.sip.transaction.timers import Timing
 from gateway.sip.transport import TlsSettings
 from gateway.sip.trunks import Trunk
-from gateway.sip.uri import Uri
 from gateway.sip.user_agent import SipSettings, UserAgent
 
 __all__ = [

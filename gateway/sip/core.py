@@ -18,20 +18,20 @@ from gateway.errors import SipParseError, TrunkBusy
 from gateway.machine import Timers, tell
 from gateway.records import RETRY_AFTER
 from gateway.sip.bans import Ban
-from gateway.sip.callee import Callee
-from gateway.sip.caller import Caller, Invitation
-from gateway.sip.client_tx import ClientTransaction, ResponseSink
-from gateway.sip.dialog import Dialog
+from gateway.sip.dialog.dialog import Dialog
+from gateway.sip.dialog.session import Session
 from gateway.sip.events import Event, Incoming, Registered
 from gateway.sip.flow import Flow
-from gateway.sip.matching import COOKIE, merge_key, note_source, phrase, salvage, server_key
-from gateway.sip.message import Message, Request, Response, check, parse
+from gateway.sip.invite.uac import Caller, Invitation
+from gateway.sip.invite.uas import Callee
+from gateway.sip.message.message import Message, Request, Response, check, parse
+from gateway.sip.message.uri import Uri
 from gateway.sip.reception import ALLOW, SUPPORTED, Reception
-from gateway.sip.server_tx import ServerTransaction
-from gateway.sip.session import Session
-from gateway.sip.timers import Timing
+from gateway.sip.transaction.client import ClientTransaction, ResponseSink
+from gateway.sip.transaction.matching import COOKIE, merge_key, note_source, phrase, salvage, server_key
+from gateway.sip.transaction.server import ServerTransaction
+from gateway.sip.transaction.timers import Timing
 from gateway.sip.trunks import Trunk, Trunks
-from gateway.sip.uri import Uri
 
 
 @dataclass(frozen=True, slots=True)

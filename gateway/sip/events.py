@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gateway.sip.message import Headers
+from gateway.sip.message.message import Headers
 
 if TYPE_CHECKING:
-    from gateway.sip.callee import Callee
-    from gateway.sip.refer import Followed
-    from gateway.sip.registration import Registration
-    from gateway.sip.session import Session
+    from gateway.sip.dialog.session import Session
+    from gateway.sip.invite.refer import Followed
+    from gateway.sip.invite.uas import Callee
+    from gateway.sip.register.registration import Registration
 
 
 @dataclass(frozen=True, slots=True)

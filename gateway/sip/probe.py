@@ -13,13 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from gateway.sip.dialog import head
-from gateway.sip.digest import Login
+from gateway.sip.dialog.dialog import head
 from gateway.sip.flow import Flow
-from gateway.sip.headers import NameAddr
-from gateway.sip.message import Request, Response
+from gateway.sip.message.headers import NameAddr
+from gateway.sip.message.message import Request, Response
+from gateway.sip.message.uri import Uri
+from gateway.sip.register.digest import Login
 from gateway.sip.trunks import Trunk
-from gateway.sip.uri import Uri
 
 if TYPE_CHECKING:
     from gateway.sip.core import Core

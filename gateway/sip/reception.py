@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.sip import session_timer
-from gateway.sip.callee import Callee, wants_replacement
+from gateway.sip.dialog import session_timer
+from gateway.sip.dialog.session import Session, State
 from gateway.sip.flow import Flow
-from gateway.sip.message import Request, Response
-from gateway.sip.registrar import Registrar
-from gateway.sip.server_tx import ServerTransaction
-from gateway.sip.session import Session, State
+from gateway.sip.invite.uas import Callee, wants_replacement
+from gateway.sip.message.message import Request, Response
+from gateway.sip.message.uri import Uri
+from gateway.sip.register.registrar import Registrar
+from gateway.sip.transaction.server import ServerTransaction
 from gateway.sip.trunks import Trunk
-from gateway.sip.uri import Uri
 
 if TYPE_CHECKING:
     from gateway.sip.core import Core

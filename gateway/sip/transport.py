@@ -20,7 +20,7 @@ import structlog
 
 from gateway.errors import ConfigError, PortInUse, plain
 from gateway.sip.flow import Address, Flow
-from gateway.sip.framing import PING, PONG, StreamFramer
+from gateway.sip.message.framing import PING, PONG, StreamFramer
 
 log = structlog.get_logger("gateway.sip")
 

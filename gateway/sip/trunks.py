@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.sip.bans import Bans
-from gateway.sip.digest import Credentials, Guard
-from gateway.sip.session_timer import PREFERRED
-from gateway.sip.uri import Uri
+from gateway.sip.dialog.session_timer import PREFERRED
+from gateway.sip.message.uri import Uri
+from gateway.sip.register.digest import Credentials, Guard
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address

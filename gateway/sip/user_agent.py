@@ -15,19 +15,19 @@ import structlog
 from gateway.machine import Driver
 from gateway.records import RETRY_AFTER
 from gateway.sip.bans import BAN_SECONDS
-from gateway.sip.caller import Caller
 from gateway.sip.core import Action, Banned, Core, Locate, Refused, Send, Vouched
-from gateway.sip.digest import Login
 from gateway.sip.events import Event, Registered
 from gateway.sip.flow import Flow
+from gateway.sip.invite.outgoing import Order, invitation
+from gateway.sip.invite.uac import Caller
 from gateway.sip.lookup import Dns
-from gateway.sip.outgoing import Order, invitation
 from gateway.sip.probe import Probe, Probed
-from gateway.sip.registrar import Binding
-from gateway.sip.registration import Registration
+from gateway.sip.register.digest import Login
+from gateway.sip.register.registrar import Binding
+from gateway.sip.register.registration import Registration
 from gateway.sip.resolve import locate
-from gateway.sip.timers import Timing
 from gateway.sip.trace import Trace, readable
+from gateway.sip.transaction.timers import Timing
 from gateway.sip.transport import TlsSettings, Transports
 from gateway.sip.trunks import Trunk
 

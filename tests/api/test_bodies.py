@@ -2,8 +2,8 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.api.bodies import COMMANDS, EntryId, Filters, NewCall
-from gateway.bridge.orders import Orders
-from tests.bridge.test_call import Stage
+from gateway.bridge.call.call_commands import Orders
+from tests.bridge.call.test_call import Stage
 
 
 def test_every_command_is_documented_and_known_to_calls():

@@ -8,7 +8,7 @@ from typing import ClassVar
 import pytest
 
 from gateway.api.metrics import Metrics
-from gateway.bridge.promptness import Delays
+from gateway.bridge.media.latency_stats import Delays
 from gateway.records import CallEvent
 from gateway.sip import Trunk
 from gateway.sip.trunks import Trunks

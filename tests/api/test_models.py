@@ -4,8 +4,8 @@ from pydantic import ValidationError
 
 from gateway.api.models import CallDetail, DeadList, Problem, Record, record_of
 from gateway.api.problems import problem
-from gateway.bridge.facts import Tally
-from tests.bridge.test_call import Stage
+from gateway.bridge.call.call_info import Tally
+from tests.bridge.call.test_call import Stage
 
 
 def test_a_record_has_all_that_a_call_says_of_itself():

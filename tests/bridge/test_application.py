@@ -2,8 +2,8 @@ import pytest
 from openai.types.realtime import RealtimeSessionCreateRequest
 
 from gateway.agents import Agent, AgentDefinition
-from gateway.bridge.application import ApplicationTool, with_session
-from gateway.errors import BadCommand, ToolError
+from gateway.bridge.application import with_session
+from gateway.errors import BadCommand
 
 AGENT = Agent("eve", "eve.yaml", AgentDefinition(voice="eve", tools=("hang_up",), provider="acme"), {})
 TOOL = {"type": "function", "name": "lookup", "parameters": {"type": "object", "properties": {}}}
@@ -51,8 +51,3 @@ def test_what_cannot_be_is_named(session, field):
     with pytest.raises(BadCommand) as caught:
         with_session(AGENT, session)
     assert caught.value.field == field
-
-
-def test_its_functions_are_not_ours_to_run():
-    with pytest.raises(ToolError):
-        ApplicationTool("lookup", TOOL).bind("{}", None, "c")

@@ -5,8 +5,8 @@ import heapq
 import numpy as np
 import pytest
 
-from gateway.bridge.uplink import Uplink
-from gateway.bridge.upstream import Upstream
+from gateway.bridge.media.batch_upsample import Upstream
+from gateway.bridge.media.caller_audio import Uplink
 from gateway.codecs import CODECS
 from gateway.rtp.receive import Receiver
 from gateway.rtp.reorder import Gap

@@ -56,7 +56,7 @@ async def test_calls_do_not_touch_each_other_and_leave_nothing(tmp_path):
 
 
 async def test_a_bug_in_setting_up_a_call_is_500_and_logged(tmp_path, monkeypatch):
-    from gateway.bridge import line as module
+    from gateway.bridge import call_runner as module
 
     async def broken(*_):
         raise RuntimeError("a bug")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gateway.agents import BUNDLED
-from gateway.bridge.sip_leg import SipLeg
+from gateway.bridge.legs.sip_leg import SipLeg
 from tests.caller import Caller, heard_ms, last_loud_ms
 from tests.gatewayd import running, settings_for
 from tests.speech import narrowband

@@ -10,8 +10,8 @@ from gateway.rtp.rtcp import Rtcp
 from gateway.rtp.send import Sender
 from gateway.rtp.source import Trust
 from gateway.sip import AudioFormat, LocalMedia, accept_answer, make_answer, parse_sdp
-from gateway.sip.framing import StreamFramer
-from gateway.sip.message import Response, check, parse
+from gateway.sip.message.framing import StreamFramer
+from gateway.sip.message.message import Response, check, parse
 from tests.wire import OFFER, Wire, answered, calling
 
 LOCAL = LocalMedia("192.0.2.1", 20000, (AudioFormat("PCMU", 8000, 0), AudioFormat("PCMA", 8000, 8)), 1, srtp="optional")

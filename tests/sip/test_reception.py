@@ -8,8 +8,8 @@ import pytest
 from gateway.sip import Credentials, Incoming, Trunk
 from gateway.sip.bans import BAN_SECONDS, CHALLENGES, STRIKES, WRONG_PASSWORDS
 from gateway.sip.core import Core
-from gateway.sip.digest import Login
-from gateway.sip.message import parse
+from gateway.sip.message.message import parse
+from gateway.sip.register.digest import Login
 from tests.wire import OFFER, UDP, Wire, answered, request
 
 ANN, BEN = Credentials("ann", "secret"), Credentials("ben", "other")

@@ -2,8 +2,8 @@
 
 import pytest
 
+from gateway.sip.message.uri import Uri
 from gateway.sip.resolve import MAX_HOPS, Hop, Naptr, Srv, locate
-from gateway.sip.uri import Uri
 
 ALL = ("udp", "tcp", "tls")
 

@@ -11,7 +11,7 @@ import contextlib
 import pytest
 
 from gateway.errors import SipParseError
-from gateway.sip.message import Request, Response, check, parse
+from gateway.sip.message.message import Request, Response, check, parse
 from tests.wire import Wire
 
 REST = (

@@ -1,0 +1,160 @@
+"""What somebody outside asks of a call, by the API: an operator, a program, another node."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from gateway.agents import expand
+from gateway.bridge.call.transfer import Transfer
+from gateway.bridge.tools.built_in import KEYS
+from gateway.errors import BadCommand, WrongState
+from gateway.records import CallState
+
+if TYPE_CHECKING:
+    from gateway.bridge.call.call import Call
+
+_NUMBER = re.compile(r"\+?[0-9]{1,20}")
+_URI = re.compile(r"(sips?|tel):[^\s<>\"]{1,200}")
+
+
+class Orders:
+    """One call's. Raises WrongState where the call cannot do it now, BadCommand where nobody could."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self.caller_muted = self.agent_muted = False
+        self._verbs: Mapping[str, Callable[[Mapping[str, Any], float], None]] = {
+            "hangup": self._hang_up,
+            "transfer": self._transfer,
+            "hold": lambda given, now: self.hold(bool(given.get("on", True)), now),
+            "mute": self._mute,
+            "say": self._say,
+            "inject": self._inject,
+            "dtmf": self._dtmf,
+            "recording": self._record,
+            "steer": self._steer,
+        }
+
+    def do(self, verb: str, given: Mapping[str, Any], now: float) -> None:
+        act = self._verbs.get(verb)
+        if act is None:
+            raise BadCommand("verb", f"{verb!r} is none; these are: {', '.join(self._verbs)}")
+        if verb != "hangup":
+            self._need(verb != "dtmf", f"it cannot be told to {verb}")
+        act(given, now)
+
+    def _need(self, agent: bool, problem: str) -> None:
+        """The caller is on the line, and talks with the agent where that is what matters."""
+        states = (CallState.ANSWERED,) if agent else (CallState.ANSWERED, CallState.BRIDGED)
+        if self._call.state not in states:
+            raise self._wrong(problem)
+
+    def _wrong(self, problem: str) -> WrongState:
+        return WrongState(self._call.facts.call_id, str(self._call.state), problem)
+
+    def _hang_up(self, given: Mapping[str, Any], now: float) -> None:
+        self._call.hang_up("hung_up_by_request", now)
+
+    def _transfer(self, given: Mapping[str, Any], now: float) -> None:
+        """To one of the agent's targets by its name, or to any number or URI; at once, whatever is being said."""
+        call = self._call
+        if call.ending or call.following:
+            raise self._wrong("it is being ended or transferred already")
+        to, definition = str(given.get("to") or ""), call.agent.definition
+        target = expand(definition.transfer_targets.get(to, to), call.variables)
+        if _NUMBER.fullmatch(target):
+            target = f"tel:{target}"
+        if not _URI.fullmatch(target):
+            known = ", ".join(definition.transfer_targets) or "none"
+            raise BadCommand("to", f"has to be a number, a sip: or tel: URI, or a target of the agent's ({known})")
+        attended = given.get("attended")
+        call.interrupt(now, by_speech=False)
+        wanted = definition.transfer == "attended" if attended is None else bool(attended)
+        call.begin_transfer(Transfer(call, None, to, target, wanted, str(given.get("summary") or "")), now)
+
+    def hold(self, on: bool, now: float) -> None:
+        """The caller hears music and is not listened to, or is taken back."""
+        self._call.hold.set("gateway", on)
+        self.settle()
+        self._call.emit("hold", now, on=on, by="gateway")
+
+    def held_by_party(self, on: bool, now: float) -> None:
+        """The caller's telephone has put us on hold, or taken us back (RFC 3264 section 8.4)."""
+        if self._call.hold.set("caller", on):
+            self._call.emit("hold", now, on=on, by="caller")
+
+    def record(self) -> dict[str, Any]:
+        """Who holds the call, and who is not heard."""
+        muted = [who for who, on in (("caller", self.caller_muted), ("agent", self.agent_muted)) if on]
+        return {"held_by": list(self._call.hold.reasons), "muted": muted}
+
+    def _mute(self, given: Mapping[str, Any], now: float) -> None:
+        """The agent hears silence instead of the caller, or the caller silence instead of the agent."""
+        who, on = given.get("who", "caller"), bool(given.get("on", True))
+        match who:
+            case "caller":
+                self.caller_muted = on
+                self.settle()
+            case "agent":
+                self.agent_muted = on
+                if on:
+                    self._call.interrupt(now, by_speech=False)
+            case _:
+                raise BadCommand("who", "has to be caller or agent")
+        self._call.emit("mute", now, who=who, on=on)
+
+    def settle(self) -> None:
+        """Whether the agent hears the caller."""
+        self._call.leg.deafen(self.deaf)
+
+    @property
+    def deaf(self) -> bool:
+        """The agent is not to hear the caller, nor the music that is played to them."""
+        return self._call.hold.music or self.caller_muted or self._call.state is CallState.TRANSFERRING
+
+    def _say(self, given: Mapping[str, Any], now: float) -> None:
+        text = str(given.get("text") or "").strip()
+        if not text:
+            raise BadCommand("text", "is empty")
+        if given.get("interrupt"):
+            self._call.interrupt(now, by_speech=False)
+        self._call.emit("say", now, text=text)
+        self._call.session.create_response(f"Say exactly: {text}")
+
+    def _inject(self, given: Mapping[str, Any], now: float) -> None:
+        """An item of the conversation that neither the caller nor the model has said."""
+        text, role = str(given.get("text") or "").strip(), given.get("role", "system")
+        if not text:
+            raise BadCommand("text", "is empty")
+        if role not in ("system", "user", "assistant"):
+            raise BadCommand("role", "has to be system, user or assistant")
+        self._call.emit("injected", now, role=role, text=text)
+        self._call.session.add_text(text, role)
+        if given.get("respond"):
+            self._call.session.create_response()
+
+    def _steer(self, given: Mapping[str, Any], now: float) -> None:
+        """A Realtime client event of whoever watches the session (OpenAI's SIP connector)."""
+        event = given.get("event")
+        kind = event.get("type") if isinstance(event, dict) else None
+        if not isinstance(kind, str) or not isinstance(event, dict):
+            raise BadCommand("type", "has to be that of a client event")
+        if kind.startswith("input_audio_buffer."):
+            raise BadCommand("type", f"{kind}: the audio of the session is the caller's")
+        if kind in ("response.cancel", "output_audio_buffer.clear"):
+            self._call.interrupt(now, by_speech=False)
+        else:
+            self._call.session.steer(event)
+
+    def _dtmf(self, given: Mapping[str, Any], now: float) -> None:
+        digits = given.get("digits")
+        if not isinstance(digits, str) or not KEYS.fullmatch(digits):
+            raise BadCommand("digits", "has to be a text of 1 to 40 keys: 0-9 * # A-D")
+        self._call.leg.send_digits(digits)
+        self._call.emit("dtmf_sent", now, digits=digits)
+
+    def _record(self, given: Mapping[str, Any], now: float) -> None:
+        if problem := self._call.recording.ask(str(given.get("action")), now):
+            raise self._wrong(problem)

@@ -1,0 +1,1 @@
+"""Parties on the telephone, each with its signalling and its media."""

@@ -1,0 +1,129 @@
+"""One more telephone of a call, which we call: the target of a transfer, or of a REFER of the peer's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import structlog
+
+from gateway.bridge.call.leg import LegEvents
+from gateway.bridge.call.transfer import Consult, Reached
+from gateway.bridge.legs.sip_leg import SipLeg
+from gateway.bridge.reasons import reason_of
+from gateway.errors import GatewayError
+from gateway.sip import (
+    Answered,
+    Digit,
+    Ended,
+    Event,
+    Order,
+    Progress,
+    Reanswered,
+    Referred,
+    Rejected,
+    Reoffered,
+    ReofferRefused,
+    Session,
+    Trunk,
+)
+
+if TYPE_CHECKING:
+    from gateway.bridge.call_runner import Line
+
+log = structlog.get_logger("gateway.calls")
+
+
+class SecondLeg:
+    """`asked.whom` hears what becomes of it, until `dismissed`."""
+
+    def __init__(self, line: Line, asked: Consult) -> None:
+        self._line, self._asked = line, asked
+        self.leg: SipLeg | None = None
+        self._dismissed = False
+
+    @property
+    def session(self) -> Session | None:
+        return self.leg.session if self.leg else None
+
+    async def dial(self) -> None:
+        """Any error on the way is an end that `whom` hears of."""
+        line, asked = self._line, self._asked
+        try:
+            leg = await line.open_second()
+            if self._dismissed:
+                leg.close()
+                return
+            self.leg = leg
+            leg.events = LegEvents(
+                digit=lambda digit: None,
+                drained=lambda: self._tell(lambda whom, now: whom.other_drained(now)),
+                held=lambda on: None,
+                broken=lambda outcome, problem: self._ended(problem, 0),
+            )
+            self._tell(lambda whom, now: whom.other_calling(leg))
+            session = leg.call(self._order())
+            line.listen_to(session)
+            known = {"uri": asked.target, "sip_call_id": session.dialog.call_id}
+            line.feed(lambda call, now: call.emit("transfer_dialing", now, **known))
+        except Exception as error:  # the door: a fault here ends this errand, and not the call
+            if not isinstance(error, GatewayError):
+                log.exception("call.bug", call_id=line.facts.call_id, exc_info=error)
+            self._ended(str(error), reason_of(error).status)
+
+    def _order(self) -> Order:
+        line, asked = self._line, self._asked
+        trunk = line.trunk or Trunk("")
+        caller_id = line.facts.caller.user if line.trunk is None else ""
+        headers = (("Referred-By", asked.referred_by),) if asked.referred_by else ()
+        return Order(asked.target, trunk, caller_id, headers, replaces=asked.replaces)
+
+    def receive(self, event: Event) -> None:
+        leg = self.leg
+        if leg is None:
+            return
+        match event:
+            case Progress(status=status):
+                self._tell(lambda whom, now: whom.other_ringing(status, now))
+            case Answered(body=body):
+                self._line.once_named(leg, body, lambda: self._answered(leg, body))
+            case Rejected():
+                self._ended(f"{event.status} {event.phrase}", event.status)
+            case Reoffered(body=body) | Reanswered(body=body):
+                self._line.once_named(leg, body, lambda: self._line.media_changed(leg, event))
+            case ReofferRefused():
+                self._line.media_changed(leg, event)
+            case Digit(digit=digit):
+                leg.digit(digit)
+            case Referred():
+                leg.tell_referrer(603)
+            case Ended():
+                self._ended("the target hung up", 0)
+
+    def _answered(self, leg: SipLeg, body: bytes) -> None:
+        try:
+            leg.answered(body)
+        except GatewayError as error:
+            self._ended(str(error), 488)
+            return
+        self._line.talk(leg)
+        self._tell(lambda whom, now: whom.other_answered(now))
+
+    def _ended(self, problem: str, status: int) -> None:
+        self._tell(lambda whom, now: whom.other_ended(problem, status, now))
+
+    def _tell(self, what: Callable[[Reached, float], None]) -> None:
+        if not self._dismissed:
+            self._line.feed(lambda call, now: what(self._asked.whom, now))
+
+    def release(self) -> SipLeg:
+        """It has become the call's own leg."""
+        assert self.leg is not None
+        self._dismissed = True
+        return self.leg
+
+    def dismiss(self) -> None:
+        """It is needed no more. Whoever asked for it has hung up."""
+        self._dismissed = True
+        if self.leg:
+            self._line.leave(self.leg)

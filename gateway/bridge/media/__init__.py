@@ -1,0 +1,1 @@
+"""Audio on its way between a leg and the agent: batches, playout, recording, levels."""

@@ -1,0 +1,115 @@
+"""The agent's end of a line: whom it speaks through, how audio travels to them, and how they are found."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gateway.agents import Agent
+from gateway.bridge.application import Application, Turned
+from gateway.bridge.call.call import Call
+from gateway.bridge.reasons import Reason
+from gateway.bridge.session_config import choices
+from gateway.codecs import Law, Resampler
+from gateway.errors import GatewayError, ProviderError
+from gateway.realtime import Client, Event
+
+if TYPE_CHECKING:
+    from gateway.bridge.call_runner import Line
+    from gateway.bridge.legs.sip_leg import SipLeg
+    from gateway.bridge.switchboard import Switchboard
+
+RESTORE_SECONDS = 10.0
+"""Least time for which a new session is sought where one broke in mid-call."""
+
+
+def resampler(in_hz: int, out_hz: int) -> Callable[[bytes], bytes]:
+    """For PCM16, little endian, of one stream."""
+    stream = Resampler(in_hz, out_hz)
+    return lambda audio: stream.push(np.frombuffer(audio[: len(audio) & ~1], "<i2")).tobytes()
+
+
+class Behind:
+    """One line's. `law` is what the provider speaks, where that is not PCM."""
+
+    def __init__(self, line: Line, house: Switchboard) -> None:
+        self._line, self._house = line, house
+        self._client: Client | None = None
+        self.law: Law | None = None
+        self.application: Application | None = None
+
+    def client(self, agent: Agent, leg: SipLeg) -> Client:
+        """Made once; no session is begun by that."""
+        if self._client is None:
+            facts, house, patience = self._line.facts, self._house, agent.definition.when_down.queue_seconds
+            found = choices(agent, facts, self._format(agent, leg), house.providers)
+            restore_seconds = max(RESTORE_SECONDS, patience)
+            self._client = Client(found, self._said, house.health, restore_seconds, house.pool, resampler, agent)
+            self._client.log = self._client.log.bind(call_id=facts.call_id)
+        return self._client
+
+    def _format(self, agent: Agent, leg: SipLeg) -> str:
+        """G.711 as it is spoken on the telephone, where that is wanted."""
+        sound = leg.spoken.sound
+        if agent.definition.audio == "pcm" or not isinstance(sound, Law):
+            return "audio/pcm"
+        self.law = sound
+        leg.pass_on(sound)
+        return f"audio/{sound.name.lower()}"
+
+    def brief(self, agent: Agent, leg: SipLeg) -> None:
+        """The conversation goes on with this agent's settings."""
+        client = self.client(agent, leg)
+        audio = client.choices[0].config.audio
+        client.update(choices(agent, self._line.facts, audio, self._house.providers), agent)
+
+    async def accepted(self, agent: Agent, leg: SipLeg) -> Agent | None:
+        """What the application makes of the agent; None where it does not want the call. Raises ApplicationSilent."""
+        line, house = self._line, self._house
+        secret = house.settings.application_secrets.get(agent.name, "")
+        self.application = Application(agent, house.web, secret)
+        security = "sdes" if leg.encrypted else "none"
+        answer = await self.application.ask(line.facts.call_id, line.facts.headers, security)
+        if isinstance(answer, Turned):
+            error, reason = GatewayError("the application rejected the call"), Reason(answer.status, "rejected")
+            line.feed(lambda call, now: call.refuse(error, reason, now))
+            return None
+        line.brief(answer)
+        return answer
+
+    async def find(self, agent: Agent, leg: SipLeg) -> None:
+        """Raises ProviderError where there is none, and nothing that the caller could be offered instead."""
+        client, early = self.client(agent, leg), agent.definition.answer_within_seconds
+        timer = early is not None and asyncio.get_running_loop().call_later(early, self._answer_early, leg)
+        try:
+            await client.open(agent.definition.when_down.queue_seconds)
+        except ProviderError as error:
+            problem, done = str(error), list[bool]()
+            self._line.feed(lambda call, now: done.append(call.opening.agent_missing(problem, now)))
+            if done != [True]:
+                raise
+            return
+        finally:
+            if timer:
+                timer.cancel()
+        self._line.feed(lambda call, now: call.opening.agent_ready(client.provider, now))
+
+    def _answer_early(self, leg: SipLeg) -> None:
+        self._line.feed(lambda call, now: call.opening.answer_early(now))
+        self._line.talk(leg)
+
+    def hears(self, audio: bytes) -> None:
+        """The caller's voice, in the format of the session."""
+        if self._client:
+            self._client.append(audio)
+
+    def close(self) -> None:
+        """Also of a session that was being sought for a call that never began."""
+        if self._client:
+            self._client.close()
+
+    def _said(self, event: Event) -> None:
+        self._line.feed(lambda call, now: Call.receive(call, event, now))

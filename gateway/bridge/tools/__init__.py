@@ -1,0 +1,1 @@
+"""Tools of agents: the built-in ones, functions, webhooks and MCP servers."""

@@ -1,0 +1,1 @@
+"""The command line: `main.py` runs a gateway, `desk.py` asks a running one."""

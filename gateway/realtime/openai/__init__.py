@@ -1,0 +1,1 @@
+"""OpenAI's Realtime protocol and its dialects, over a WebSocket."""

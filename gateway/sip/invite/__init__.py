@@ -1,0 +1,1 @@
+"""How a session begins, from either side: INVITE, offer and answer, REFER."""

@@ -1,0 +1,89 @@
+"""The telephone that is called besides, and what may go wrong on the way; calls that succeed are in `test_line.py`."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from gateway.bridge.call.transfer import Consult
+from gateway.bridge.legs.second_leg import SecondLeg
+from gateway.errors import NoMediaPort
+from gateway.records import Party
+from gateway.sip import Progress, Rejected, Trunk
+
+
+class Whom:
+    def __init__(self):
+        self.told = []
+
+    def __getattr__(self, name):
+        return lambda *arguments: self.told.append((name, *arguments[:-1]))
+
+
+class Line:
+    """A line whose legs call nobody; `on_open` happens while the port is being opened."""
+
+    def __init__(self, on_open=lambda: None, error=None):
+        self.on_open, self.error = on_open, error
+        self.trunk = Trunk("home")
+        self.facts = SimpleNamespace(call_id="call_1", caller=Party("sip:ann@h"))
+        self.orders, self.closed, self.events = [], [], []
+
+    async def open_second(self):
+        self.on_open()
+        if self.error:
+            raise self.error
+        session = SimpleNamespace(dialog=SimpleNamespace(call_id="sip-2"))
+        leg = SimpleNamespace(events=None, session=session, close=lambda: self.closed.append("leg"))
+        leg.call = lambda order: self.orders.append(order) or session
+        return leg
+
+    def listen_to(self, session):
+        self.session = session
+
+    def leave(self, leg):
+        leg.close()
+
+    def feed(self, action):
+        action(SimpleNamespace(emit=lambda kind, now, **data: self.events.append((kind, data))), 1.0)
+
+
+def second(line, **headers):
+    whom = Whom()
+    return SecondLeg(line, Consult("sip:ann@pbx", whom, **headers)), whom
+
+
+async def test_it_calls_with_the_headers_it_was_given_and_tells_who_asked():
+    line = Line()
+    leg, whom = second(line, replaces="a;to-tag=1;from-tag=2", referred_by="<sip:boss@pbx>")
+    await leg.dial()
+    (order,) = line.orders
+    assert (order.target, order.trunk, order.replaces) == ("sip:ann@pbx", line.trunk, "a;to-tag=1;from-tag=2")
+    assert order.headers == (("Referred-By", "<sip:boss@pbx>"),)
+    assert line.events == [("transfer_dialing", {"uri": "sip:ann@pbx", "sip_call_id": "sip-2"})]
+    leg.receive(Progress(line.session, 180, b""))
+    leg.receive(Rejected(line.session, "refused", 486, "Busy Here"))
+    assert whom.told[1:] == [("other_ringing", 180), ("other_ended", "486 Busy Here", 486)]
+
+
+@pytest.mark.parametrize(("error", "status"), [(NoMediaPort(1, 2), 503), (RuntimeError("a bug"), 500)])
+async def test_what_keeps_it_from_calling_is_told_with_a_status(error, status):
+    leg, whom = second(Line(error=error))
+    await leg.dial()
+    assert whom.told == [("other_ended", str(error), status)]
+
+
+async def test_one_that_is_dismissed_while_its_port_is_opened_gives_it_back_and_calls_nobody():
+    line = Line(on_open=lambda: leg.dismiss())
+    leg, whom = second(line)
+    await leg.dial()
+    assert (line.closed, line.orders, whom.told) == (["leg"], [], [])
+
+
+async def test_after_it_was_dismissed_nobody_hears_of_it():
+    line = Line()
+    leg, whom = second(line)
+    await leg.dial()
+    leg.dismiss()
+    told = list(whom.told)
+    leg.receive(Rejected(line.session, "refused", 487, "Request Terminated"))
+    assert (whom.told, line.closed) == (told, ["leg"])
