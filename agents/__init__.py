@@ -1,4 +1,4 @@
-"""Agents: their definitions and their tools. Imported as `gateway.agents`. This is the room's door."""
+"""Agents: their definitions and their tools. Imported as `gateway.agents`. This is the package's public interface."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ FailoverRow = Annotated[
 ]
 
 
-class WhenDown(_Strict):
+class OnProviderFailure(_Strict):
     """What becomes of callers when no provider is left.
 
     They wait for `queue_seconds` (before the answer they hear it ring, later music), hear `play`, a WAV beside the
@@ -222,7 +222,7 @@ class AgentDefinition(_Strict):
         Annotated[Failover, BeforeValidator(lambda value: {"provider": value} if isinstance(value, str) else value)],
         ...,
     ] = ()
-    when_down: WhenDown = WhenDown()
+    on_provider_failure: OnProviderFailure = OnProviderFailure()
     model: str = ""
     instructions: Template = ""
     greeting: Template = ""

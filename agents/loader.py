@@ -86,7 +86,7 @@ CHANGES = frozenset(AgentDefinition.model_fields) - {
     "rules",
     "variants",
     "webhooks",
-    "when_down",
+    "on_provider_failure",
 }
 """What of an agent may change within a call: not what was settled when the call or the gateway began."""
 

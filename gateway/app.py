@@ -1,4 +1,4 @@
-"""The gateway: builds the rooms and hands them to each other."""
+"""The gateway: builds the packages and hands them to each other."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ class Gateway:
             settings, providers = self.settings, dict(self.settings.providers)
             self._look_at_limits()
             sys.setswitchinterval(SWITCH_SECONDS)
-            if warning := settings.door:
-                log.warning("gateway.door", problem=warning)
+            if warning := settings.open_to_all:
+                log.warning("gateway.open_to_all", problem=warning)
             if settings.embedded:
                 url = await stack.enter_async_context(
                     LocalProcess(LocalSettings(scripts=scripts_of(settings.agents, settings.chat_keys)))

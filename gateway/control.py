@@ -185,7 +185,7 @@ class Control:
             except StoreUnavailable:
                 self._good_since = None  # the others were as silent as we were: nobody is judged by that time
                 self._take_for_limits([])
-            except Exception:  # the door: a fault of ours must not end this node's life among the others
+            except Exception:  # boundary: a fault of ours must not end this node's life among the others
                 log.exception("gateway.beat_failed")
 
     async def _beat(self) -> None:

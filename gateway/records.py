@@ -1,4 +1,4 @@
-"""The nouns that all rooms share: what is kept and told of a call."""
+"""The nouns that all packages share: what is kept and told of a call."""
 
 from __future__ import annotations
 

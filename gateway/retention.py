@@ -63,7 +63,7 @@ class Retention:
         while True:
             try:
                 await self.expire(time.time())
-            except Exception:  # the door: what is wrong with one look is not wrong with the next
+            except Exception:  # boundary: what is wrong with one look is not wrong with the next
                 log.exception("retention.bug")
             await asyncio.sleep(LOOK_SECONDS)
 

@@ -409,7 +409,7 @@ async def strangers(folder: Path) -> str:
                     except TimeoutError:
                         statuses[0] += 1
                     caller.bye()
-            warned = [event for event in node.log() if "door" in event]
+            warned = [event for event in node.log() if "open_to_all" in event]
             found.append(f"{name}: {dict(statuses)}, {warned}")
     return "; ".join(found)
 

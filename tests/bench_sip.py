@@ -151,8 +151,8 @@ async def flood(calls: int, invites: int, seconds: float) -> None:
         print(f"\n{invites} INVITEs of a stranger in {took:.0f} s, while {calls} calls talk")
         print(f"  packets missing {missing}; time between packets, ms: median {statistics.median(gaps):.1f}, "
               f"99.9 % {sorted(gaps)[int(len(gaps) * 0.999)]:.1f}, longest {max(gaps):.1f}")  # fmt: skip
-        refused = values['gateway_sip_strangers_total{what="refused"}']
-        dropped = values['gateway_sip_strangers_total{what="dropped"}']
+        refused = values['gateway_sip_unknown_peers_total{what="refused"}']
+        dropped = values['gateway_sip_unknown_peers_total{what="dropped"}']
         print(f"  answered by 403: {refused}, not answered: {dropped}")
         print(f"  memory of the gateway {memory:.1f} MB before, {resident(one.pid):.1f} after")
         for caller in callers:

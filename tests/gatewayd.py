@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import random
 import socket
 import time
 import urllib.request
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from gateway import config
 from gateway.app import Gateway
 
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_ports = itertools.cycle(random.sample(range(10_000 + 600 * _worker, 10_600 + 600 * _worker), 600))
+
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    """Free for UDP and TCP, and nobody else's until it is used: each worker has its own, below those of the system."""
+    for port in _ports:
+        with socket.socket() as one, socket.socket(type=socket.SOCK_DGRAM) as other, suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            other.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError
 
 
 def until_ready(http: int) -> None:

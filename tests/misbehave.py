@@ -37,7 +37,7 @@ CALLS = 20
 ONE = """
 provider: bad
 greeting: Good morning, how can I help you?
-when_down: {play: later.wav}
+on_provider_failure: {play: later.wav}
 """
 OTHER = ONE + "failover: [local]\n"
 

@@ -1,4 +1,4 @@
-"""The house: who may import whom, where time and sockets may stand, and that nothing is left without its test."""
+"""The packages: who may import whom, where time and sockets may stand, and that nothing is left without its test."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LEVEL = {
     "api": 7, "phone": 7,
     "cli": 8,
 }  # fmt: skip
-STRANGERS = [{"sip", "rtp", "realtime", "local", "store"}, {"api", "phone"}]
+UNRELATED = [{"sip", "rtp", "realtime", "local", "store"}, {"api", "phone"}]
 FORBIDDEN = {"bridge": {"local", "config"}, "config": {"local", "api"}, "agents": {"bridge", "codecs"}}
 NO_CODECS = {"sip", "realtime", "store"}
 
@@ -58,25 +58,25 @@ def _place(path: Path) -> str:
     return str(relative.relative_to("gateway") if relative.parts[0] == "gateway" else relative)
 
 
-def _room(path: Path) -> str:
+def _package(path: Path) -> str:
     return Path(_place(path)).parts[0].removesuffix(".py")
 
 
 def _imports(path: Path) -> set[str]:
     """Rooms that a file imports, absolutely or, in codecs and agents, relatively."""
-    rooms, package = set(), _room(path)
+    packages, own = set(), _package(path)
     for node in ast.walk(ast.parse(path.read_text())):
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level:
-            names = [f"gateway.{package}"]
+            names = [f"gateway.{own}"]
         elif isinstance(node, ast.ImportFrom) and node.module == "gateway":
             names = [f"gateway.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             names = [node.module or ""]
-        rooms |= {name.split(".")[1] for name in names if name.startswith("gateway.")}
-    return rooms - {"__version__", "USER_AGENT", package}
+        packages |= {name.split(".")[1] for name in names if name.startswith("gateway.")}
+    return packages - {"__version__", "USER_AGENT", own}
 
 
 def _modules(path: Path) -> set[str]:
@@ -96,20 +96,22 @@ def _calls(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", FILES, ids=_place)
 def test_arrows_point_down(path: Path) -> None:
-    room = _room(path)
-    if room == "__init__":
+    package = _package(path)
+    if package == "__init__":
         return
     for other in _imports(path):
-        assert LEVEL[other] <= LEVEL[room], f"{room} may not import {other}"
-        assert not any({room, other} <= group for group in STRANGERS), f"{room} and {other} are strangers"
-        assert other not in FORBIDDEN.get(room, ()), f"{room} may not import {other}"
-        assert not (other == "codecs" and room in NO_CODECS), f"{room} has no use for codecs"
+        assert LEVEL[other] <= LEVEL[package], f"{package} may not import {other}"
+        assert not any({package, other} <= group for group in UNRELATED), (
+            f"{package} and {other} may not know each other"
+        )
+        assert other not in FORBIDDEN.get(package, ()), f"{package} may not import {other}"
+        assert not (other == "codecs" and package in NO_CODECS), f"{package} has no use for codecs"
 
 
 @pytest.mark.parametrize("path", FILES, ids=_place)
 def test_sockets_and_clocks_stay_at_the_edge(path: Path) -> None:
     place = _place(path)
-    if place not in LOOP and LEVEL.get(_room(path), 9) <= 4:
+    if place not in LOOP and LEVEL.get(_package(path), 9) <= 4:
         assert not _modules(path) & {"asyncio", "socket", "time", "threading"}, f"{place} is sans-I/O"
     if place != "config/load.py":
         assert not _calls(path) & {"os.environ", "os.getenv"}, "the environment is read in config/load.py alone"
@@ -146,12 +148,12 @@ def test_everything_that_is_shipped_loads() -> None:
         config.from_file(path)
 
 
-def test_doors_name_what_exists() -> None:
-    for room in ("sip", "rtp", "realtime", "local", "store", "agents", "bridge", "codecs", "api"):
-        door = __import__(f"gateway.{room}", fromlist=["__all__"])
-        assert len(set(door.__all__)) == len(door.__all__)
-        for name in door.__all__:
-            assert hasattr(door, name), f"gateway.{room} has no {name}"
+def test_interfaces_name_what_exists() -> None:
+    for package in ("sip", "rtp", "realtime", "local", "store", "agents", "bridge", "codecs", "api"):
+        interface = __import__(f"gateway.{package}", fromlist=["__all__"])
+        assert len(set(interface.__all__)) == len(interface.__all__)
+        for name in interface.__all__:
+            assert hasattr(interface, name), f"gateway.{package} has no {name}"
 
 
 @pytest.mark.parametrize(("page", "tests"), [("sip.md", "sip"), ("field.md", "")])

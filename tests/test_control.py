@@ -24,7 +24,7 @@ async def test_a_node_that_was_thought_dead_takes_its_calls_back(tmp_path):
     async with two_nodes(tmp_path, AGENT) as (one, two, _), Caller(one.gateway.sip_port) as call:
         assert await call.invite() == 200
         await call.silence(0.3)
-        call_id = one.gateway.switchboard.calls[0].facts.call_id
+        call_id = one.gateway.switchboard.calls[0].info.call_id
         store = two.gateway.store
         await one.gateway.store.writer.flush(5)
         redis = store._redis
@@ -45,7 +45,7 @@ async def test_a_command_for_a_node_that_is_gone(tmp_path):
     async with two_nodes(tmp_path, AGENT) as (one, two, _), Caller(one.gateway.sip_port) as call:
         assert await call.invite() == 200
         await call.silence(0.3)
-        call_id = one.gateway.switchboard.calls[0].facts.call_id
+        call_id = one.gateway.switchboard.calls[0].info.call_id
         with pytest.raises(NoSuchCall):
             await two.gateway.control.order("hangup", "nobody", {})
         one.gateway.store.commands.stop()

@@ -27,7 +27,7 @@ def test_every_outcome_is_in_the_list():
     """What ends a call, where it is written: the table of reasons, causes of the SIP side, and ends of the bridge's."""
     found = {reason.outcome for reason in (*REASONS.values(), OURS)} | set(BY_STATUS)
     root = Path(gateway.__file__).parent
-    for path in (*root.glob("bridge/*.py"), *root.glob("sip/*.py")):
+    for path in (*root.glob("bridge/**/*.py"), *root.glob("sip/**/*.py")):
         text = path.read_text()
         found |= set(re.findall(r"(?:hang_up|broken|refused|_leave)\(\s*\"(\w+)\"", text))
         causes = set(re.findall(r"(?:Ended\(self|_end\(now|_reject\(now|_give_up\(?), \"([\w-]+)\"", text))

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.sip import Answered, Caller, Event, Incoming, Invitation
+from gateway.sip import Answered, Event, Incoming, InviteParameters, UacSession
 from gateway.sip.bans import Ban
-from gateway.sip.core import Banned, Core, Locate, Refused, Send, Vouched
+from gateway.sip.core import AcceptConnection, Banned, Core, Locate, Refused, Send
 from gateway.sip.flow import Flow
 from gateway.sip.message.headers import NameAddr
 from gateway.sip.message.message import Request, Response, parse
@@ -81,7 +81,7 @@ class Wire:
                 self.refused.append(action)
             elif isinstance(action, Banned):
                 self.banned.append(action.ban)
-            elif isinstance(action, Vouched):
+            elif isinstance(action, AcceptConnection):
                 self.vouched.append(action.flow)
             else:
                 self.events.append(action)
@@ -146,7 +146,7 @@ def calling(wire: Wire, **options: Any) -> Request:
         "callee": NameAddr.parse("<sip:5551234@192.0.2.10>"),
         "offer": lambda host: OFFER,
     }
-    (invite,) = wire.act(lambda now: wire.core.invite(Invitation(**given | options), now))
+    (invite,) = wire.act(lambda now: wire.core.invite(InviteParameters(**given | options), now))
     assert isinstance(invite, Request)
     return invite
 
@@ -163,12 +163,12 @@ def response(invite: Request, status: int, tag: str = "p1", body: bytes = b"", *
     return one.serialize()
 
 
-def picked_up(wire: Wire, **options: Any) -> Caller:
+def picked_up(wire: Wire, **options: Any) -> UacSession:
     """Call the peer, who answers."""
     invite = calling(wire, **options)
     wire.receive(response(invite, 200, body=OFFER))
     session = next(event.session for event in reversed(wire.events) if isinstance(event, Answered))
-    assert isinstance(session, Caller)
+    assert isinstance(session, UacSession)
     return session
 
 

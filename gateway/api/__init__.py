@@ -1,4 +1,4 @@
-"""HTTP in front of the gateway. This is the room's door."""
+"""HTTP in front of the gateway. This is the package's public interface."""
 
 from gateway.api.app import serve
 

@@ -27,6 +27,7 @@ def _epoch(value: Any) -> Any:
     return value
 
 
+OneEntryId = Annotated[str, Field(pattern=r"^[0-9]{1,19}-[0-9]{1,19}$", description="Such as 1764324000000-0.")]
 EntryId = Annotated[str, Field(pattern=r"^([0-9]{1,19}(-[0-9]{1,19})?)?$", description="Such as 1764324000000-0.")]
 """Of an entry of a stream in Redis: ms and a number, each below 2**64."""
 

@@ -30,11 +30,11 @@ from gateway.api.openapi import problems
 from gateway.api.problems import about, problem
 from gateway.api.streams import follow, stream
 from gateway.app import Gateway
-from gateway.bridge import Call, DialOrder
+from gateway.bridge import Call, OutboundCall
 from gateway.bridge.media.levels import FLOOR, SAMPLES_A_SECOND
 from gateway.errors import GatewayError, StoreUnavailable
 from gateway.records import timed
-from gateway.sip import Order, Traced, capture
+from gateway.sip import OutgoingInvite, Traced, capture
 from gateway.web import http_client
 
 IdempotencyKey = Annotated[
@@ -92,7 +92,7 @@ def router(gateway: Gateway) -> APIRouter:
 
         While Redis is away: what this node knows, or, where only the `whole` is of use, StoreUnavailable.
         """
-        live = {call.facts.call_id: call for call in board.calls}
+        live = {call.info.call_id: call for call in board.calls}
         try:
             page, cursor = await store.calls.page(wanted.where, wanted.cursor, wanted.limit)
         except StoreUnavailable:
@@ -151,8 +151,8 @@ def router(gateway: Gateway) -> APIRouter:
         async def work() -> dict[str, Any]:
             trunk = board.trunk(body.trunk)
             headers = tuple(body.headers.items())
-            order = Order(body.to, trunk, body.caller_id, headers, body.ring_seconds, body.anonymous)
-            call_id = board.dial(DialOrder(body.agent, order, dict(body.variables)))
+            order = OutgoingInvite(body.to, trunk, body.caller_id, headers, body.ring_seconds, body.anonymous)
+            call_id = board.dial(OutboundCall(body.agent, order, dict(body.variables)))
             return Placed(call_id=call_id, node=store.me).model_dump()
 
         return await once(request, body, work)

@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from gateway.api.auth import Keys
-from gateway.api.bodies import Body, EntryId
+from gateway.api.bodies import Body, EntryId, OneEntryId
 from gateway.api.models import (
     AgentList,
     AuditList,
@@ -26,8 +26,8 @@ from gateway.api.models import (
     NodeList,
     Outbox,
     RemovedKey,
+    Retried,
     Role,
-    TriedAgain,
     TrunkList,
     WebhookInfo,
     WebhookList,
@@ -51,7 +51,7 @@ class NewKey(Body):
     role: Role = "read"
 
 
-class Again(Body):
+class Retry(Body):
     limit: int = Field(default=1000, ge=1, le=10000)
 
 
@@ -195,12 +195,23 @@ def router(gateway: Gateway, keys: Keys) -> APIRouter:
         found = [{"id": name, **one} for name, one in await store.outbox.dead(after, limit)]
         return DeadList(data=found, next=str(found[-1]["id"]) if len(found) == limit else "").respond()  # type: ignore[arg-type]
 
+    @api.post("/outbox/dead/retry", status_code=202, tags=["outbox"], response_model=Retried, responses=problems(503))
+    async def retry_dead_letters(body: Retry | None = None) -> Response:
+        """Try to deliver all of it again, the oldest first."""
+        return Retried(retried=await store.outbox.retry_dead((body or Retry()).limit)).respond(202)
+
     @api.post(
-        "/outbox/dead/again", status_code=202, tags=["outbox"], response_model=TriedAgain, responses=problems(503)
+        "/outbox/dead/{entry_id}/retry",
+        status_code=202,
+        tags=["outbox"],
+        response_model=Retried,
+        responses=problems(404, 503),
     )
-    async def retry_dead_letters(body: Again | None = None) -> Response:
-        """Try to deliver it again."""
-        return TriedAgain(again=await store.outbox.dig_up((body or Again()).limit)).respond(202)
+    async def retry_dead_letter(entry_id: OneEntryId) -> Response:
+        """Try to deliver this one again."""
+        if not await store.outbox.retry_dead(1, entry_id):
+            raise HTTPException(404, f"nothing that was given up has the id {entry_id}")
+        return Retried(retried=1).respond(202)
 
     @api.get("/webhooks", tags=["webhooks"], response_model=WebhookList)
     async def list_webhooks() -> Response:

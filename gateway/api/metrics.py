@@ -161,10 +161,12 @@ class Metrics:
             "Recordings and lines of records that were erased here",
             value=self._gateway.retention.erased,
         )
-        strangers = CounterMetricFamily("gateway_sip_strangers", "Requests from addresses of no trunk", labels=["what"])
-        strangers.add_metric(["refused"], trunks.bans.refused)
-        strangers.add_metric(["dropped"], trunks.bans.dropped)
-        yield strangers
+        unknown_peers = CounterMetricFamily(
+            "gateway_sip_unknown_peers", "Requests from addresses of no trunk", labels=["what"]
+        )
+        unknown_peers.add_metric(["refused"], trunks.bans.refused)
+        unknown_peers.add_metric(["dropped"], trunks.bans.dropped)
+        yield unknown_peers
         yield CounterMetricFamily("gateway_media_frames", "Frames of 20 ms that were due", value=clock.frames)
         late = CounterMetricFamily("gateway_media_late_frames", "Frames that left later than so many ms", labels=["ms"])
         late.add_metric(["5"], clock.late)

@@ -317,8 +317,8 @@ class DeadList(Answer):
     next: str = ""
 
 
-class TriedAgain(Answer):
-    again: int
+class Retried(Answer):
+    retried: int
 
 
 class WebhookInfo(Answer):

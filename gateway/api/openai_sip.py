@@ -163,7 +163,7 @@ async def _serve(gateway: Gateway, socket: WebSocket, call: Call) -> None:
             text = await socket.receive_text()
             try:
                 event = orjson.loads(text)
-                await gateway.control.order("steer", call.facts.call_id, {"event": event})
+                await gateway.control.order("steer", call.info.call_id, {"event": event})
             except (orjson.JSONDecodeError, GatewayError) as error:
                 await socket.send_text(_error(str(error)))
 

@@ -1,8 +1,8 @@
-"""Where a telephone meets an agent. This is the room's door."""
+"""Where a telephone meets an agent. This is the package's public interface."""
 
 from gateway.bridge.call.call import Call
-from gateway.bridge.call.call_info import CallFacts
-from gateway.bridge.call_runner import DialOrder
+from gateway.bridge.call.call_info import CallInfo
+from gateway.bridge.call_runner import OutboundCall
 from gateway.bridge.reasons import REASONS, Reason, reason_of
 from gateway.bridge.router import Route, Router
 from gateway.bridge.session_config import choices
@@ -14,9 +14,9 @@ __all__ = [
     "REASONS",
     "BridgeSettings",
     "Call",
-    "CallFacts",
-    "DialOrder",
+    "CallInfo",
     "McpSettings",
+    "OutboundCall",
     "Reason",
     "Route",
     "Router",

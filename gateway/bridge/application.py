@@ -28,7 +28,7 @@ _HIDDEN = {"authorization", "proxy-authorization"}
 
 
 @dataclass(frozen=True, slots=True)
-class Turned:
+class ApplicationRejected:
     """The application does not want the call: the SIP status that it said."""
 
     status: int
@@ -41,9 +41,9 @@ class Application:
         assert agent.definition.application is not None
         self._agent, self._row = agent, agent.definition.application
         self._client, self._signer = client, Webhook(secret) if secret else None
-        self._answer: asyncio.Future[Agent | Turned] = asyncio.get_running_loop().create_future()
+        self._answer: asyncio.Future[Agent | ApplicationRejected] = asyncio.get_running_loop().create_future()
 
-    async def ask(self, call_id: str, headers: Mapping[str, str], security: str) -> Agent | Turned:
+    async def ask(self, call_id: str, headers: Mapping[str, str], security: str) -> Agent | ApplicationRejected:
         """The agent as the application wants it. Raises ApplicationSilent."""
         await self._tell(call_id, headers, security)
         try:
@@ -64,7 +64,7 @@ class Application:
     def reject(self, status: int) -> bool:
         if self._answer.done():
             return False
-        self._answer.set_result(Turned(status))
+        self._answer.set_result(ApplicationRejected(status))
         return True
 
     async def _tell(self, call_id: str, invite: Mapping[str, str], security: str) -> None:

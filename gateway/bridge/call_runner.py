@@ -14,17 +14,17 @@ import structlog
 
 from gateway.agents import Agent, with_changes
 from gateway.bridge.call.call import Action, Call, Finished
-from gateway.bridge.call.call_info import CallFacts
+from gateway.bridge.call.call_info import CallInfo
 from gateway.bridge.call.leg import LegEvents
-from gateway.bridge.call.recording import Record
-from gateway.bridge.call.tool_use import Become
-from gateway.bridge.call.transfer import Consult, Dismiss, Swap
+from gateway.bridge.call.recording import RecordingCommand
+from gateway.bridge.call.tool_use import UpdateAgent
+from gateway.bridge.call.transfer import DialSecondLeg, ReleaseSecondLeg, ReplaceCallerLeg
 from gateway.bridge.legs.second_leg import SecondLeg
 from gateway.bridge.legs.sip_leg import SipLeg, open_leg
-from gateway.bridge.media.caller_audio import Uplink
-from gateway.bridge.media.fill_audio import Interludes
+from gateway.bridge.media.caller_audio import CallerAudio
+from gateway.bridge.media.fill_audio import FillAudio
 from gateway.bridge.media.recorder import Tape
-from gateway.bridge.provider_connection import Behind
+from gateway.bridge.provider_connection import ProviderConnection
 from gateway.bridge.reasons import outcome_of
 from gateway.bridge.session_config import variant_for
 from gateway.bridge.tools import runner
@@ -36,12 +36,11 @@ from gateway.machine import Driver
 from gateway.records import CallEvent, CallState
 from gateway.sip import (
     Answered,
-    Callee,
     Confirmed,
     Digit,
     Ended,
     Event,
-    Order,
+    OutgoingInvite,
     Progress,
     Reanswered,
     ReferProgress,
@@ -51,6 +50,7 @@ from gateway.sip import (
     ReofferRefused,
     Session,
     Trunk,
+    UasSession,
 )
 
 if TYPE_CHECKING:
@@ -62,31 +62,31 @@ _numbers = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
-class DialOrder:
+class OutboundCall:
     """Whom to call, and who talks with them. `variables` are for the agent's texts, as {{var.NAME}}."""
 
     agent: str
-    order: Order
+    order: OutgoingInvite
     variables: dict[str, str] = field(default_factory=dict)
 
 
-class Line:
+class CallRunner:
     """Made for an INVITE that came, or for an order to send one."""
 
-    def __init__(self, house: Switchboard, facts: CallFacts, trunk: Trunk | None) -> None:
-        self._house, self.facts, self.trunk = house, facts, trunk
+    def __init__(self, switchboard: Switchboard, info: CallInfo, trunk: Trunk | None) -> None:
+        self._switchboard, self.info, self.trunk = switchboard, info, trunk
         self.number = next(_numbers)
         self.call: Call | None = None
         self.leg: SipLeg | None = None
         self._second: SecondLeg | None = None
-        self._tape = Tape(self, house.settings.recordings, house.threads)
-        self.behind = Behind(self, house)
+        self._tape = Tape(self, switchboard.settings.recordings, switchboard.threads)
+        self.provider = ProviderConnection(self, switchboard)
         self._driver: Driver[Action] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.sessions: list[Session] = []
         self._began = time.time()
         self.closed = False
-        self.log = log.bind(call_id=facts.call_id)
+        self.log = log.bind(call_id=info.call_id)
 
     def feed(self, action: Callable[[Call, float], None]) -> None:
         """Give the call one input, then do what it wants."""
@@ -101,41 +101,41 @@ class Line:
 
     # how it begins
 
-    async def take(self, session: Callee) -> None:
+    async def take(self, session: UasSession) -> None:
         """From the INVITE to a call with an agent that is ready; any error on the way refuses the call."""
         try:
-            agent, variant = variant_for(self._house.agent_for(self.facts), self.facts.caller.user)
-            self.facts = replace(self.facts, variant=variant)
+            agent, variant = variant_for(self._switchboard.agent_for(self.info), self.info.caller.user)
+            self.info = replace(self.info, variant=variant)
             self.leg = leg = self._make_leg(agent)
             await self._read_offer(leg, session)
             self._begin(agent, leg, Call.start)
             if agent.definition.application:
-                accepted = await self.behind.accepted(agent, leg)
+                accepted = await self.provider.accepted(agent, leg)
                 if accepted is None:
                     return
                 agent = accepted
-            await self.behind.find(agent, leg)
+            await self.provider.find(agent, leg)
             self.talk(leg)
-        except Exception as error:  # the door: whatever goes wrong here refuses this call and no other
+        except Exception as error:  # boundary: whatever goes wrong here refuses this call and no other
             self._refuse(error, session)
 
-    async def dial(self, order: DialOrder) -> None:
+    async def dial(self, order: OutboundCall) -> None:
         """First the agent, then the INVITE: nobody's telephone rings without somebody to talk with."""
         try:
-            agent, variant = variant_for(self._house.agent(order.agent), self.facts.called.user)
-            self.facts = replace(self.facts, variant=variant)
+            agent, variant = variant_for(self._switchboard.agent(order.agent), self.info.called.user)
+            self.info = replace(self.info, variant=variant)
             self.leg = leg = self._make_leg(agent)
             await self._open(leg)
             self._begin(agent, leg, Call.dial)
-            await self.behind.find(agent, leg)
+            await self.provider.find(agent, leg)
             session = leg.call(order.order)
-            self._house.listen_to(session, self)
-            self.facts = replace(self.facts, sip_call_id=session.dialog.call_id)
-            self.feed(lambda call, now: call.known_as(self.facts, now))
+            self._switchboard.listen_to(session, self)
+            self.info = replace(self.info, sip_call_id=session.dialog.call_id)
+            self.feed(lambda call, now: call.known_as(self.info, now))
         except Exception as error:
             self._refuse(error, None)
 
-    async def replace(self, session: Callee) -> None:
+    async def replace(self, session: UasSession) -> None:
         """Somebody else takes the caller's place in this call (RFC 3891)."""
         old = self.leg
         try:
@@ -154,10 +154,10 @@ class Line:
                 leg.join(self._second.leg)
             self.feed(lambda call, now: call.replaced(str(session.request.from_.uri), now))
         except Exception as error:
-            self._house.reject(session, self._house.reason_of(error))
+            self._switchboard.reject(session, self._switchboard.reason_of(error))
             self.log.warning("call.not_replaced", problem=str(error), exc_info=not isinstance(error, GatewayError))
 
-    async def _read_offer(self, leg: SipLeg, session: Callee) -> None:
+    async def _read_offer(self, leg: SipLeg, session: UasSession) -> None:
         """What cannot be agreed on costs no port."""
         leg.use(session)
         await leg.find_names(session.offer)
@@ -168,20 +168,20 @@ class Line:
     def _succeed(self, old: SipLeg, leg: SipLeg, why: str) -> None:
         assert self.call is not None
         self.leg = self.call.leg = leg
-        leg.succeed(old, self.behind.hears)
+        leg.succeed(old, self.provider.hears)
         self._listen(leg)
         old.hang_up(why)
         self.leave(old)
 
     def _begin(self, agent: Agent, leg: SipLeg, first: Callable[[Call, float], None]) -> None:
         now = asyncio.get_running_loop().time()
-        client, prompt = self.behind.client(agent, leg), self._house.settings.prompts.get(agent.name)
-        self.call = call = Call(self.facts, agent, leg, client, now, self._house.epoch, prompt)
+        client, prompt = self.provider.client(agent, leg), self._switchboard.settings.prompts.get(agent.name)
+        self.call = call = Call(self.info, agent, leg, client, now, self._switchboard.epoch, prompt)
         self._driver = Driver(call, self._perform)
         leg.events = LegEvents(
             digit=lambda digit: self.feed(lambda call, now: call.digit(digit, now)),
             drained=lambda: self.feed(Call.drained),
-            held=lambda on: self.feed(lambda call, now: call.orders.held_by_party(on, now)),
+            held=lambda on: self.feed(lambda call, now: call.commands.held_by_party(on, now)),
             broken=lambda outcome, problem: self.feed(lambda call, now: call.hang_up(outcome, now, problem=problem)),
         )
         self._listen(leg)
@@ -193,25 +193,27 @@ class Line:
             leg.find_speech(after_ms, lambda: self.feed(Call.heard_here))
 
     def _make_leg(self, agent: Agent, heard_by: Callable[[bytes], None] | None = None) -> SipLeg:
-        settings, trunk = self._house.settings, self.trunk
+        settings, trunk = self._switchboard.settings, self.trunk
         codecs = tuple(CODECS[name] for name in (trunk and trunk.codecs) or settings.codecs)
         if agent.definition.audio == "g711":
             codecs = tuple(one for one in codecs if isinstance(one.sound, Law)) or codecs
-        uplink = Uplink(codecs[0].sound, settings.chunk_ms, heard_by or self.behind.hears, self._house.upstream)
+        caller_audio = CallerAudio(
+            codecs[0].sound, settings.chunk_ms, heard_by or self.provider.hears, self._switchboard.upsample
+        )
         srtp = (trunk and trunk.srtp) or settings.srtp
         ptime_ms = (trunk and trunk.ptime_ms) or settings.ptime_ms
-        interludes = Interludes(settings.hold_audio, settings.comfort_noise_dbm0)
-        access = self._house.access
-        leg = SipLeg(self._house.user_agent, codecs, uplink, trunk, srtp, ptime_ms, interludes, access)
+        fill_audio = FillAudio(settings.hold_audio, settings.comfort_noise_dbm0)
+        access = self._switchboard.access
+        leg = SipLeg(self._switchboard.user_agent, codecs, caller_audio, trunk, srtp, ptime_ms, fill_audio, access)
         leg.listen_early = agent.definition.listen_early
         if settings.echo_guard:
             leg.watch_for_echo()
-        if self.behind.law:
-            leg.pass_on(self.behind.law)
+        if self.provider.law:
+            leg.pass_on(self.provider.law)
         return leg
 
     async def _open(self, leg: SipLeg) -> None:
-        await open_leg(leg, self._house.media, self._house.ports)
+        await open_leg(leg, self._switchboard.media, self._switchboard.ports)
         if self.closed:  # the call ended while the port was being opened
             leg.close()
 
@@ -228,48 +230,48 @@ class Line:
         return leg
 
     def listen_to(self, session: Session) -> None:
-        self._house.listen_to(session, self)
+        self._switchboard.listen_to(session, self)
 
     def leave(self, leg: SipLeg) -> None:
-        finish(leg, lambda: self._house.clock.leave(leg), leg.close)
+        finish(leg, lambda: self._switchboard.clock.leave(leg), leg.close)
 
     def talk(self, leg: SipLeg) -> None:
         """Its media begins."""
         if leg.rtp and not leg.clock and self.call and self.call.state is not CallState.ENDED:
-            leg.clock = self._house.clock
+            leg.clock = self._switchboard.clock
             leg.clock.join(leg)
 
-    def _refuse(self, error: Exception, session: Callee | None) -> None:
-        reason = self._house.reason_of(error)
+    def _refuse(self, error: Exception, session: UasSession | None) -> None:
+        reason = self._switchboard.reason_of(error)
         if not isinstance(error, GatewayError):
             self.log.exception("call.bug", exc_info=error)
         if self.call:
             self.feed(lambda call, now: call.refuse(error, reason, now))
             return
         if session:
-            self._house.reject(session, reason)
+            self._switchboard.reject(session, reason)
         self.refused(reason.outcome, str(error), reason.status)
 
     def record(self) -> dict[str, Any]:
         if self.call:
             return self.call.record()
-        state = CallState.DIALING if self.facts.direction == "outbound" else CallState.INCOMING
+        state = CallState.DIALING if self.info.direction == "outbound" else CallState.INCOMING
         times = {"started_at": self._began, "ended_at": None}
-        return {**self.facts.identity(), "state": str(state), **times, "outcome": ""}
+        return {**self.info.identity(), "state": str(state), **times, "outcome": ""}
 
-    def _become(self, name: str, settings: Mapping[str, Any]) -> None:
+    def _update_agent(self, name: str, settings: Mapping[str, Any]) -> None:
         assert self.call is not None
         try:
-            agent = variant_for(self._house.agent(name), self.facts.caller.user)[0] if name else self.call.agent
-            self.brief(with_changes(agent, settings) if settings else agent)
+            agent = variant_for(self._switchboard.agent(name), self.info.caller.user)[0] if name else self.call.agent
+            self.configure(with_changes(agent, settings) if settings else agent)
         except GatewayError as error:  # all stays as it was
             self.log.error("call.not_updated", problem=str(error))
 
-    def brief(self, agent: Agent) -> None:
+    def configure(self, agent: Agent) -> None:
         """From now on the call's agent is this one."""
-        self.feed(lambda call, now: call.become(agent, now))
+        self.feed(lambda call, now: call.set_agent(agent, now))
         if self.leg:
-            self.behind.brief(agent, self.leg)
+            self.provider.configure(agent, self.leg)
 
     def hang_up(self, outcome: str) -> None:
         """From outside, whatever it is doing."""
@@ -277,16 +279,16 @@ class Line:
             self.feed(lambda call, now: call.hang_up(outcome, now))
             return
         for session in self.sessions:
-            self._house.user_agent.act(session.bye)
+            self._switchboard.user_agent.act(session.bye)
         self.refused(outcome, "", 480)
 
     def refused(self, outcome: str, problem: str, status: int) -> None:
         """The record of a call that never came to be one."""
         now = time.time()
         times = {"started_at": self._began, "ended_at": now}
-        record = {**self.facts.identity(), "state": str(CallState.ENDED), **times, "outcome": outcome}
+        record = {**self.info.identity(), "state": str(CallState.ENDED), **times, "outcome": outcome}
         data = {"outcome": outcome, "status": status, "problem": problem}
-        self._house.tell(CallEvent(self.facts.call_id, now, "ended", data), record)
+        self._switchboard.tell(CallEvent(self.info.call_id, now, "ended", data), record)
         self.close()
 
     # from the telephone
@@ -317,10 +319,10 @@ class Line:
                 self.feed(lambda call, now: call.leg_ended(event.cause, event.reason, now))
                 if self.call is None:  # the caller gave up before there was a call
                     self.refused("cancelled", "", 487)
-            case ReferProgress(session) if session.referral:
-                progress = session.referral
+            case ReferProgress(session) if session.outgoing_refer:
+                progress = session.outgoing_refer
                 self.feed(lambda call, now: call.transfer_moved(progress, now))
-            case Referred(followed=asked):
+            case Referred(incoming_refer=asked):
                 target = str(asked.target)
                 self.feed(lambda call, now: call.refer(target, asked.replaces, asked.referred_by, now))
 
@@ -346,7 +348,7 @@ class Line:
         except GatewayError as error:
             self._hang_up_over(error)
             return
-        self.feed(lambda call, now: call.opening.confirmed(now))
+        self.feed(lambda call, now: call.setup.confirmed(now))
 
     def _early(self, leg: SipLeg, body: bytes) -> None:
         """Early media is somebody else's announcement: agreed on, and not for the agent's ears."""
@@ -365,7 +367,7 @@ class Line:
         self.feed(Call.picked_up)
 
     def _hang_up_over(self, error: GatewayError) -> None:
-        problem, outcome = str(error), self._house.reason_of(error).outcome
+        problem, outcome = str(error), self._switchboard.reason_of(error).outcome
         self.feed(lambda call, now: call.hang_up(outcome, now, problem=problem))
 
     def media_changed(self, leg: SipLeg, event: Reoffered | Reanswered | ReofferRefused) -> None:
@@ -379,9 +381,9 @@ class Line:
                     leg.reoffer_refused()
         except GatewayError as error:  # the session stays as it was
             self.log.warning("call.reoffer_refused", problem=str(error))
-            reason = self._house.reason_of(error)
+            reason = self._switchboard.reason_of(error)
             status = 488 if reason.status >= 500 else reason.status
-            self._house.user_agent.act(lambda now: event.session.refuse_reoffer(status, now, reason.headers))
+            self._switchboard.user_agent.act(lambda now: event.session.refuse_reoffer(status, now, reason.headers))
 
     # from the agent and the call
 
@@ -389,21 +391,21 @@ class Line:
         assert self.call is not None
         match action:
             case CallEvent():
-                self._house.tell(action, self.call.record())
+                self._switchboard.tell(action, self.call.record())
             case runner.RunTool():
                 self.spawn(self._run_tool(action))
-            case Consult():
+            case DialSecondLeg():
                 self._second = SecondLeg(self, action)
                 self.spawn(self._second.dial())
-            case Dismiss():
+            case ReleaseSecondLeg():
                 self._dismiss()
-            case Swap() if self.leg and self._second:
+            case ReplaceCallerLeg() if self.leg and self._second:
                 second, self._second = self._second, None
                 self._succeed(self.leg, second.release(), "transferred")
-            case Record(what):
+            case RecordingCommand(what):
                 self._tape.do(what)
-            case Become(name, settings):
-                self._become(name, settings)
+            case UpdateAgent(name, settings):
+                self._update_agent(name, settings)
             case Finished():
                 self.close()
 
@@ -411,7 +413,7 @@ class Line:
         assert self.call is not None
         try:
             seconds = self.call.agent.definition.tool_timeout_seconds
-            output = await runner.run(action, self.facts, seconds)
+            output = await runner.run(action, self.info, seconds)
         except ToolError as error:
             output = failure(error.problem)
         self.feed(lambda call, now: call.tools.done(action.call_id, action.tool.name, output, now))
@@ -425,12 +427,12 @@ class Line:
         """Give back what it holds. The call, if there is one, has ended."""
         self.closed = True
         finish(
-            f"call {self.facts.call_id}",
-            lambda: self._house.forget(self),
+            f"call {self.info.call_id}",
+            lambda: self._switchboard.forget(self),
             self._dismiss,
             *(partial(self.leave, leg) for leg in (self.leg,) if leg),
             *(driver.close for driver in (self._driver,) if driver),
-            self.behind.close,
+            self.provider.close,
             self._cancel_tasks,
         )
 

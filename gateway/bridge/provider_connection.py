@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gateway.agents import Agent
-from gateway.bridge.application import Application, Turned
+from gateway.bridge.application import Application, ApplicationRejected
 from gateway.bridge.call.call import Call
 from gateway.bridge.reasons import Reason
 from gateway.bridge.session_config import choices
@@ -18,7 +18,7 @@ from gateway.errors import GatewayError, ProviderError
 from gateway.realtime import Client, Event
 
 if TYPE_CHECKING:
-    from gateway.bridge.call_runner import Line
+    from gateway.bridge.call_runner import CallRunner
     from gateway.bridge.legs.sip_leg import SipLeg
     from gateway.bridge.switchboard import Switchboard
 
@@ -32,11 +32,11 @@ def resampler(in_hz: int, out_hz: int) -> Callable[[bytes], bytes]:
     return lambda audio: stream.push(np.frombuffer(audio[: len(audio) & ~1], "<i2")).tobytes()
 
 
-class Behind:
+class ProviderConnection:
     """One line's. `law` is what the provider speaks, where that is not PCM."""
 
-    def __init__(self, line: Line, house: Switchboard) -> None:
-        self._line, self._house = line, house
+    def __init__(self, runner: CallRunner, switchboard: Switchboard) -> None:
+        self._runner, self._switchboard = runner, switchboard
         self._client: Client | None = None
         self.law: Law | None = None
         self.application: Application | None = None
@@ -44,11 +44,17 @@ class Behind:
     def client(self, agent: Agent, leg: SipLeg) -> Client:
         """Made once; no session is begun by that."""
         if self._client is None:
-            facts, house, patience = self._line.facts, self._house, agent.definition.when_down.queue_seconds
-            found = choices(agent, facts, self._format(agent, leg), house.providers)
+            info, switchboard, patience = (
+                self._runner.info,
+                self._switchboard,
+                agent.definition.on_provider_failure.queue_seconds,
+            )
+            found = choices(agent, info, self._format(agent, leg), switchboard.providers)
             restore_seconds = max(RESTORE_SECONDS, patience)
-            self._client = Client(found, self._said, house.health, restore_seconds, house.pool, resampler, agent)
-            self._client.log = self._client.log.bind(call_id=facts.call_id)
+            self._client = Client(
+                found, self._said, switchboard.health, restore_seconds, switchboard.pool, resampler, agent
+            )
+            self._client.log = self._client.log.bind(call_id=info.call_id)
         return self._client
 
     def _format(self, agent: Agent, leg: SipLeg) -> str:
@@ -60,24 +66,24 @@ class Behind:
         leg.pass_on(sound)
         return f"audio/{sound.name.lower()}"
 
-    def brief(self, agent: Agent, leg: SipLeg) -> None:
+    def configure(self, agent: Agent, leg: SipLeg) -> None:
         """The conversation goes on with this agent's settings."""
         client = self.client(agent, leg)
         audio = client.choices[0].config.audio
-        client.update(choices(agent, self._line.facts, audio, self._house.providers), agent)
+        client.update(choices(agent, self._runner.info, audio, self._switchboard.providers), agent)
 
     async def accepted(self, agent: Agent, leg: SipLeg) -> Agent | None:
         """What the application makes of the agent; None where it does not want the call. Raises ApplicationSilent."""
-        line, house = self._line, self._house
-        secret = house.settings.application_secrets.get(agent.name, "")
-        self.application = Application(agent, house.web, secret)
+        runner, switchboard = self._runner, self._switchboard
+        secret = switchboard.settings.application_secrets.get(agent.name, "")
+        self.application = Application(agent, switchboard.web, secret)
         security = "sdes" if leg.encrypted else "none"
-        answer = await self.application.ask(line.facts.call_id, line.facts.headers, security)
-        if isinstance(answer, Turned):
+        answer = await self.application.ask(runner.info.call_id, runner.info.headers, security)
+        if isinstance(answer, ApplicationRejected):
             error, reason = GatewayError("the application rejected the call"), Reason(answer.status, "rejected")
-            line.feed(lambda call, now: call.refuse(error, reason, now))
+            runner.feed(lambda call, now: call.refuse(error, reason, now))
             return None
-        line.brief(answer)
+        runner.configure(answer)
         return answer
 
     async def find(self, agent: Agent, leg: SipLeg) -> None:
@@ -85,21 +91,21 @@ class Behind:
         client, early = self.client(agent, leg), agent.definition.answer_within_seconds
         timer = early is not None and asyncio.get_running_loop().call_later(early, self._answer_early, leg)
         try:
-            await client.open(agent.definition.when_down.queue_seconds)
+            await client.open(agent.definition.on_provider_failure.queue_seconds)
         except ProviderError as error:
             problem, done = str(error), list[bool]()
-            self._line.feed(lambda call, now: done.append(call.opening.agent_missing(problem, now)))
+            self._runner.feed(lambda call, now: done.append(call.setup.agent_missing(problem, now)))
             if done != [True]:
                 raise
             return
         finally:
             if timer:
                 timer.cancel()
-        self._line.feed(lambda call, now: call.opening.agent_ready(client.provider, now))
+        self._runner.feed(lambda call, now: call.setup.agent_ready(client.provider, now))
 
     def _answer_early(self, leg: SipLeg) -> None:
-        self._line.feed(lambda call, now: call.opening.answer_early(now))
-        self._line.talk(leg)
+        self._runner.feed(lambda call, now: call.setup.answer_early(now))
+        self._runner.talk(leg)
 
     def hears(self, audio: bytes) -> None:
         """The caller's voice, in the format of the session."""
@@ -112,4 +118,4 @@ class Behind:
             self._client.close()
 
     def _said(self, event: Event) -> None:
-        self._line.feed(lambda call, now: Call.receive(call, event, now))
+        self._runner.feed(lambda call, now: Call.receive(call, event, now))

@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from gateway.agents import Agent, expand
 from gateway.bridge.call.barge_in import turn_detection
-from gateway.bridge.call.call_info import CallFacts
+from gateway.bridge.call.call_info import CallInfo
 from gateway.bridge.tools import built_in as tools
 from gateway.realtime import Choice, Provider, SessionConfig
 
@@ -27,9 +27,9 @@ def variant_for(agent: Agent, caller: str) -> tuple[Agent, str]:
     return replace(agent, definition=agent.definition.model_copy(update=changes)), name
 
 
-def choices(agent: Agent, facts: CallFacts, audio: str, providers: Mapping[str, Provider]) -> list[Choice]:
+def choices(agent: Agent, info: CallInfo, audio: str, providers: Mapping[str, Provider]) -> list[Choice]:
     """In the order in which they are asked. `audio` is a format of `gateway.realtime`."""
-    first = session_config(agent, facts, audio)
+    first = session_config(agent, info, audio)
     found = [Choice(providers[agent.definition.provider], first)]
     for row in agent.definition.failover:
         config = replace(
@@ -46,13 +46,13 @@ def choices(agent: Agent, facts: CallFacts, audio: str, providers: Mapping[str, 
     return found
 
 
-def session_config(agent: Agent, facts: CallFacts, audio: str) -> SessionConfig:
+def session_config(agent: Agent, info: CallInfo, audio: str) -> SessionConfig:
     """`audio` is a format of `gateway.realtime`."""
     definition = agent.definition
     return SessionConfig(
         audio=audio,
         model=definition.model or (agent.name if definition.provider == "local" else ""),
-        instructions=expand(definition.instructions, facts.variables(agent.name)),
+        instructions=expand(definition.instructions, info.variables(agent.name)),
         voice=definition.voice,
         speed=definition.speed,
         turn_detection=turn_detection(definition),

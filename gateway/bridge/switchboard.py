@@ -1,4 +1,4 @@
-"""This node's calls: takes what comes in, places what goes out, and tells what happens. This is the room's door."""
+"""This node's calls: takes what comes in, places what goes out, and tells what happens."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 
 from gateway.agents import Agent, with_changes
 from gateway.bridge.call.call import Call
-from gateway.bridge.call.call_info import CallFacts
-from gateway.bridge.call_runner import DialOrder, Line
+from gateway.bridge.call.call_info import CallInfo
+from gateway.bridge.call_runner import CallRunner, OutboundCall
 from gateway.bridge.legs.media_access import MediaAccess
 from gateway.bridge.legs.sip_leg import SipLeg
 from gateway.bridge.media.batch_render import render
-from gateway.bridge.media.batch_upsample import Upstream
-from gateway.bridge.media.latency_stats import Delays
+from gateway.bridge.media.batch_upsample import BatchUpsample
+from gateway.bridge.media.latency_stats import DelayHistogram
 from gateway.bridge.reasons import OURS, Reason, reason_of
 from gateway.bridge.router import Route, Router
 from gateway.cleanup import finish
@@ -45,8 +45,19 @@ from gateway.errors import (
 )
 from gateway.realtime import Health, Pool, Provider
 from gateway.records import RETRY_AFTER, CallEvent, Party
-from gateway.rtp import Gather, MediaClock, MediaSettings, PortPool
-from gateway.sip import Callee, Event, Incoming, NameAddr, Session, SipSettings, Trunk, UserAgent, check_order, claims
+from gateway.rtp import BatchTrigger, MediaClock, MediaSettings, PortPool
+from gateway.sip import (
+    Event,
+    Incoming,
+    NameAddr,
+    Session,
+    SipSettings,
+    Trunk,
+    UasSession,
+    UserAgent,
+    check_outgoing_invite,
+    claims,
+)
 from gateway.web import http_client
 
 log = structlog.get_logger("gateway.calls")
@@ -99,8 +110,8 @@ class Switchboard:
         self.settings, self.media, self.tell = settings, media, tell
         self._agents, self._providers = agents, providers
         self._router = Router(settings.routes)
-        self._lines: dict[str, Line] = {}  # by call_id
-        self._by_session: dict[Session, Line] = {}
+        self._runners: dict[str, CallRunner] = {}  # by call_id
+        self._by_session: dict[Session, CallRunner] = {}
         self.elsewhere: Mapping[str, int] = {}  # calls of each agent on other nodes, as they said last
         self._empty = asyncio.Event()
         self._empty.set()
@@ -113,16 +124,16 @@ class Switchboard:
         self.clock: MediaClock[SipLeg] = MediaClock(render)
         self.health, self.pool = Health(loop.time), Pool()
         self.threads = ThreadPoolExecutor(1, "recorder")  # started with the first recording
-        gather = Gather(lambda: len(self.clock))
-        self.uplink_delays = Delays()  # from the first packet of a batch to the last WebSocket that it went to
-        self.upstream = Upstream(lambda upstream: gather.ask(self._measured(upstream)))
+        gather = BatchTrigger(lambda: len(self.clock))
+        self.uplink_delays = DelayHistogram()  # from the first packet of a batch to the last WebSocket that it went to
+        self.upsample = BatchUpsample(lambda upsample: gather.ask(self._measured(upsample)))
 
-    def _measured(self, upstream: Upstream) -> Callable[[], None]:
+    def _measured(self, upsample: BatchUpsample) -> Callable[[], None]:
         now = asyncio.get_running_loop().time
         began = now()
 
         def flush() -> None:
-            upstream.flush()
+            upsample.flush()
             self.uplink_delays.add(now() - began)
 
         return flush
@@ -134,8 +145,8 @@ class Switchboard:
 
     def blocked(self, tool: str, call_id: str, seconds: float) -> None:
         """A tool has kept the loop from its work."""
-        if line := self._lines.get(call_id):
-            line.feed(lambda call, now: call.blocked(tool, seconds, now))
+        if runner := self._runners.get(call_id):
+            runner.feed(lambda call, now: call.blocked(tool, seconds, now))
 
     @property
     def draining(self) -> bool:
@@ -149,39 +160,39 @@ class Switchboard:
     @property
     def calls(self) -> list[Call]:
         """Calls in progress, oldest first."""
-        return [line.call for line in self._lines.values() if line.call]
+        return [runner.call for runner in self._runners.values() if runner.call]
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return len(self._runners)
 
     def levels(self, part: int, of: int) -> dict[str, tuple[int, int]]:
         """How loud the caller and the agent are now, in dBm0, of one part of the calls that are answered."""
         names, sounds = list[str](), list[tuple[Sound, bytes]]()
-        for line in self._lines.values():
-            if line.number % of == part and line.leg and line.call and line.call.tally.answered_at:
-                names.append(line.facts.call_id)
-                sounds += [(line.leg.sound, one) for one in line.leg.voices()]
+        for runner in self._runners.values():
+            if runner.number % of == part and runner.leg and runner.call and runner.call.stats.answered_at:
+                names.append(runner.info.call_id)
+                sounds += [(runner.leg.sound, one) for one in runner.leg.voices()]
         found = levels(sounds)
         return {name: (found[2 * at], found[2 * at + 1]) for at, name in enumerate(names)}
 
     def find(self, call_id: str) -> Call | None:
-        line = self._lines.get(call_id)
-        return line.call if line else None
+        runner = self._runners.get(call_id)
+        return runner.call if runner else None
 
     def record(self, call_id: str) -> dict[str, Any] | None:
         """A call of this node as it stands, also one that is only being made ready."""
-        line = self._lines.get(call_id)
-        return line.record() if line else None
+        runner = self._runners.get(call_id)
+        return runner.record() if runner else None
 
     def _sweep(self) -> None:
         """What has been without an owner at two looks is a leak: a fault of ours, which costs no more than this."""
         self._sweeper = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
-        owned = {leg.rtp for line in self._lines.values() for leg in line.legs}
-        ended = [line for line in self._lines.values() if line.closed or (line.call and line.call.ended)]
+        owned = {leg.rtp for runner in self._runners.values() for leg in runner.legs}
+        ended = [runner for runner in self._runners.values() if runner.closed or (runner.call and runner.call.ended)]
         orphans = [rtp for rtp in self.ports.lent.values() if rtp and rtp not in owned]
         lost = [one for one in self.user_agent.core.live_sessions() if one not in self._by_session]
         found: list[tuple[object, Callable[[], object]]] = [
-            *((line, line.close) for line in ended),
+            *((runner, runner.close) for runner in ended),
             *((rtp, rtp.close) for rtp in orphans),
             *((one, partial(self.user_agent.act, one.abandon)) for one in lost),
         ]
@@ -197,16 +208,16 @@ class Switchboard:
         self._router = Router(routes)
         self.user_agent.use(trunks)
 
-    def dial(self, order: DialOrder) -> str:
+    def dial(self, order: OutboundCall) -> str:
         """Call somebody; the call's id. Raises Draining, NoSuchAgent, and SipParseError for what cannot be called."""
         if self.draining:
             raise Draining
         self.agent(order.agent)
-        check_order(order.order)
+        check_outgoing_invite(order.order)
         trunk, target = order.order.trunk, order.order.target
         host = trunk.domain or (trunk.server.host if trunk.server else self.user_agent.host)
         ours = order.order.caller_id or trunk.caller_id or "gateway"
-        facts = CallFacts(
+        info = CallInfo(
             call_id=_new_call_id(),
             sip_call_id="",
             caller=Party(ours if ":" in ours else f"sip:{ours}@{host}"),
@@ -219,9 +230,9 @@ class Switchboard:
             direction="outbound",
             own=order.variables,
         )
-        line = self._open_line(facts, trunk)
-        line.spawn(line.dial(order))
-        return facts.call_id
+        runner = self._new_runner(info, trunk)
+        runner.spawn(runner.dial(order))
+        return info.call_id
 
     def trunk(self, name: str) -> Trunk:
         """The trunk of that name; without a name the only one, or nobody's where there are none. Raises NoSuchTrunk."""
@@ -234,42 +245,42 @@ class Switchboard:
         return found
 
     def command(self, verb: str, call_id: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        """What somebody outside asks of a call: see `Orders`, and `update`. Its record after it.
+        """What somebody outside asks of a call: see `CallCommands`, and `update`. Its record after it.
 
         Raises NoSuchCall, WrongState, BadCommand, NoSuchAgent.
         """
-        line = self._lines.get(call_id)
-        if line is None:
+        runner = self._runners.get(call_id)
+        if runner is None:
             raise NoSuchCall(call_id)
         if verb in ("accept", "reject"):
-            self._settle(line, verb, given)
+            self._settle(runner, verb, given)
         elif verb == "update":
-            self._update(line, str(given.get("agent") or ""), given.get("settings") or {})
-        elif line.call is None and verb == "hangup":
-            line.hang_up("hung_up_by_request")
-        elif line.call is None:
-            raise WrongState(call_id, str(line.record()["state"]), "it is only being made ready")
+            self._update(runner, str(given.get("agent") or ""), given.get("settings") or {})
+        elif runner.call is None and verb == "hangup":
+            runner.hang_up("hung_up_by_request")
+        elif runner.call is None:
+            raise WrongState(call_id, str(runner.record()["state"]), "it is only being made ready")
         else:
-            line.feed(lambda call, now: call.orders.do(verb, given, now))
-        return line.record()
+            runner.feed(lambda call, now: call.commands.do(verb, given, now))
+        return runner.record()
 
-    def _settle(self, line: Line, verb: str, given: Mapping[str, Any]) -> None:
+    def _settle(self, runner: CallRunner, verb: str, given: Mapping[str, Any]) -> None:
         """What the application says to a call that it was asked about."""
-        waiting = line.behind.application
+        waiting = runner.provider.application
         if verb == "accept":
             done = waiting is not None and waiting.accept(given.get("session") or {})
         else:
             done = waiting is not None and waiting.reject(int(given.get("status_code") or 603))
         if not done:
-            state = str(line.record()["state"])
-            raise WrongState(line.facts.call_id, state, "it does not wait to be accepted or rejected")
+            state = str(runner.record()["state"])
+            raise WrongState(runner.info.call_id, state, "it does not wait to be accepted or rejected")
 
-    def _update(self, line: Line, agent: str, changes: Mapping[str, Any]) -> None:
-        if line.call is None:
-            raise WrongState(line.facts.call_id, str(line.record()["state"]), "it has no agent yet")
-        new = self.agent(agent) if agent else line.call.agent
+    def _update(self, runner: CallRunner, agent: str, changes: Mapping[str, Any]) -> None:
+        if runner.call is None:
+            raise WrongState(runner.info.call_id, str(runner.record()["state"]), "it has no agent yet")
+        new = self.agent(agent) if agent else runner.call.agent
         try:
-            line.brief(with_changes(new, changes) if changes else new)
+            runner.configure(with_changes(new, changes) if changes else new)
         except ConfigError as error:
             raise BadCommand("settings", str(error)) from error
 
@@ -280,15 +291,15 @@ class Switchboard:
             async with asyncio.timeout(seconds):
                 await self._empty.wait()
         except TimeoutError:
-            for line in list(self._lines.values()):
-                line.hang_up("node_stopped")
+            for runner in list(self._runners.values()):
+                runner.hang_up("node_stopped")
             await asyncio.sleep(0.1)  # for the BYEs to leave, and their answers to come
 
     async def close(self) -> None:
         """Hang up on whoever is left, and listen no more."""
         self._sweeper.cancel()
-        for line in list(self._lines.values()):
-            finish(line.facts.call_id, partial(line.hang_up, "node_stopped"), line.close)
+        for runner in list(self._runners.values()):
+            finish(runner.info.call_id, partial(runner.hang_up, "node_stopped"), runner.close)
         finish("switchboard", self.pool.close, self.access.close)
         await self.user_agent.close()
         if "web" in self.__dict__:
@@ -304,11 +315,11 @@ class Switchboard:
         except KeyError:
             raise NoSuchAgent(name, list(self._agents)) from None
 
-    def agent_for(self, facts: CallFacts) -> Agent:
+    def agent_for(self, info: CallInfo) -> Agent:
         """Who answers a call that comes in. Raises Draining, NoRoute, AgentBusy."""
         if self.draining:
             raise Draining
-        name = self._router.agent_for(facts.called.user, facts.trunk, facts.claims.get("attest", ""))
+        name = self._router.agent_for(info.called.user, info.trunk, info.claims.get("attest", ""))
         agent = self._agents[name]
         live = sum(call.agent.name == name for call in self.calls) + self.elsewhere.get(name, 0)
         if 0 < agent.definition.max_calls <= live:
@@ -327,19 +338,19 @@ class Switchboard:
     def reason_of(self, error: BaseException) -> Reason:
         return reason_of(error, self.settings.retry_after)
 
-    def reject(self, session: Callee, reason: Reason) -> None:
+    def reject(self, session: UasSession, reason: Reason) -> None:
         self.user_agent.act(lambda now: session.reject(reason.status, now, headers=reason.headers))
 
-    def listen_to(self, session: Session, line: Line) -> None:
+    def listen_to(self, session: Session, runner: CallRunner) -> None:
         """What happens in `session` is for `line`."""
-        self._by_session[session] = line
-        line.sessions.append(session)
+        self._by_session[session] = runner
+        runner.sessions.append(session)
 
-    def forget(self, line: Line) -> None:
-        self._lines.pop(line.facts.call_id, None)
-        for session in line.sessions:
+    def forget(self, runner: CallRunner) -> None:
+        self._runners.pop(runner.info.call_id, None)
+        for session in runner.sessions:
             self._by_session.pop(session, None)
-        if not self._lines:
+        if not self._runners:
             self._empty.set()
 
     # from the telephone
@@ -348,35 +359,35 @@ class Switchboard:
         if isinstance(event, Incoming):
             try:
                 self._take(event.session)
-            except Exception:  # the door: a caller is not left waiting for a fault of ours
+            except Exception:  # boundary: a caller is not left waiting for a fault of ours
                 log.exception("call.bug", call=str(event.session))
                 self.reject(event.session, OURS)
-        elif line := self._by_session.get(event.session):
-            line.receive(event)
+        elif runner := self._by_session.get(event.session):
+            runner.receive(event)
 
-    def _take(self, session: Callee) -> None:
+    def _take(self, session: UasSession) -> None:
         replaced = self._by_session.get(session.replaces) if session.replaces else None
         if replaced:
             self.listen_to(session, replaced)
             replaced.spawn(replaced.replace(session))
             return
-        line = self._open_line(self._facts_of(session), session.trunk)
-        self.listen_to(session, line)
-        line.spawn(line.take(session))
+        runner = self._new_runner(self._info_of(session), session.trunk)
+        self.listen_to(session, runner)
+        runner.spawn(runner.take(session))
 
-    def _open_line(self, facts: CallFacts, trunk: Trunk | None) -> Line:
-        line = self._lines[facts.call_id] = Line(self, facts, trunk)
+    def _new_runner(self, info: CallInfo, trunk: Trunk | None) -> CallRunner:
+        runner = self._runners[info.call_id] = CallRunner(self, info, trunk)
         self._empty.clear()
-        return line
+        return runner
 
-    def _facts_of(self, session: Callee) -> CallFacts:
+    def _info_of(self, session: UasSession) -> CallInfo:
         request = session.request
         caller, target = _caller_of(session), request.uri
         host = target.host if target.port is None else f"{target.host}:{target.port}"
         headers: dict[str, str] = {}
         for name, value in request.headers:
             headers.setdefault(name.lower(), value)
-        return CallFacts(
+        return CallInfo(
             call_id=_new_call_id(),
             sip_call_id=request.call_id,
             caller=Party(f"{caller.uri.scheme}:{caller.uri.number}@{caller.uri.host}", caller.display),
@@ -390,10 +401,10 @@ class Switchboard:
         )
 
 
-def _caller_of(session: Callee) -> NameAddr:
+def _caller_of(session: UasSession) -> NameAddr:
     """From; or P-Asserted-Identity, where the trunk is trusted to assert it (RFC 3325)."""
     request, trunk = session.request, session.trunk
-    asserted = request.headers.get("P-Asserted-Identity") if trunk and trunk.asserted else None
+    asserted = request.headers.get("P-Asserted-Identity") if trunk and trunk.p_asserted_identity else None
     with suppress(SipParseError):
         return NameAddr.parse(asserted) if asserted else request.from_
     return request.from_

@@ -24,7 +24,7 @@ import httpx
 
 from gateway import config
 from gateway.app import scripts_of
-from gateway.bridge import CallFacts, choices
+from gateway.bridge import CallInfo, choices
 from gateway.config.load import EMBEDDED, Settings
 from gateway.errors import ConfigError, GatewayError, plain
 from gateway.limits import needed, raise_open_files
@@ -299,7 +299,7 @@ async def _providers(settings: Settings) -> AsyncIterator[Finding]:
                 return
         asked = set[tuple[str, str, str]]()
         nobody = Party("sip:nobody@invalid")
-        facts = CallFacts("call_doctor", "", nobody, nobody, "invalid", "invalid", {})
+        facts = CallInfo("call_doctor", "", nobody, nobody, "invalid", "invalid", {})
         for agent in settings.agents.values():
             for choice in choices(agent, facts, "audio/pcm", providers):
                 same = choice.provider.name, choice.config.model, choice.config.voice

@@ -1,4 +1,4 @@
-"""One file and the environment become the settings of every room. The only reader of the environment.
+"""One file and the environment become the settings of every package. The only reader of the environment.
 
 `GATEWAY_SIP_PORT=5070` overrides `sip.port`, and so on: the prefix, the section, the key.
 """
@@ -95,7 +95,7 @@ class Sip(_Section):
     max_calls: int = Field(default=500, ge=0)
     max_setups: int = Field(default=300, ge=1)
     also: tuple[Listener, ...] = ()
-    strangers: Literal["refuse", "ignore"] = "refuse"
+    unknown_peers: Literal["refuse", "ignore"] = "refuse"
     retry_after: dict[Literal[tuple(RETRY_AFTER)], Annotated[int, Field(ge=0, le=86400)]] = {}  # type: ignore[valid-type]
 
     @field_validator("nameservers")
@@ -213,7 +213,7 @@ class _File(BaseSettings):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the rooms are built with."""
+    """What the packages are built with."""
 
     sip: SipSettings
     http: HttpSettings
@@ -238,7 +238,7 @@ class Settings:
         )
 
     @property
-    def door(self) -> str:
+    def open_to_all(self) -> str:
         """What an operator should know about who may call; empty where trunks say it, or nobody else gets here."""
         hosts = (self.sip.host, *(host for host, _, _ in self.sip.also))
         if self.sip.trunks or all(_is_loopback(host) for host in hosts):
@@ -294,7 +294,7 @@ def from_values(values: dict[str, Any], overrides: dict[str, Any] | None = None)
 
 def warnings_of(settings: Settings) -> list[str]:
     """What is allowed, and may not be meant."""
-    found = [settings.door] if settings.door else []
+    found = [settings.open_to_all] if settings.open_to_all else []
     for name, agent in settings.agents.items():
         definition = agent.definition
         provider = settings.providers.get(definition.provider)
@@ -414,7 +414,7 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
             max_calls=file.sip.max_calls,
             max_setups=file.sip.max_setups,
             also=tuple((one.host, one.port, one.public_host) for one in file.sip.also),
-            ignore_strangers=file.sip.strangers == "ignore",
+            ignore_unknown_peers=file.sip.unknown_peers == "ignore",
             retry_after=retry_after,
             tls=tls or None,
             trunks=trunks,
@@ -508,10 +508,12 @@ def _wav(path: Path, source: str, key: str) -> NDArray[np.int16]:
 
 def _prompts(agents: Agents) -> dict[str, bytes]:
     """By agent: what is played when no provider is left."""
-    named = {name: agent for name, agent in agents.items() if agent.definition.when_down.play}
+    named = {name: agent for name, agent in agents.items() if agent.definition.on_provider_failure.play}
     return {
         name: _wav(
-            Path(agent.source).parent / agent.definition.when_down.play, agent.source, "when_down.play"
+            Path(agent.source).parent / agent.definition.on_provider_failure.play,
+            agent.source,
+            "on_provider_failure.play",
         ).tobytes()
         for name, agent in named.items()
     }

@@ -51,7 +51,7 @@ class TrunkRow(_Section):
     login: Login | None = None
     register_seconds: int = Field(default=0, ge=0, le=86400)
     caller_id: str = ""
-    asserted: bool = False
+    p_asserted_identity: bool = False
     headers: dict[str, str] = {}
     codecs: tuple[str, ...] = ()
     srtp: Literal["off", "optional", "required"] | None = None
@@ -105,7 +105,7 @@ def trunk_of(row: TrunkRow, secret: Callable[[str, str], str]) -> Trunk:
         credentials=known(row.login, "login") if row.login else None,
         register_seconds=row.register_seconds,
         caller_id=row.caller_id,
-        asserted=row.asserted,
+        p_asserted_identity=row.p_asserted_identity,
         headers=tuple(row.headers.items()),
         codecs=row.codecs,
         srtp=row.srtp or "",

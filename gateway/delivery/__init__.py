@@ -1,4 +1,4 @@
-"""What is told to others: webhooks, and the records of calls. This is the room's door."""
+"""What is told to others: webhooks, and the records of calls. This is the package's public interface."""
 
 from gateway.delivery.courier import Courier, Receiver
 from gateway.delivery.jsonl import RecordFile

@@ -46,7 +46,7 @@ class Receiver(Protocol):
         """What went wrong; empty where it was taken. Raises Never where another try would be no better."""
 
 
-class Never(Exception):
+class PermanentFailure(Exception):
     """It will not be taken, ever: why."""
 
 
@@ -102,7 +102,7 @@ class Courier:
             except StoreUnavailable:
                 if time.monotonic() - led_at > LEASE_SECONDS:  # another may lead by now
                     self._take_over(False)
-            except Exception:  # the door: what is wrong with one round is not wrong with the next
+            except Exception:  # boundary: what is wrong with one round is not wrong with the next
                 log.exception("delivery.bug")
             await asyncio.sleep(LOOK_SECONDS)
 
@@ -168,10 +168,10 @@ class Courier:
                     if not there:
                         return
                     problem = await receiver.deliver(entry.get("call_id", ""), entry.get("body", ""))
-            except Never as never:
+            except PermanentFailure as never:
                 await self._bury(entry_id, entry, str(never))
                 return
-            except Exception as error:  # the door: a fault of one receiver's holds up no other
+            except Exception as error:  # boundary: a fault of one receiver's holds up no other
                 log.exception("delivery.bug", receiver=entry.get("for"))
                 problem = f"{type(error).__name__}: {error}"
             if not problem:
@@ -199,7 +199,7 @@ class Courier:
     async def _bury(self, entry_id: str, entry: dict[str, str], problem: str) -> None:
         log.error("delivery.given_up", receiver=entry.get("for"), call_id=entry.get("call_id"), problem=problem)
         self.buried += 1
-        await self._patiently(lambda: self._outbox.bury(entry_id, entry, problem))
+        await self._patiently(lambda: self._outbox.give_up(entry_id, entry, problem))
 
     async def _patiently(self, write: Callable[[], Awaitable[None]]) -> None:
         """Until Redis is there for it."""

@@ -11,7 +11,7 @@ import asyncpg
 import orjson
 import structlog
 
-from gateway.delivery.courier import Never
+from gateway.delivery.courier import PermanentFailure
 from gateway.delivery.jsonl import full_record
 from gateway.errors import StoreUnavailable
 from gateway.store.outbox import ERASE
@@ -84,13 +84,13 @@ class PostgresReceiver:
                 return ""
             record = await self._read(call_id)
             if record is None:
-                raise Never(f"Redis has no record of {call_id} any more")
+                raise PermanentFailure(f"Redis has no record of {call_id} any more")
             pool = await self._connected()
             await pool.execute(_INSERT, *row_of(full_record(record, record.pop("events"))))
         except StoreUnavailable as error:
             return str(error)
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
-            raise Never(f"PostgreSQL does not take it: {error}") from error
+            raise PermanentFailure(f"PostgreSQL does not take it: {error}") from error
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
             return f"PostgreSQL: {type(error).__name__}: {error}"
         return ""

@@ -17,7 +17,7 @@ import orjson
 from standardwebhooks import Webhook
 
 from gateway.bridge.tools.webhook import signed
-from gateway.delivery.courier import Never
+from gateway.delivery.courier import PermanentFailure
 from gateway.records import CallEvent, iso, timed
 
 KINDS = (
@@ -97,7 +97,7 @@ class WebhookReceiver:
         if answer.is_success:
             return ""
         if answer.status_code == 410:  # as Standard Webhooks says: do not come again
-            raise Never(f"{settings.url} answered with 410")
+            raise PermanentFailure(f"{settings.url} answered with 410")
         return f"{settings.url} answered with {answer.status_code}"
 
 
@@ -114,7 +114,7 @@ async def deliver_test(settings: WebhookSettings, client: httpx.AsyncClient) -> 
     began = time.monotonic()
     try:
         problem = await WebhookReceiver(settings, client).deliver("", body)
-    except Never as never:
+    except PermanentFailure as never:
         problem = str(never)
     return problem, round((time.monotonic() - began) * 1000)
 

@@ -1,4 +1,7 @@
-"""The embedded Realtime server: a provider that needs no account and no network. This is the room's door."""
+"""The embedded Realtime server: a provider that needs no account and no network.
+
+This is the package's public interface.
+"""
 
 from gateway.local.process import LocalProcess
 from gateway.local.script import Rule, Script

@@ -166,7 +166,7 @@ class LocalServer:
                 wake.set()
         except ConnectionClosed:
             pass
-        except Exception:  # the door: a fault in one session touches no other
+        except Exception:  # boundary: a fault in one session touches no other
             log.exception("local.bug", model=model)
             await connection.close(1011, "internal error")
         finally:

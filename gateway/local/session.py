@@ -173,7 +173,7 @@ class Session:
             _HANDLERS[event["type"]](self, event, now)
         except EventError as error:
             self.tell_error("invalid_request_error", error.code, error.message, error.param, event_id)
-        except Exception as error:  # the door: a fault of ours is told, and the session goes on
+        except Exception as error:  # boundary: a fault of ours is told, and the session goes on
             log.exception("local.bug", event_type=event.get("type"))
             self.tell_error("server_error", "internal_error", f"{type(error).__name__}: {error}", None, event_id)
         self.expire(now)

@@ -22,7 +22,7 @@ Open = Callable[[Callable[[bytes], None], Callable[[int, str], None]], Awaitable
 """Opens one; gets who is to hear its messages, and its end."""
 
 
-class Warm:
+class WarmConnection:
     """One connection that waits: what has come by it, and whether it is still there."""
 
     def __init__(self) -> None:
@@ -39,14 +39,14 @@ class Pool:
     """Of one node, by a key for each kind of connection."""
 
     def __init__(self) -> None:
-        self._ready: defaultdict[str, list[Warm]] = defaultdict(list)
+        self._ready: defaultdict[str, list[WarmConnection]] = defaultdict(list)
         self._opening: defaultdict[str, set[asyncio.Task[None]]] = defaultdict(set)
         self._closed = False
 
     def waiting(self, key: str) -> int:
         return len(self._ready[key])
 
-    def take(self, key: str, size: int, open_one: Open) -> Warm | None:
+    def take(self, key: str, size: int, open_one: Open) -> WarmConnection | None:
         """The oldest that is still there, None where there is none; others are opened until there are `size`."""
         taken = None
         while self._ready[key] and taken is None:
@@ -65,16 +65,16 @@ class Pool:
             task.add_done_callback(opening.discard)
 
     async def _add(self, key: str, size: int, open_one: Open) -> None:
-        warm = Warm()
+        warm = WarmConnection()
         try:
             warm.socket = await open_one(warm.frames.append, warm.end)
-        except Exception as error:  # the door: the call that needs one will say it better
+        except Exception as error:  # boundary: the call that needs one will say it better
             log.debug("realtime.not_warmed", provider=key, problem=str(error))
             return
         warm.timer = asyncio.get_running_loop().call_later(WARM_SECONDS, self._replace, key, size, open_one, warm)
         self._ready[key].append(warm)
 
-    def _replace(self, key: str, size: int, open_one: Open, old: Warm) -> None:
+    def _replace(self, key: str, size: int, open_one: Open, old: WarmConnection) -> None:
         if old in self._ready[key]:
             self._ready[key].remove(old)
             if old.socket:

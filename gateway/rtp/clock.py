@@ -114,7 +114,7 @@ class MediaClock(Generic[Member]):
             self._render(list(members))
 
 
-class Gather:
+class BatchTrigger:
     """Lets several calls' work be done together: what asks first has `run` called, within HOLD.
 
     Where fewer than FEW calls share it there is little to gain, and it is done in the loop's next turn.

@@ -18,9 +18,9 @@ from gateway.sip.events import (
 )
 from gateway.sip.invite.media_address import UNSPECIFIED, names_in
 from gateway.sip.invite.offer import Agreed, AudioFormat, LocalMedia, accept_answer, make_answer, make_offer
-from gateway.sip.invite.outgoing import Order, check_headers, check_order
-from gateway.sip.invite.uac import Caller, Invitation
-from gateway.sip.invite.uas import Callee
+from gateway.sip.invite.outgoing import OutgoingInvite, check_headers, check_outgoing_invite
+from gateway.sip.invite.uac import InviteParameters, UacSession
+from gateway.sip.invite.uas import UasSession
 from gateway.sip.message.headers import NameAddr
 from gateway.sip.message.sdp import parse as parse_sdp
 from gateway.sip.message.uri import Uri
@@ -39,18 +39,16 @@ __all__ = [
     "Agreed",
     "Answered",
     "AudioFormat",
-    "Callee",
-    "Caller",
     "Confirmed",
     "Credentials",
     "Digit",
     "Ended",
     "Event",
     "Incoming",
-    "Invitation",
+    "InviteParameters",
     "LocalMedia",
     "NameAddr",
-    "Order",
+    "OutgoingInvite",
     "Probed",
     "Progress",
     "Reanswered",
@@ -65,12 +63,14 @@ __all__ = [
     "TlsSettings",
     "Traced",
     "Trunk",
+    "UacSession",
+    "UasSession",
     "Uri",
     "UserAgent",
     "accept_answer",
     "capture",
     "check_headers",
-    "check_order",
+    "check_outgoing_invite",
     "claims",
     "make_answer",
     "make_offer",

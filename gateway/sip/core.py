@@ -22,8 +22,8 @@ from gateway.sip.dialog.dialog import Dialog
 from gateway.sip.dialog.session import Session
 from gateway.sip.events import Event, Incoming, Registered
 from gateway.sip.flow import Flow
-from gateway.sip.invite.uac import Caller, Invitation
-from gateway.sip.invite.uas import Callee
+from gateway.sip.invite.uac import InviteParameters, UacSession
+from gateway.sip.invite.uas import UasSession
 from gateway.sip.message.message import Message, Request, Response, check, parse
 from gateway.sip.message.uri import Uri
 from gateway.sip.reception import ALLOW, SUPPORTED, Reception
@@ -67,13 +67,13 @@ class Banned:
 
 
 @dataclass(frozen=True, slots=True)
-class Vouched:
+class AcceptConnection:
     """Who is at the other end of this connection has logged in, or has a call."""
 
     flow: Flow
 
 
-Action = Send | Event | Registered | Locate | Refused | Banned | Vouched
+Action = Send | Event | Registered | Locate | Refused | Banned | AcceptConnection
 
 _CALL_ID = re.compile(rb"\r\n(?:call-id|i)[ \t]*:([^\r\n]*)", re.IGNORECASE)
 
@@ -95,7 +95,7 @@ class Core:
         calls_per_second: float = 0.0,
         max_calls: int = 0,
         max_setups: int = 300,
-        ignore_strangers: bool = False,
+        ignore_unknown_peers: bool = False,
         retry_after: Mapping[str, int] = RETRY_AFTER,
     ) -> None:
         self.timing = timing or Timing()
@@ -106,7 +106,7 @@ class Core:
         self.retry_after = retry_after
         self.sessions = 0
         self.setups = 0  # calls that came in and are not answered yet
-        self._ignore_strangers = ignore_strangers
+        self._ignore_unknown_peers = ignore_unknown_peers
         self.trunks = Trunks(trunks, realm, open_to_all, calls_per_second)
         self._user_agent = user_agent
         self.contact_user = contact_user
@@ -114,7 +114,7 @@ class Core:
         self._actions: list[Action] = []
         self._servers: dict[tuple[str, ...], ServerTransaction] = {}
         self._clients: dict[tuple[str, str], ClientTransaction] = {}
-        self._invites: dict[tuple[str, ...], Callee] = {}  # by the key of the INVITE's transaction
+        self._invites: dict[tuple[str, ...], UasSession] = {}  # by the key of the INVITE's transaction
         self._dialogs: dict[tuple[str, str, str], tuple[Session, Dialog]] = {}
         self._call_ids: Counter[str] = Counter()  # of dialogs
         self._first_seen: dict[tuple[str, str, str], tuple[str, ...]] = {}  # merged requests (section 8.2.2.2)
@@ -180,12 +180,12 @@ class Core:
             self._actions += [Banned(one) for one in self.trunks.bans.news]
             self.trunks.bans.news = []
 
-    def invite(self, invitation: Invitation, now: float) -> Caller:
+    def invite(self, invitation: InviteParameters, now: float) -> UacSession:
         """Call somebody. Raises TrunkBusy."""
         if invitation.trunk and self.trunks.admit(invitation.trunk, now):
             raise TrunkBusy(invitation.trunk.name)
         self.sessions += 1
-        return Caller(self, invitation, self.token(), self.token(), self.own_contact, now)
+        return UacSession(self, invitation, self.token(), self.token(), self.own_contact, now)
 
     def transport_failed(self, client: object, now: float) -> None:
         if isinstance(client, ClientTransaction):
@@ -230,7 +230,7 @@ class Core:
         known = self._dialogs.get(dialog)
         return known[0] if known else None
 
-    def begin(self, session: Callee, transaction: ServerTransaction) -> None:
+    def begin(self, session: UasSession, transaction: ServerTransaction) -> None:
         """A call comes in."""
         self.sessions += 1
         self.setups += 1
@@ -296,7 +296,7 @@ class Core:
             if user_of is None:
                 return
         if flow.connection and (user_of or not stranger):
-            self._actions.append(Vouched(flow))
+            self._actions.append(AcceptConnection(flow))
         if request.to.tag == "" and self._first_seen.get(merge_key(request), key) != key:
             self._respond_statelessly(request, back, 482)
             return
@@ -349,7 +349,7 @@ class Core:
     def _refuse_stranger(self, request: Request, flow: Flow, back: Flow, now: float) -> None:
         self.trunks.bans.strike(flow.remote[0], now, f"{request.method} from an address of no trunk")
         self._actions.append(Refused(f"{request.method} from an address of no trunk", flow))
-        if not self._ignore_strangers:
+        if not self._ignore_unknown_peers:
             self._respond_statelessly(request, back, 403)  # a flood of them leaves nothing behind
 
     def _belongs(self, request: Request, key: tuple[str, ...]) -> bool:

@@ -9,8 +9,8 @@ from gateway.sip.message.message import Headers
 
 if TYPE_CHECKING:
     from gateway.sip.dialog.session import Session
-    from gateway.sip.invite.refer import Followed
-    from gateway.sip.invite.uas import Callee
+    from gateway.sip.invite.refer import IncomingRefer
+    from gateway.sip.invite.uas import UasSession
     from gateway.sip.register.registration import Registration
 
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Incoming:
     """A new call. Its session waits for ring, answer or reject."""
 
-    session: Callee
+    session: UasSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class Referred:
     """A REFER of the peer's that its trunk lets us follow: call `followed.target`, and `session.tell_referrer`."""
 
     session: Session
-    followed: Followed
+    incoming_refer: IncomingRefer
 
 
 Event = (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gateway.sip.dialog import session_timer
 from gateway.sip.dialog.session import Session, State
 from gateway.sip.flow import Flow
-from gateway.sip.invite.uas import Callee, wants_replacement
+from gateway.sip.invite.uas import UasSession, wants_replacement
 from gateway.sip.message.message import Request, Response
 from gateway.sip.message.uri import Uri
 from gateway.sip.register.registrar import Registrar
@@ -55,7 +55,7 @@ class Reception:
                 return
             transaction.respond(request.respond(100), now)
             contact = self._contact(request, flow)
-            session = Callee(self._core, transaction, flow, self._core.token(), contact, trunk)
+            session = UasSession(self._core, transaction, flow, self._core.token(), contact, trunk)
             session.replaces = replaced
             self._core.begin(session, transaction)
             return

@@ -27,6 +27,9 @@ log = structlog.get_logger("gateway.sip")
 MAX_CONNECTIONS = 2000
 """Connections at once; further ones are closed at once."""
 
+FREE_PORT_TRIES = 8
+"""Where any port will do."""
+
 MAX_UNKNOWN, MAX_OF_ADDRESS = 1000, 20
 """Of those, connections of whom nobody has vouched for yet: of all together, and of one address (of IPv6, one /64).
 The rest is for trunks, for users who have logged in, and for calls in progress."""
@@ -143,21 +146,32 @@ class Transports:
 
     async def listen(self, host: str, port: int, tls: TlsSettings | None = None, public_host: str = "") -> None:
         """Raises PortInUse, ConfigError. Port 0 takes a free one, the same for UDP and TCP."""
-        loop = asyncio.get_running_loop()
         listener = _Listener(host, port, public_host)
-        try:
-            server = await loop.create_server(lambda: _Connection(self, "tcp", listener), host, port)
-            self._servers.append(server)
-            listener.port = server.sockets[0].getsockname()[1]
-            listener.udp, _ = await loop.create_datagram_endpoint(
-                lambda: _Datagrams(self, listener), (host, listener.port)
-            )
-        except OSError as error:
-            await self.close()
-            raise PortInUse("SIP", host, port, "--sip-port or GATEWAY_SIP_PORT") from error
+        for left in reversed(range(1 if port else FREE_PORT_TRIES)):
+            try:
+                await self._bind(listener, port)
+                break
+            except OSError as error:
+                if not left:  # one that is free for TCP may be taken for UDP
+                    await self.close()
+                    raise PortInUse("SIP", host, port, "--sip-port or GATEWAY_SIP_PORT") from error
         self._listeners.append(listener)
         if tls:
             await self._listen_tls(listener, tls)
+
+    async def _bind(self, listener: _Listener, port: int) -> None:
+        """Raises OSError."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: _Connection(self, "tcp", listener), listener.host, port)
+        listener.port = server.sockets[0].getsockname()[1]
+        try:
+            listener.udp, _ = await loop.create_datagram_endpoint(
+                lambda: _Datagrams(self, listener), (listener.host, listener.port)
+            )
+        except OSError:
+            server.close()
+            raise
+        self._servers.append(server)
 
     async def _listen_tls(self, listener: _Listener, tls: TlsSettings) -> None:
         if self._tls is None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from gateway.sip.bans import Bans
 from gateway.sip.dialog.session_timer import PREFERRED
 from gateway.sip.message.uri import Uri
-from gateway.sip.register.digest import Credentials, Guard
+from gateway.sip.register.digest import Credentials, DigestAuthenticator
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -24,11 +24,11 @@ class Trunk:
 
     Calls go out to `server`, by way of `proxy` where that is set; `domain` is the host part of what they are from and
     to (empty: the server's). With `register_seconds` the gateway registers there as `credentials`. `caller_id` is the
-    user part of From where an order names none, `asserted` whether it also goes into P-Asserted-Identity. Empty
-    `codecs`, `srtp` and `ptime_ms` (what it is asked to send) are the gateway's own; `session_seconds` of 0 asks for no
-    session timer; limits of 0 are none. `transfer` is refer, bridge (the gateway calls the target itself) or auto
-    (bridge where REFER is refused); with `follow_refer` the agent goes where a REFER of the trunk's sends it, within
-    the trunk. `dtmf` is rtp, info or inband. `media_peers` are networks that its media comes from besides `peers`.
+    user part of From where a call names none; with `p_asserted_identity` it also goes into that header. Empty `codecs`,
+    `srtp` and `ptime_ms` (what it is asked to send) are the gateway's own; `session_seconds` of 0 asks for no session
+    timer; limits of 0 are none. `transfer` is refer, bridge (the gateway calls the target itself) or auto (bridge where
+    REFER is refused); with `follow_refer` the agent goes where a REFER of the trunk's sends it, within the trunk.
+    `dtmf` is rtp, info or inband. `media_peers` are networks that its media comes from besides `peers`.
 
     `nat` is auto (where a peer is seen to be behind one, requests and media go back to where its own came from), off
     (always where it says), or on (media from anywhere is followed).
@@ -45,7 +45,7 @@ class Trunk:
     credentials: Credentials | None = None
     register_seconds: int = 0
     caller_id: str = ""
-    asserted: bool = False
+    p_asserted_identity: bool = False
     headers: tuple[tuple[str, str], ...] = ()
     codecs: tuple[str, ...] = ()
     srtp: str = ""
@@ -86,7 +86,7 @@ class Trunks:
     realm: str = "gateway"
     open: bool = False
     calls_per_second: float = 0.0  # of all callers together that belong to no trunk; 0: no limit
-    guard: Guard | None = None
+    guard: DigestAuthenticator | None = None
     bans: Bans = field(default_factory=Bans)
     elsewhere: Mapping[str, int] = field(default_factory=dict)  # calls of each on other nodes, as they said last
     _learned: dict[str, str] = field(default_factory=dict)
@@ -102,7 +102,7 @@ class Trunks:
         if users and self.guard:
             self.guard.users = users
         else:
-            self.guard = Guard(self.realm, users) if users else None
+            self.guard = DigestAuthenticator(self.realm, users) if users else None
         names = {trunk.name for trunk in trunks}
         self._learned = {host: name for host, name in self._learned.items() if name in names}
 

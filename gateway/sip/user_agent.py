@@ -1,4 +1,4 @@
-"""The SIP user agent: the core with sockets and a clock. This is the room's door."""
+"""The SIP user agent: the core with sockets and a clock. This is the package's public interface."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import structlog
 from gateway.machine import Driver
 from gateway.records import RETRY_AFTER
 from gateway.sip.bans import BAN_SECONDS
-from gateway.sip.core import Action, Banned, Core, Locate, Refused, Send, Vouched
+from gateway.sip.core import AcceptConnection, Action, Banned, Core, Locate, Refused, Send
 from gateway.sip.events import Event, Registered
 from gateway.sip.flow import Flow
-from gateway.sip.invite.outgoing import Order, invitation
-from gateway.sip.invite.uac import Caller
+from gateway.sip.invite.outgoing import OutgoingInvite, invitation
+from gateway.sip.invite.uac import UacSession
 from gateway.sip.lookup import Dns
 from gateway.sip.probe import Probe, Probed
 from gateway.sip.register.digest import Login
@@ -40,7 +40,7 @@ class SipSettings:
 
     `also` are further addresses, each with its port and public host. With `trunks`, nobody else may call; without any,
     this machine and private networks, or with `open` everybody. Who else does
-    is refused or, with `ignore_strangers`, not even answered. `nameservers` as host:port, none for the system's.
+    is refused or, with `ignore_unknown_peers`, not even answered. `nameservers` as host:port, none for the system's.
     `retry_after`: seconds by the reason of a 503.
     """
 
@@ -56,7 +56,7 @@ class SipSettings:
     max_calls: int = 500  # at once, of the whole node; 0: no limit
     max_setups: int = 300  # that came in and are not answered yet: beyond them the node is overloaded
     trunks: tuple[Trunk, ...] = ()
-    ignore_strangers: bool = False
+    ignore_unknown_peers: bool = False
     retry_after: Mapping[str, int] = field(default_factory=lambda: RETRY_AFTER)
     tls: TlsSettings | None = None
     nameservers: tuple[str, ...] = ()
@@ -81,7 +81,7 @@ class UserAgent:
             trunks=settings.trunks,
             max_calls=settings.max_calls,
             max_setups=settings.max_setups,
-            ignore_strangers=settings.ignore_strangers,
+            ignore_unknown_peers=settings.ignore_unknown_peers,
             retry_after=settings.retry_after,
             realm=settings.realm or settings.public_host or _realm(settings.host),
             open_to_all=settings.open,
@@ -155,7 +155,7 @@ class UserAgent:
         self.act(Probe(self.core, trunk, method, told.set_result).start)
         return await told
 
-    def call(self, order: Order, offer: Callable[[str], bytes]) -> Caller:
+    def call(self, order: OutgoingInvite, offer: Callable[[str], bytes]) -> UacSession:
         """Call somebody; `offer` makes our SDP for the address at which the peer reaches us.
 
         Raises SipParseError for what cannot be called, TrunkBusy.
@@ -167,7 +167,7 @@ class UserAgent:
         asyncio.get_running_loop().call_soon(self._driver.drain)  # first the session, then what becomes of it
         return session
 
-    def _telephones(self, order: Order) -> list[Binding]:
+    def _telephones(self, order: OutgoingInvite) -> list[Binding]:
         """Where a user who has logged in is reached."""
         if not any(user.username == order.target for user in order.trunk.users):
             return []
@@ -196,7 +196,7 @@ class UserAgent:
         self._note("received", data, flow)
         try:
             self.act(lambda now: self.core.receive(data, flow, now))
-        except Exception:  # the door: a fault in one message touches no other
+        except Exception:  # boundary: a fault in one message touches no other
             log.exception("sip.bug", source=str(flow), start_line=data[:80])
 
     def _note(self, what: str, data: bytes, flow: Flow) -> None:
@@ -232,7 +232,7 @@ class UserAgent:
             case Refused():
                 self.refused += 1
                 log.warning("sip.message_refused", source=str(action.flow), problem=action.problem)
-            case Vouched(flow):
+            case AcceptConnection(flow):
                 self._transports.vouch(flow.connection)
             case Banned(ban):
                 account = {"account": ban.account} if ban.account else {}

@@ -1,4 +1,4 @@
-"""What is remembered in Redis. This is the room's door."""
+"""What is remembered in Redis. This is the package's public interface."""
 
 from gateway.store.calls import Calls
 from gateway.store.client import check_url

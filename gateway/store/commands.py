@@ -88,7 +88,7 @@ class Commands:
     async def _do(self, command: dict[str, Any], handle: Handle) -> None:
         try:
             answer = await handle(command)
-        except Exception as error:  # the door: who asked is not left waiting
+        except Exception as error:  # boundary: who asked is not left waiting
             log.exception("store.command_failed", verb=command.get("verb"))
             answer = {"error": "InternalError", "problem": f"{type(error).__name__}: {error}"}
         key = keys.reply(command["id"])

@@ -23,15 +23,15 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
 
-_BURY = """
+_GIVE_UP = """
 redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], '*', unpack(ARGV, 3))
 return redis.call('XDEL', KEYS[1], ARGV[2])
 """
 
 _RESIGN = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
-_DIG_UP = """
-local entries, count = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', ARGV[1]), 0
+_RETRY = """
+local entries, count = redis.call('XRANGE', KEYS[2], ARGV[1], ARGV[2], 'COUNT', ARGV[3]), 0
 for _, entry in ipairs(entries) do
   local kept = {}
   for i = 1, #entry[2], 2 do
@@ -75,11 +75,11 @@ class Outbox:
     async def done(self, entry_id: str) -> None:
         await self._ask("XDEL", keys.OUTBOX, entry_id)
 
-    async def bury(self, entry_id: str, one: dict[str, str], problem: str) -> None:
+    async def give_up(self, entry_id: str, one: dict[str, str], problem: str) -> None:
         """Give it up: it goes to the dead letters."""
         fields = [part for pair in one.items() for part in pair]
         arguments = (keys.MAX_DEAD, entry_id, *fields, "problem", problem)
-        await self._ask("EVAL", _BURY, 2, keys.OUTBOX, keys.DEAD, *arguments)
+        await self._ask("EVAL", _GIVE_UP, 2, keys.OUTBOX, keys.DEAD, *arguments)
 
     async def trim(self) -> tuple[int, int]:
         """How many entries wait, and how many of the oldest had to go because there were too many."""
@@ -95,9 +95,10 @@ class Outbox:
         """Dead letters, oldest first, with their `problem`."""
         return await self._range(keys.DEAD, after, count)
 
-    async def dig_up(self, count: int) -> int:
-        """Try so many dead letters again, oldest first; how many there were."""
-        return int(await self._ask("EVAL", _DIG_UP, 2, keys.OUTBOX, keys.DEAD, count))
+    async def retry_dead(self, count: int, entry_id: str = "") -> int:
+        """Try so many dead letters again, oldest first, or the one of that id; how many there were."""
+        first, last = (entry_id, entry_id) if entry_id else ("-", "+")
+        return int(await self._ask("EVAL", _RETRY, 2, keys.OUTBOX, keys.DEAD, first, last, count))
 
     async def lengths(self) -> tuple[int, int]:
         """What waits, and what was given up."""

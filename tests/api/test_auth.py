@@ -12,7 +12,7 @@ def test_what_each_request_needs():
         ("POST", "/v1/calls", "operate"), ("DELETE", "/v1/calls/x", "operate"),
         ("WEBSOCKET", "/v1/realtime", "operate"),
         ("POST", "/v1/nodes/x/drain", "admin"), ("GET", "/v1/nodes", "read"),
-        ("GET", "/v1/keys", "admin"), ("GET", "/v1/audit", "admin"), ("POST", "/v1/outbox/dead/again", "admin"),
+        ("GET", "/v1/keys", "admin"), ("GET", "/v1/audit", "admin"), ("POST", "/v1/outbox/dead/retry", "admin"),
         ("DELETE", "/v1/records/x", "admin"), ("POST", "/v1/webhooks/test", "admin"), ("GET", "/docs/x.js", ""),
     ):  # fmt: skip
         assert (method, path, role_for(method, path)) == (method, path, role)

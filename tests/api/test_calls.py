@@ -68,7 +68,7 @@ async def test_every_action_from_the_node_that_does_not_have_the_call(tmp_path, 
         await until(lambda: "Nobody hears this." in said(one), call)
         await ask("mute", who="agent", on=False)
         await ask("mute")
-        assert one.gateway.switchboard.calls[0].orders.caller_muted
+        assert one.gateway.switchboard.calls[0].commands.caller_muted
         await ask("mute", on=False)
         await ask("inject", text="The caller is a premium customer.")
         assert ("injected", {"role": "system", "text": "The caller is a premium customer."}) in one.events
@@ -119,7 +119,7 @@ async def test_bad_input_is_named(tmp_path):
     async with two_nodes(tmp_path, {"eve": AGENT}) as (one, two, _), Caller(one.gateway.sip_port) as call:
         assert await call.invite() == 200
         await until(lambda: said(one), call)
-        call_id = one.gateway.switchboard.calls[0].facts.call_id
+        call_id = one.gateway.switchboard.calls[0].info.call_id
         for path, body, status, says in (
             ("/v1/calls/nobody/hangup", {}, 404, "there is no call nobody in progress"),
             (f"/v1/calls/{call_id}/dtmf", {"digits": "12x"}, 422, "digits"),
@@ -202,7 +202,7 @@ async def test_events_as_they_happen_on_any_node(tmp_path):
         await asyncio.sleep(0.3)
         assert await call.invite() == 200
         await until(lambda: said(one), call)
-        call_id = one.gateway.switchboard.calls[0].facts.call_id
+        call_id = one.gateway.switchboard.calls[0].info.call_id
         following = asyncio.create_task(watch(f"/v1/calls/{call_id}/events", mine))
         await until(lambda: any(event["type"] == "levels" for event in everything), call)
         assert next(event for event in everything if event["type"] == "answered")["record"]["state"] == "answered"

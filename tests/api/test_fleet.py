@@ -49,12 +49,20 @@ async def test_what_was_given_up_can_be_tried_again(tmp_path):
         one.gateway.store.writer.put(outbox.entry({"for": "nobody", "call_id": "c", "body": "{}"}))
         await one.gateway.store.writer.flush(5)
         ((entry_id, entry),) = await one.gateway.store.outbox.read("", 9)
-        await one.gateway.store.outbox.bury(entry_id, entry, "nobody is there")
+        await one.gateway.store.outbox.give_up(entry_id, entry, "nobody is there")
         assert (await two.http.get("/v1/outbox")).json() == {"waiting": 0, "dead": 1}
         (dead,) = (await two.http.get("/v1/outbox/dead")).json()["data"]
         assert dead["problem"] == "nobody is there"
-        assert (await two.http.post("/v1/outbox/dead/again")).json() == {"again": 1}
+        assert (await two.http.post("/v1/outbox/dead/retry")).json() == {"retried": 1}
         assert (await two.http.get("/v1/outbox")).json() == {"waiting": 1, "dead": 0}
+        ((entry_id, entry),) = await one.gateway.store.outbox.read("", 9)
+        for _ in range(2):  # the second stays where it is
+            await one.gateway.store.outbox.give_up(entry_id, entry, "nobody is there")
+        dead, other = (await two.http.get("/v1/outbox/dead")).json()["data"]
+        assert (await two.http.post(f"/v1/outbox/dead/{dead['id']}/retry")).json() == {"retried": 1}
+        assert (await two.http.post(f"/v1/outbox/dead/{dead['id']}/retry")).status_code == 404
+        assert (await two.http.post("/v1/outbox/dead/yesterday/retry")).status_code == 422
+        assert [one["id"] for one in (await two.http.get("/v1/outbox/dead")).json()["data"]] == [other["id"]]
 
 
 async def test_bans_of_all_nodes_are_shown_and_lifted(tmp_path):

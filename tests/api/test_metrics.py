@@ -8,7 +8,7 @@ from typing import ClassVar
 import pytest
 
 from gateway.api.metrics import Metrics
-from gateway.bridge.media.latency_stats import Delays
+from gateway.bridge.media.latency_stats import DelayHistogram
 from gateway.records import CallEvent
 from gateway.sip import Trunk
 from gateway.sip.trunks import Trunks
@@ -22,7 +22,7 @@ def with_bans(trunks):
 
 
 class Board(list):
-    draining, uplink_delays, leaked = False, Delays(), 9
+    draining, uplink_delays, leaked = False, DelayHistogram(), 9
     clock = Thing(frames=7, late=1, missed=0, worst=0.006)
     ports = range(3)
     providers: ClassVar = {"acme": None, "other": None}
@@ -71,7 +71,7 @@ def test_what_calls_tell_and_what_is_read_at_the_scrape():
         'gateway_deliveries_total{result="dropped"} 1.0',
 
         "gateway_ready 1.0", 'gateway_trunk_calls_live{trunk="acme"} 0.0',
-        'gateway_sip_strangers_total{what="dropped"} 6.0', 'gateway_trunk_registered{trunk="acme"} 1.0',
+        'gateway_sip_unknown_peers_total{what="dropped"} 6.0', 'gateway_trunk_registered{trunk="acme"} 1.0',
         "gateway_media_worst_tick_seconds 0.006", 'gateway_provider_down{provider="other"} 1.0',
         'gateway_provider_down{provider="acme"} 0.0', 'gateway_answer_seconds_bucket{le="0.3"} 1.0',
         'gateway_call_loss_ratio_bucket{le="0.01"} 1.0', "gateway_calls_closed_for_others_total 3.0",

@@ -4,7 +4,7 @@ from pydantic import ValidationError
 
 from gateway.api.models import CallDetail, DeadList, Problem, Record, record_of
 from gateway.api.problems import problem
-from gateway.bridge.call.call_info import Tally
+from gateway.bridge.call.call_info import CallStats
 from tests.bridge.call.test_call import Stage
 
 
@@ -13,7 +13,7 @@ def test_a_record_has_all_that_a_call_says_of_itself():
     stage.speaks()
     told = {**stage.call.record(), "variant": "b", "attestation": "A", "media": {}}
     assert set(told) <= set(Record.model_fields)
-    assert set(Tally.__dataclass_fields__) <= set(Record.model_fields)
+    assert set(CallStats.__dataclass_fields__) <= set(Record.model_fields)
     found = orjson.loads(Record(**record_of(told)).respond().body)
     assert found["state"] == "answered"
     assert found["answered_time"].endswith("Z")

@@ -34,7 +34,7 @@ async def test_any_call_can_be_watched_and_what_is_no_event_is_told(tmp_path):
     settings = settings_for(tmp_path, {"eve": "greeting: Hello.\n"})
     async with running(settings) as (gateway, _), api.serve(gateway) as port, Caller(gateway.sip_port) as call:
         assert await call.invite() == 200
-        call_id = gateway.switchboard.calls[0].facts.call_id
+        call_id = gateway.switchboard.calls[0].info.call_id
         async with connect(f"ws://127.0.0.1:{port}/v1/realtime?call_id={call_id}", subprotocols=["realtime"]) as socket:
             assert socket.subprotocol == "realtime"
             created = orjson.loads(await socket.recv())

@@ -76,7 +76,7 @@ async def test_every_operation_says_what_it_takes_and_what_can_go_wrong(tmp_path
 
 async def test_a_generated_python_client(tmp_path, monkeypatch):
     async with gateway_with_a_call(tmp_path, monkeypatch) as (gateway, url, call):
-        document, call_id = await document_of(url, tmp_path), gateway.switchboard.calls[0].facts.call_id
+        document, call_id = await document_of(url, tmp_path), gateway.switchboard.calls[0].info.call_id
         config, out = tmp_path / "client.yaml", tmp_path / "generated"
         config.write_text("post_hooks: []\n")
         command = ["openapi-python-client", "generate", "--path", document, "--config", config, "--output-path", out]
@@ -124,7 +124,7 @@ async def test_a_generated_typescript_client(tmp_path, monkeypatch):
     await run("npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts")
     async with gateway_with_a_call(tmp_path, monkeypatch) as (gateway, url, call):
         await document_of(url, tmp_path)
-        call_id = gateway.switchboard.calls[0].facts.call_id
+        call_id = gateway.switchboard.calls[0].info.call_id
         await run("npx", "openapi-typescript", "openapi.json", "-o", "api.ts")
         await run("npx", "tsc")
         told = json.loads(await run("node", "client.js", url, "the-key", call_id))

@@ -21,7 +21,7 @@ async def phone(node, user="eve"):
     before = len(node.events)
     async with Caller(node.gateway.sip_port, user=user) as call:
         assert await call.invite() == 200
-        call_id = node.gateway.switchboard.calls[-1].facts.call_id
+        call_id = node.gateway.switchboard.calls[-1].info.call_id
         await until(lambda: "transcript" in [kind for kind, _ in node.events[before:]], call)
         call.bye()
         await call.silence(0.3)
@@ -70,7 +70,7 @@ async def test_a_call_and_a_number_are_erased_everywhere(tmp_path):
 
         async with Caller(one.gateway.sip_port) as call:
             assert await call.invite() == 200
-            live = one.gateway.switchboard.calls[-1].facts.call_id
+            live = one.gateway.switchboard.calls[-1].info.call_id
             await until(lambda: not len(one.gateway.store.writer), call)
             assert (await two.http.delete(f"/v1/records/{live}")).status_code == 409
             gone = (await two.http.delete("/v1/records", params={"number": "caller"})).json()

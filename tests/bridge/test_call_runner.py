@@ -100,7 +100,7 @@ async def test_attended_the_target_is_told_and_then_takes_our_place(tmp_path, st
         await until(lambda: any(text.startswith("REFER") for text in call.requests), call, 25)
         refer = next(text for text in call.requests if text.startswith("REFER"))
         (other,) = billing.switchboard.calls
-        assert f"?Replaces={other.facts.sip_call_id}%3B" in refer
+        assert f"?Replaces={other.info.sip_call_id}%3B" in refer
         assert said(here, "assistant")[-1] == "Somebody calls about an invoice."
         if end == "bridge":
             await until(lambda: "bridged" in kinds(here), call)
@@ -139,7 +139,7 @@ async def test_somebody_else_takes_the_callers_place(tmp_path):
 async def test_a_target_that_hangs_up_before_it_was_told_all_leaves_nothing_behind(tmp_path):
     async with talking(tmp_path, mode="attended", transfer="bridge") as (call, gateway, here, billing, _):
         await until(lambda: len(gateway.switchboard.clock) == 2, call)  # billing has picked up, and is being told
-        billing.switchboard.command("hangup", billing.switchboard.calls[0].facts.call_id, {})
+        billing.switchboard.command("hangup", billing.switchboard.calls[0].info.call_id, {})
         await until(lambda: "transfer_failed" in kinds(here), call)
         assert (len(gateway.switchboard), len(gateway.switchboard.clock)) == (1, 1)
         await call.silence(0.3)
@@ -166,7 +166,7 @@ async def test_a_refer_of_the_peers_is_followed_and_the_agent_goes_on_with_someb
             async with asyncio.timeout(15):
                 while "Billing here." not in said(there, "assistant") or not said(here, "user"):
                     await asyncio.sleep(0.1)  # the two agents hear each other
-            other.switchboard.command("hangup", other.switchboard.calls[0].facts.call_id, {})
+            other.switchboard.command("hangup", other.switchboard.calls[0].info.call_id, {})
             async with asyncio.timeout(5):
                 while len(gateway.switchboard):
                     await asyncio.sleep(0.05)
@@ -206,6 +206,6 @@ async def test_who_sends_the_agent_away_and_hangs_up_at_once_has_done_so(tmp_pat
             await until(lambda: "replaced" in kinds(here), call)
             await until(lambda: said(there, "assistant"), call)
             assert (len(gateway.switchboard), len(gateway.switchboard.clock)) == (1, 1)
-            gateway.switchboard.command("hangup", gateway.switchboard.calls[0].facts.call_id, {})
+            gateway.switchboard.command("hangup", gateway.switchboard.calls[0].info.call_id, {})
             await until(lambda: "ended" in kinds(there), call)
     assert [data["outcome"] for kind, data in here if kind == "ended"] == ["hung_up_by_request"]

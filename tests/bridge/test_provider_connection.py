@@ -3,21 +3,21 @@
 import pytest
 
 from gateway.agents import Agent
-from gateway.bridge.provider_connection import RESTORE_SECONDS, Behind
+from gateway.bridge.provider_connection import RESTORE_SECONDS, ProviderConnection
 from gateway.codecs import CODECS, g711
 from gateway.realtime import Health, Provider
 from tests.bridge.call.test_call import AGENT, FACTS
 from tests.bridge.legs.test_sip_leg import BOTH, WIDE_OFFER, leg_for
 
 
-class House:
+class Switchboard:
     def __init__(self):
         self.providers = {"local": Provider("local", "ws://127.0.0.1:1/"), "b": Provider("b", "ws://127.0.0.1:2/")}
         self.health, self.pool = Health(lambda: 0.0), None
 
 
-class Line:
-    facts = FACTS
+class Runner:
+    info = FACTS
 
 
 def agent(**update):
@@ -35,17 +35,17 @@ def agent(**update):
 )
 async def test_audio_goes_as_it_is_where_that_can_be(audio, offer, codecs, format_, law):
     leg = leg_for(offer, codecs) if offer else leg_for(codecs=codecs)
-    behind = Behind(Line(), House())
-    behind.hears(bytes(960))  # nobody is there yet
-    client = behind.client(agent(audio=audio), leg)
+    provider_connection = ProviderConnection(Runner(), Switchboard())
+    provider_connection.hears(bytes(960))  # nobody is there yet
+    client = provider_connection.client(agent(audio=audio), leg)
     assert client.choices[0].config.audio == format_
-    assert behind.law is law
-    assert behind.client(agent(), leg) is client
+    assert provider_connection.law is law
+    assert provider_connection.client(agent(), leg) is client
 
 
 async def test_the_second_choice_has_a_model_and_a_voice_of_its_own():
     one = agent(model="m", voice="marin", failover=("b", {"provider": "local", "model": "n", "voice": "ash"}))
-    choices = Behind(Line(), House()).client(one, leg_for()).choices
+    choices = ProviderConnection(Runner(), Switchboard()).client(one, leg_for()).choices
     assert [(one.provider.name, one.config.model, one.config.voice) for one in choices] == [
         ("local", "m", "marin"), ("b", "", ""), ("local", "n", "ash"),
     ]  # fmt: skip
@@ -53,6 +53,8 @@ async def test_the_second_choice_has_a_model_and_a_voice_of_its_own():
 
 
 async def test_a_queue_is_as_patient_in_mid_call():
-    client = Behind(Line(), House()).client(agent(when_down={"queue_seconds": 60}), leg_for())
+    client = ProviderConnection(Runner(), Switchboard()).client(
+        agent(on_provider_failure={"queue_seconds": 60}), leg_for()
+    )
     assert client._restore_seconds == 60
-    assert Behind(Line(), House()).client(agent(), leg_for())._restore_seconds == RESTORE_SECONDS
+    assert ProviderConnection(Runner(), Switchboard()).client(agent(), leg_for())._restore_seconds == RESTORE_SECONDS

@@ -5,8 +5,8 @@ import heapq
 import numpy as np
 import pytest
 
-from gateway.bridge.media.batch_upsample import Upstream
-from gateway.bridge.media.caller_audio import Uplink
+from gateway.bridge.media.batch_upsample import BatchUpsample
+from gateway.bridge.media.caller_audio import CallerAudio
 from gateway.codecs import CODECS
 from gateway.rtp.receive import Receiver
 from gateway.rtp.reorder import Gap
@@ -25,7 +25,9 @@ class Line:
 
     def __init__(self, reorder_ms=40):
         self.chunks = []
-        self.uplink = Uplink(CODECS["PCMU"].sound, 20, self.chunks.append, Upstream(Upstream.flush))
+        self.caller_audio = CallerAudio(
+            CODECS["PCMU"].sound, 20, self.chunks.append, BatchUpsample(BatchUpsample.flush)
+        )
         self.receiver = Receiver(0, None, 8000, reorder_ms / 1000)
         self.receiver.source.expect(PEER, Trust())
 
@@ -38,15 +40,15 @@ class Line:
                 now, data = heapq.heappop(arrivals)
                 self._deliver(self.receiver.push(data, PEER, now))
             self._deliver(self.receiver.reorder.expire(tick))
-            self.uplink.tick(self.receiver.reorder.waiting)
+            self.caller_audio.tick(self.receiver.reorder.waiting)
             tick += 0.02
 
     def _deliver(self, items):
         for item in items:
             if isinstance(item, Gap):
-                self.uplink.gap(item)
+                self.caller_audio.gap(item)
             else:
-                self.uplink.audio(item)
+                self.caller_audio.audio(item)
 
     @property
     def seconds(self):

@@ -4,8 +4,8 @@ import asyncio
 
 import numpy as np
 
-from gateway.bridge import DialOrder
-from gateway.sip import Order
+from gateway.bridge import OutboundCall
+from gateway.sip import OutgoingInvite
 from tests.caller import Caller
 from tests.gatewayd import running, settings_for
 
@@ -18,7 +18,7 @@ async def test_a_greeting_with_the_variables_of_the_call_and_a_steady_stream(tmp
         assert call.provisional[:2] == [100, 180]
         await call.until_quiet()
         (found,) = gateway.switchboard.calls
-        assert gateway.switchboard.find(found.facts.call_id) is found
+        assert gateway.switchboard.find(found.info.call_id) is found
         assert gateway.switchboard.find("nobody") is None
         call.bye()
         async with asyncio.timeout(5):
@@ -69,28 +69,28 @@ async def test_a_bug_in_setting_up_a_call_is_500_and_logged(tmp_path, monkeypatc
 
 
 async def test_an_asserted_identity_counts_where_the_trunk_is_trusted(tmp_path):
-    for asserted, caller in ((True, "sip:+15550100@carrier"), (False, "sip:caller@127.0.0.1")):
-        trunks = [{"name": "t", "peers": ["127.0.0.1"], "asserted": asserted}]
+    for p_asserted_identity, caller in ((True, "sip:+15550100@carrier"), (False, "sip:caller@127.0.0.1")):
+        trunks = [{"name": "t", "peers": ["127.0.0.1"], "p_asserted_identity": p_asserted_identity}]
         header = '"Ann" <sip:+15550100@carrier>'
         async with (
             running(settings_for(tmp_path, {"bob": AGENT}, trunks=trunks)) as (gateway, _),
             Caller(gateway.sip_port, headers=f"P-Asserted-Identity: {header}\r\n") as call,
         ):
             assert await call.invite() == 200
-            assert gateway.switchboard.calls[0].facts.caller.uri == caller
+            assert gateway.switchboard.calls[0].info.caller.uri == caller
 
 
 async def test_a_bug_at_the_door_is_500_too(tmp_path, monkeypatch):
     async with running(settings_for(tmp_path, {"bob": AGENT})) as (gateway, _), Caller(gateway.sip_port) as call:
-        monkeypatch.setattr(gateway.switchboard, "_facts_of", lambda session: 1 / 0)
+        monkeypatch.setattr(gateway.switchboard, "_info_of", lambda session: 1 / 0)
         assert await call.invite() == 500
         assert len(gateway.switchboard) == 0
 
 
 async def test_a_call_is_there_from_the_order_on(tmp_path):
     async with running(settings_for(tmp_path, {"bob": AGENT})) as (gateway, events):
-        order = Order("sip:a@127.0.0.1:9", gateway.switchboard.trunk(""))
-        call_id = gateway.switchboard.dial(DialOrder("bob", order))
+        order = OutgoingInvite("sip:a@127.0.0.1:9", gateway.switchboard.trunk(""))
+        call_id = gateway.switchboard.dial(OutboundCall("bob", order))
         record = gateway.switchboard.record(call_id)
         assert (record["state"], record["direction"], record["called"]) == ("dialing", "outbound", "sip:a@127.0.0.1:9")
         gateway.switchboard.command("hangup", call_id, {})

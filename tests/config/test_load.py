@@ -135,10 +135,10 @@ def test_the_demo_needs_nothing():
 )
 def test_who_may_call_without_trunks_is_said(folder, sip, says):
     settings = config.from_file(write(folder, GOOD.replace("host: 0.0.0.0", sip)))
-    assert says in settings.door
-    assert bool(says) == bool(settings.door)
+    assert says in settings.open_to_all
+    assert bool(says) == bool(settings.open_to_all)
     carrier = "trunks: [{name: carrier, peers: [203.0.113.0/24]}]\n"
-    assert not config.from_file(write(folder, GOOD.replace("host: 0.0.0.0", sip) + carrier)).door
+    assert not config.from_file(write(folder, GOOD.replace("host: 0.0.0.0", sip) + carrier)).open_to_all
 
 
 def test_there_is_a_limit_where_none_is_set(folder):
@@ -188,7 +188,7 @@ def test_an_mcp_server_is_started_or_reached(folder, row):
 
 
 def test_a_prompt_that_is_not_there_is_told_before_any_call(folder):
-    (folder / "agents" / "bob.yaml").write_text("when_down: {play: sorry.wav}\n")
+    (folder / "agents" / "bob.yaml").write_text("on_provider_failure: {play: sorry.wav}\n")
     (folder / "gateway.yaml").write_text("agents: agents\nroutes: [{agent: bob}]\n")
-    with pytest.raises(ConfigError, match=r"when_down\.play: .*sorry\.wav"):
+    with pytest.raises(ConfigError, match=r"on_provider_failure\.play: .*sorry\.wav"):
         config.from_file(folder / "gateway.yaml")

@@ -17,7 +17,8 @@ def test_a_row_with_everything():
         {
             "name": "acme", "peers": ["203.0.113.0/28"], "server": "sip.acme.example;transport=tls",
             "proxy": "sip:edge.acme.example:5080;lr", "domain": "acme.example", "register_seconds": 300,
-            "login": {"username": "me", "password_env": "ACME_PASSWORD"}, "caller_id": "+15550100", "asserted": True,
+            "login": {"username": "me", "password_env": "ACME_PASSWORD"}, "caller_id": "+15550100",
+            "p_asserted_identity": True,
             "users": [{"username": "ann", "password_env": "ANN"}], "headers": {"X-Account": "7"}, "codecs": ["PCMA"],
             "srtp": "required", "transfer": "bridge", "dtmf": "info", "ring_seconds": 30, "session_seconds": 0,
             "redirects": 2, "max_calls": 5, "calls_per_second": 0.5, "media_peers": ["198.51.100.0/24"],

@@ -6,7 +6,7 @@ import pytest
 import structlog
 
 from gateway.delivery import courier as module
-from gateway.delivery.courier import Courier, Never
+from gateway.delivery.courier import Courier, PermanentFailure
 from gateway.store import StoreSettings, open_store, outbox
 from gateway.store.connection import server_executable
 from gateway.store.outbox import Outbox
@@ -21,7 +21,7 @@ class Somebody:
     async def deliver(self, call_id, body):
         await asyncio.sleep(0.001)
         if body in self.never:
-            raise Never("gone for good")
+            raise PermanentFailure("gone for good")
         if self.refusals.get(body, 0):
             self.refusals[body] -= 1
             return "answered with 503"

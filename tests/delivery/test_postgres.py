@@ -11,7 +11,7 @@ import asyncpg
 import orjson
 import pytest
 
-from gateway.delivery.courier import Never
+from gateway.delivery.courier import PermanentFailure
 from gateway.delivery.postgres import MIGRATIONS, PostgresReceiver, row_of
 from gateway.errors import StoreUnavailable
 from gateway.retention import plain
@@ -117,7 +117,7 @@ async def test_a_record_that_is_gone_and_a_redis_that_is_away():
     async def away(call_id):
         raise StoreUnavailable("redis://h", "gone")
 
-    with pytest.raises(Never, match="no record of x"):
+    with pytest.raises(PermanentFailure, match="no record of x"):
         await PostgresReceiver("postgresql://h", known).deliver("x", "")
     assert "redis://h" in await PostgresReceiver("postgresql://h", away).deliver("c", "")
 

@@ -6,7 +6,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from gateway.bridge.tools.webhook import signed
-from gateway.delivery.courier import Never
+from gateway.delivery.courier import PermanentFailure
 from gateway.delivery.webhooks import KINDS, WebhookReceiver, WebhookSettings, entries_for, kinds_of
 from gateway.records import CallEvent
 
@@ -63,7 +63,7 @@ async def test_what_a_receivers_answer_means():
         receiver = WebhookReceiver(WebhookSettings("x", url), client)
         assert await receiver.deliver("c", '{"id": "evt_1"}') == ""
         assert await receiver.deliver("c", '{"id": "evt_1"}') == f"{url} answered with 500"
-        with pytest.raises(Never, match="answered with 410"):
+        with pytest.raises(PermanentFailure, match="answered with 410"):
             await receiver.deliver("c", '{"id": "evt_1"}')
     nobody = WebhookReceiver(WebhookSettings("x", url), httpx.AsyncClient())
     assert "ConnectError" in await nobody.deliver("c", '{"id": "evt_1"}')

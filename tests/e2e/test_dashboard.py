@@ -124,7 +124,7 @@ async def test_live_calls_a_calls_page_and_past_calls(tmp_path):
         async with Caller(gateway.sip_port) as call, Caller(gateway.sip_port, user="sales") as other:
             assert await call.invite() == 200
             assert await other.invite() == 200
-            call_id = gateway.switchboard.calls[0].facts.call_id
+            call_id = gateway.switchboard.calls[0].info.call_id
             row = page.locator(f"tr[data-call={call_id}]")
             await row.wait_for()  # by an event, without a reload
             assert await row.locator(".state").first.inner_text() == "answered"
@@ -329,7 +329,7 @@ async def test_a_live_page_changes_in_place(tmp_path):
         talking(call),
     ):
         assert await call.invite() == 200
-        call_id = gateway.switchboard.calls[0].facts.call_id
+        call_id = gateway.switchboard.calls[0].info.call_id
         async with page_of(chromium, f"http://127.0.0.1:{port}/#/calls/{call_id}") as page:
             await page.get_by_text("SIP messages").click()
             await page.locator("ol.ladder summary", has_text="INVITE").first.click()

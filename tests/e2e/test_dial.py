@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.bridge import DialOrder
-from gateway.sip import Order
+from gateway.bridge import OutboundCall
+from gateway.sip import OutgoingInvite
 from tests.e2e.conftest import GATEWAY
 from tests.e2e.test_sipp import FOLDER
 from tests.gatewayd import free_port, running, settings_for
@@ -57,7 +57,7 @@ async def called(scenario: str, transport: str = "u1"):
 async def dial(gateway, events, target: str, **options) -> dict:
     """Place the call and wait for its end; what the last event says."""
     trunk = gateway.switchboard.trunk("")
-    gateway.switchboard.dial(DialOrder("bob", Order(target, trunk, **options), {"name": "Ann"}))
+    gateway.switchboard.dial(OutboundCall("bob", OutgoingInvite(target, trunk, **options), {"name": "Ann"}))
     async with asyncio.timeout(60):
         while not (ended := [data for kind, data in events if kind == "ended"]):
             await asyncio.sleep(0.05)
@@ -149,13 +149,13 @@ async def test_one_gateway_calls_another_as_a_user(tmp_path, monkeypatch):
             async with asyncio.timeout(10):
                 while one.switchboard.user_agent.registrations["out"].problem:
                     await asyncio.sleep(0.05)
-            one.switchboard.dial(DialOrder("bob", Order("reception", one.switchboard.trunk("out"))))
-            two.switchboard.dial(DialOrder("eve", Order("ann", two.switchboard.trunk("phones"))))
+            one.switchboard.dial(OutboundCall("bob", OutgoingInvite("reception", one.switchboard.trunk("out"))))
+            two.switchboard.dial(OutboundCall("eve", OutgoingInvite("ann", two.switchboard.trunk("phones"))))
             async with asyncio.timeout(15):
                 while [kind for kind, _ in events + heard].count("answered") < 4:
                     await asyncio.sleep(0.05)
-            assert {call.facts.trunk for call in two.switchboard.calls} == {"phones"}
-            assert {call.facts.direction for call in two.switchboard.calls} == {"inbound", "outbound"}
+            assert {call.info.trunk for call in two.switchboard.calls} == {"phones"}
+            assert {call.info.direction for call in two.switchboard.calls} == {"inbound", "outbound"}
 
 
 def test_gateway_dial(demo):

@@ -167,7 +167,7 @@ async def test_when_all_are_down_the_caller_hears_why_and_is_put_through(tmp_pat
         file.writeframes((8000 * np.sin(np.arange(24000) / 10)).astype("<i2").tobytes())
     desk = "greeting: This is the desk.\ntranscription: {model: local}\n"
     async with cuttable() as cutter, running(settings_for(tmp_path / "desk", {"bob": desk})) as (other, there):
-        agent = AGENT + f"when_down: {{play: sorry.wav, forward: 'sip:bob@127.0.0.1:{other.sip_port}'}}\n"
+        agent = AGENT + f"on_provider_failure: {{play: sorry.wav, forward: 'sip:bob@127.0.0.1:{other.sip_port}'}}\n"
         settings = settings_for(
             tmp_path / "house",
             {"eve": agent},
@@ -198,7 +198,7 @@ async def test_without_any_such_rule_the_call_is_refused_at_once(tmp_path):
 
 async def test_a_queue_lets_it_ring_until_somebody_is_there(tmp_path):
     async with cuttable() as cutter:
-        agent = AGENT + "when_down: {queue_seconds: 20}\n"
+        agent = AGENT + "on_provider_failure: {queue_seconds: 20}\n"
         settings = settings_for(tmp_path, {"eve": agent}, providers={"cut": {"url": cutter.url}})
         cutter.refusing = True
         async with running(settings) as (gateway, _), Caller(gateway.sip_port) as call:

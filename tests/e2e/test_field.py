@@ -9,10 +9,10 @@ import secrets
 import numpy as np
 import pytest
 
-from gateway.bridge import DialOrder
+from gateway.bridge import OutboundCall
 from gateway.bridge import switchboard as module
 from gateway.codecs import g711
-from gateway.sip import Order
+from gateway.sip import OutgoingInvite
 from tests.answerer import SDP as ANSWER
 from tests.answerer import Answerer
 from tests.caller import SDP, Caller
@@ -114,7 +114,7 @@ async def test_an_answer_that_cannot_be_followed_ends_a_call_of_ours(tmp_path, l
 
 
 async def dial(gateway, agent="bob"):
-    gateway.switchboard.dial(DialOrder(agent, Order("12345", gateway.switchboard.trunk(""))))
+    gateway.switchboard.dial(OutboundCall(agent, OutgoingInvite("12345", gateway.switchboard.trunk(""))))
 
 
 @pytest.mark.parametrize(("setting", "heard"), [("", False), ("listen_early: true\n", True)])

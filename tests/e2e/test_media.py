@@ -102,7 +102,7 @@ async def test_a_call_is_announced_and_recorded_in_stereo(tmp_path):
     async with running(settings) as (gateway, events), Caller(gateway.sip_port) as call:
         assert await call.invite() == 200
         await call.until_quiet(1.5)
-        call_id = gateway.switchboard.calls[0].facts.call_id
+        call_id = gateway.switchboard.calls[0].info.call_id
         begun = len(call.packets)
         await call.silence(1)
         await call.talk(tone("5", 8000))

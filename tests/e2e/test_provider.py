@@ -162,7 +162,7 @@ async def test_of_two_agents_that_were_asked_for_at_once_the_first_is_refused_an
             assert await call.invite() == 200
             (found,) = gateway.switchboard.calls
             for name in ("one", "two"):
-                gateway.switchboard.command("update", found.facts.call_id, {"agent": name})
+                gateway.switchboard.command("update", found.info.call_id, {"agent": name})
             async with asyncio.timeout(5):
                 while len(provider.updates) < 4:
                     await call.silence(0.02)

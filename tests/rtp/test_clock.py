@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from gateway.rtp.clock import FEW, HOLD, SLOTS, Gather, MediaClock
+from gateway.rtp.clock import FEW, HOLD, SLOTS, BatchTrigger, MediaClock
 
 
 class Loop:
@@ -90,7 +90,7 @@ def test_where_few_share_the_work_nobody_waits_for_the_others(monkeypatch, calls
     loop = Loop()
     monkeypatch.setattr("asyncio.get_running_loop", lambda: loop)
     done = []
-    Gather(lambda: calls).ask(lambda: done.append(loop.now))
+    BatchTrigger(lambda: calls).ask(lambda: done.append(loop.now))
     loop.run(0.01)
     assert done == [pytest.approx(wait)]
 

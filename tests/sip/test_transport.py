@@ -250,3 +250,20 @@ async def test_tls_shows_our_certificate_and_believes_the_ca_alone(tmp_path):
     finally:
         await first.close()
         await second.close()
+
+
+async def test_any_port_is_one_that_is_free_for_udp_as_well(monkeypatch):
+    taken, real = [], Transports._bind
+
+    async def bind(self, listener, port):
+        if len(taken) < 2:  # free for TCP, and somebody else's for UDP
+            taken.append(port)
+            raise OSError(98, "Address already in use")
+        await real(self, listener, port)
+
+    monkeypatch.setattr(Transports, "_bind", bind)
+    transports = Transports(lambda *message: None, lambda *failure: None)
+    await transports.listen("127.0.0.1", 0)
+    assert taken == [0, 0]
+    assert transports.port
+    await transports.close()

@@ -143,6 +143,6 @@ def test_options_of_a_peer_is_no_call():
 
 def test_strangers_may_be_met_with_silence_from_the_start():
     wire = TrunkWire(ACME, flow=replace(UDP, remote=("203.0.113.9", 5060)))
-    wire.core = Core(user_agent="test", trunks=(ACME,), ignore_strangers=True)
+    wire.core = Core(user_agent="test", trunks=(ACME,), ignore_unknown_peers=True)
     assert wire.receive(request(body=OFFER)) == []
     assert (len(wire.core), wire.core.trunks.bans.refused) == (0, 1)

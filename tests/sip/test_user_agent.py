@@ -1,4 +1,4 @@
-"""The door, over real UDP: what a peer sees, and that a fault in one message touches no other."""
+"""The user agent over real UDP: what a peer sees, and that a fault in one message touches no other."""
 
 import asyncio
 import socket

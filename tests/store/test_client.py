@@ -42,7 +42,7 @@ async def used(url):
         assert await store.outbox.lead()
         assert len(await store.outbox.read("", 10)) == 3
         entry_id, entry = (await store.outbox.read("", 1))[0]
-        await store.outbox.bury(entry_id, entry, "nobody")
+        await store.outbox.give_up(entry_id, entry, "nobody")
         assert await store.outbox.lengths() == (2, 1)
         assert await store.access.begin("k", "r") is None
 

@@ -29,10 +29,10 @@ async def test_delivered_buried_and_dug_up():
         assert (one["call_id"], await store.outbox.lengths()) == ("c0", (3, 0))
         assert [entry_id for entry_id, _ in await store.outbox.read(second, 9)] == [third]
         await store.outbox.done(first)
-        await store.outbox.bury(second, two, "answered with 410")
+        await store.outbox.give_up(second, two, "answered with 410")
         assert await store.outbox.lengths() == (1, 1)
         ((_, dead),) = await store.outbox.dead("", 9)
         assert dead == {"for": "x", "call_id": "c1", "body": "{}", "problem": "answered with 410"}
-        assert await store.outbox.dig_up(9) == 1
+        assert await store.outbox.retry_dead(9) == 1
         assert [entry["call_id"] for _, entry in await store.outbox.read("", 9)] == ["c2", "c1"]
         assert all("problem" not in entry for _, entry in await store.outbox.read("", 9))

@@ -13,21 +13,21 @@ from typing import Any
 
 from gateway.agents import Agent
 from gateway.bridge.call.barge_in import TIMERS, BargeIn
-from gateway.bridge.call.call_commands import Orders
-from gateway.bridge.call.call_info import CallFacts, Tally
-from gateway.bridge.call.call_setup import Opening
+from gateway.bridge.call.call_commands import CallCommands
+from gateway.bridge.call.call_info import CallInfo, CallStats
+from gateway.bridge.call.call_setup import CallSetup
 from gateway.bridge.call.call_timeouts import TIMERS as WAITS
-from gateway.bridge.call.call_timeouts import Patience
-from gateway.bridge.call.dtmf_input import Keys
+from gateway.bridge.call.call_timeouts import CallTimeouts
+from gateway.bridge.call.dtmf_input import DtmfInput
 from gateway.bridge.call.fallback import Fallback
-from gateway.bridge.call.follow_refer import Following
+from gateway.bridge.call.follow_refer import FollowRefer
 from gateway.bridge.call.hold_state import HoldState
 from gateway.bridge.call.leg import AgentSession, Leg
-from gateway.bridge.call.recording import Record, Recording
+from gateway.bridge.call.recording import Recording, RecordingCommand
 from gateway.bridge.call.rules import TIMER as RULE
 from gateway.bridge.call.rules import Rules
-from gateway.bridge.call.tool_use import Become, ToolUse
-from gateway.bridge.call.transfer import Consult, Dismiss, Progress, Stage, Swap, Transfer
+from gateway.bridge.call.tool_use import ToolUse, UpdateAgent
+from gateway.bridge.call.transfer import DialSecondLeg, Progress, ReleaseSecondLeg, ReplaceCallerLeg, Stage, Transfer
 from gateway.bridge.reasons import Reason
 from gateway.bridge.tools.built_in import failure
 from gateway.bridge.tools.runner import RunTool
@@ -64,7 +64,16 @@ MOST_TURNS = 20
 MAX_FAULTS, MAX_MESSAGE = 20, 500
 """Faults of the provider that are told of in one call, and characters of each; all are counted."""
 
-Action = CallEvent | RunTool | Become | Consult | Dismiss | Swap | Record | Finished
+Action = (
+    CallEvent
+    | RunTool
+    | UpdateAgent
+    | DialSecondLeg
+    | ReleaseSecondLeg
+    | ReplaceCallerLeg
+    | RecordingCommand
+    | Finished
+)
 
 
 class Call:
@@ -72,7 +81,7 @@ class Call:
 
     def __init__(
         self,
-        facts: CallFacts,
+        info: CallInfo,
         agent: Agent,
         leg: Leg,
         session: AgentSession,
@@ -80,26 +89,26 @@ class Call:
         epoch: float,
         prompt: bytes | None = None,
     ) -> None:
-        self.facts, self.agent = facts, agent
+        self.info, self.agent = info, agent
         self.state = CallState.INCOMING
         self.leg, self.session, self._epoch = leg, session, epoch
         self._timers: Timers[str] = Timers()
         self.wake, self.cancel = self._timers.set, self._timers.cancel
         self._actions: list[Action] = []
         self.transfer: Transfer | None = None
-        self.following: Following | None = None
+        self.follow_refer: FollowRefer | None = None
         self.hold = HoldState(self)
-        self.keys, self.orders = Keys(self), Orders(self)
-        self.variables = facts.variables(agent.name)
+        self.dtmf_input, self.commands = DtmfInput(self), CallCommands(self)
+        self.variables = info.variables(agent.name)
         self._turn_ended: float | None = None
         self._turns: dict[str, float] = {}  # of the caller: when each began that has no words yet, by item
-        self.tally = Tally(now + epoch)
+        self.stats = CallStats(now + epoch)
         self.barge_in, self.recording, self.tools = BargeIn(self), Recording(self), ToolUse(self)
-        self.opening, self.rules = Opening(self, now), Rules(self)
-        self.fallback, self.patience = Fallback(self, prompt), Patience(self)
+        self.setup, self.rules = CallSetup(self, now), Rules(self)
+        self.fallback, self.timeouts = Fallback(self, prompt), CallTimeouts(self)
 
     def __str__(self) -> str:
-        return f"{self.facts.call_id} {self.state} {self.facts.caller.uri} with {self.agent.name}"
+        return f"{self.info.call_id} {self.state} {self.info.caller.uri} with {self.agent.name}"
 
     # machine
 
@@ -114,11 +123,11 @@ class Call:
                 case "announced":
                     self.tools.announced(now)
                 case "digits":
-                    self.keys.hand_over(now)
+                    self.dtmf_input.hand_over(now)
                 case _ if timer.startswith(RULE):
                     self.rules.expire(timer, now)
                 case "no_input" | "limit" | "leave":
-                    self.patience.expire(timer, now)
+                    self.timeouts.expire(timer, now)
                 case "slow":
                     self.tools.slow(now)
                 case "gap":
@@ -135,13 +144,13 @@ class Call:
     def record(self) -> dict[str, Any]:
         """The call as it stands, plain JSON values."""
         return {
-            **self.facts.identity(),
+            **self.info.identity(),
             "state": str(self.state),
             "agent": self.agent.name,
-            "provider": (self.tally.providers or [self.agent.definition.provider])[-1],
-            **self.orders.record(),
+            "provider": (self.stats.providers or [self.agent.definition.provider])[-1],
+            **self.commands.record(),
             "recording": self.recording.state.value,
-            **self.tally.record(),
+            **self.stats.record(),
         }
 
     # the telephone's side
@@ -154,10 +163,10 @@ class Call:
     def talk(self, now: float) -> None:
         """Caller and agent are on the line."""
         self.state = CallState.ANSWERED
-        self.tally.answered_at = now + self._epoch
-        self.opening.stage("answered", now)
+        self.stats.answered_at = now + self._epoch
+        self.setup.stage("answered", now)
         self.emit("answered", now)
-        self.patience.answered(now)
+        self.timeouts.answered(now)
         self.rules.answered(now)
 
     def refuse(self, error: Exception, reason: Reason, now: float) -> None:
@@ -173,9 +182,9 @@ class Call:
         self.state = CallState.DIALING
         self.emit("dialing", now, agent=self.agent.name)
 
-    def known_as(self, facts: CallFacts, now: float) -> None:
-        self.facts = facts
-        self.emit("dialed", now, sip_call_id=facts.sip_call_id)
+    def known_as(self, info: CallInfo, now: float) -> None:
+        self.info = info
+        self.emit("dialed", now, sip_call_id=info.sip_call_id)
 
     def ringing(self, status: int, now: float) -> None:
         if self.state is CallState.DIALING:
@@ -186,7 +195,7 @@ class Call:
         """2xx to our INVITE, and our ACK is on its way."""
         if self.state in (CallState.DIALING, CallState.RINGING):
             self.talk(now)
-            self.opening.confirmed(now)
+            self.setup.confirmed(now)
 
     def not_reached(self, outcome: str, status: int, problem: str, now: float) -> None:
         if self.state in (CallState.DIALING, CallState.RINGING):
@@ -195,7 +204,7 @@ class Call:
     # both
 
     def leg_ended(self, cause: str, reason: str, now: float) -> None:
-        if self.state is CallState.ENDED or (self.following and self.following.outlives(cause, now)):
+        if self.state is CallState.ENDED or (self.follow_refer and self.follow_refer.outlives(cause, now)):
             return
         if self.state is CallState.BRIDGED or (cause == "bye" and self._left()):
             cause = "transferred"  # the caller follows the REFER and has no more use for this call
@@ -204,25 +213,25 @@ class Call:
 
     def digit(self, digit: str, now: float) -> None:
         if self.talking:
-            self.patience.spoke()
-            self.keys.press(digit, now)
+            self.timeouts.spoke()
+            self.dtmf_input.press(digit, now)
 
     def drained(self, now: float) -> None:
         """All speech that was queued has left for the caller."""
-        self.tally.underruns += self.session.unfinished
+        self.stats.underruns += self.session.unfinished
         self.recording.heard(now)
         self.tools.heard(now)
         self.fallback.heard(now)
-        self.patience.heard(now)
+        self.timeouts.heard(now)
 
-    def hang_up(self, outcome: str, now: float, **facts: Any) -> None:
+    def hang_up(self, outcome: str, now: float, **data: Any) -> None:
         """End the call from our side, whatever it is doing."""
         if self.state is CallState.ENDED:
             return
         if self.state is CallState.RINGING:
             self.leg.reject(480, {})
         self.leg.hang_up(outcome.replace("_", " "))
-        self._finish(outcome, now, **facts)
+        self._finish(outcome, now, **data)
 
     # the agent's side
 
@@ -230,13 +239,13 @@ class Call:
         match event:
             case AudioDelta():
                 self.fallback.spoken_again()
-                if not self.opening.heard:
-                    self.opening.first_audio(now)
+                if not self.setup.heard:
+                    self.setup.first_audio(now)
                 if self._turn_ended is not None:
-                    self.tally.answered(now - self._turn_ended)
+                    self.stats.answered(now - self._turn_ended)
                     self._turn_ended = None
                 listener = self.leg if self.state is CallState.ANSWERED else self.transfer and self.transfer.listener
-                if listener and not self.orders.agent_muted:
+                if listener and not self.commands.agent_muted:
                     listener.play(event.item_id, event.content_index, event.audio)
             case SpeechStarted() if self.talking and self.leg.echoes():
                 self._heard_itself(now)
@@ -246,12 +255,12 @@ class Call:
                 if len(self._turns) > MOST_TURNS:
                     del self._turns[next(iter(self._turns))]
                 self.emit("speech_started", now, audio_start_ms=event.at_ms)
-                self.patience.spoke()
+                self.timeouts.spoke()
                 self.barge_in.started(now)
             case SpeechStopped():
                 self.emit("speech_stopped", now, audio_end_ms=event.at_ms)
                 self._turn_ended = now
-                self.patience.stopped(now)
+                self.timeouts.stopped(now)
                 self.barge_in.stopped(now)
             case Transcript():
                 self._transcript(event, now)
@@ -263,7 +272,7 @@ class Call:
             case ProviderFault():
                 self._fault(event, now)
             case Reverted():
-                self._take_over(event.agent)
+                self._use_agent(event.agent)
                 self.emit("agent_update_refused", now, agent=event.agent.name)
             case Unreached() | Broken() | Restored() | Renewed() | Lost():
                 self.fallback.receive(event, now)
@@ -278,7 +287,7 @@ class Call:
             extra: dict[str, Any] = {"provider_data": event.extra} if event.extra else {}
             if began is not None:
                 extra["began_at"] = began + self._epoch
-            self.tally.said(event.role, event.text, now + self._epoch)
+            self.stats.said(event.role, event.text, now + self._epoch)
             self.emit("transcript", now, role=event.role, text=event.text, item_id=event.item_id, **extra)
 
     def heard_here(self, now: float) -> None:
@@ -289,13 +298,13 @@ class Call:
 
     def blocked(self, tool: str, seconds: float, now: float) -> None:
         """A tool of this call has kept the loop, and with it all calls, from their work."""
-        self.tally.blocked_ms += round(seconds * 1000)
+        self.stats.blocked_ms += round(seconds * 1000)
         self.emit("tool_blocked", now, name=tool, ms=round(seconds * 1000))
 
     def _heard_itself(self, now: float) -> None:
         """The provider took the agent's own words, which the line sent back, for the caller's."""
-        self.tally.echoes += 1
-        if self.tally.echoes == 1:
+        self.stats.echoes += 1
+        if self.stats.echoes == 1:
             self.emit("echo_detected", now)
         self.session.steer({"type": "input_audio_buffer.clear"})  # nobody has said that
 
@@ -307,7 +316,7 @@ class Call:
         playing = not self.leg.silent
         heard: list[Heard] = self.session.interrupt(self.leg.flush(), by_speech)
         if playing:
-            self.tally.interruptions += 1
+            self.stats.interruptions += 1
             truncated: dict[str, Any] = {}
             if heard:
                 item_id = heard[0].item_id
@@ -319,18 +328,18 @@ class Call:
     def _fault(self, event: ProviderFault, now: float) -> None:
         if event.severity is Severity.BENIGN:
             return
-        self.tally.provider_faults += 1
-        if self.tally.provider_faults <= MAX_FAULTS:
-            last = {"more": "further ones are counted only"} if self.tally.provider_faults == MAX_FAULTS else {}
+        self.stats.provider_faults += 1
+        if self.stats.provider_faults <= MAX_FAULTS:
+            last = {"more": "further ones are counted only"} if self.stats.provider_faults == MAX_FAULTS else {}
             message = event.message[:MAX_MESSAGE]
             self.emit("provider_fault", now, code=event.code[:100], message=message, about=event.about, **last)
 
     def _response_done(self, event: ResponseDone, now: float) -> None:
-        self.tally.use(event.usage, self.session.prices)
+        self.stats.use(event.usage, self.session.prices)
         self.recording.response_done(event.status, now)
         if event.status in ("failed", "incomplete"):
-            self.tally.provider_faults += 1
-            if self.tally.provider_faults <= MAX_FAULTS:
+            self.stats.provider_faults += 1
+            if self.stats.provider_faults <= MAX_FAULTS:
                 self.emit("response_failed", now, status=event.status, problem=event.problem[:MAX_MESSAGE])
             if not event.spoke:
                 self.fallback.gap(now)
@@ -343,7 +352,7 @@ class Call:
         if self.state is not CallState.ANSWERED:
             return
         self.state, self.transfer = CallState.TRANSFERRING, transfer
-        self.orders.settle()
+        self.commands.settle()
         self.emit("transfer_started", now, target=transfer.name, uri=transfer.target)
         transfer.begin(now)
 
@@ -357,7 +366,7 @@ class Call:
         transfer, self.transfer = self.transfer, None
         self.state = CallState.ANSWERED
         self._timers.cancel("told")
-        self.orders.settle()
+        self.commands.settle()
         self.emit("transfer_failed", now, target=transfer.name, status=status, problem=problem)
         if self.fallback.active:
             self.fallback.end(now)
@@ -378,11 +387,11 @@ class Call:
 
     def refer(self, target: str, replaces: str, referred_by: str, now: float) -> None:
         """The caller's side wants somebody else to talk with the agent."""
-        if self.state is not CallState.ANSWERED or self.ending or self.following:
+        if self.state is not CallState.ANSWERED or self.ending or self.follow_refer:
             self.leg.tell_referrer(603)
             return
-        self.following = Following(self, target, replaces, referred_by)
-        self.following.begin(now)
+        self.follow_refer = FollowRefer(self, target, replaces, referred_by)
+        self.follow_refer.begin(now)
 
     def _left(self) -> bool:
         """Whether a caller who hangs up in a transfer has followed it, and not given up waiting."""
@@ -391,22 +400,22 @@ class Call:
     def replaced(self, caller: str, now: float) -> None:
         """Somebody else is the caller now, which the model has to know."""
         self.hold.render(anew=True)
-        if self.orders.deaf:
-            self.orders.settle()
+        if self.commands.input_muted:
+            self.commands.settle()
         self.emit("replaced", now, caller=caller)
         self.session.add_text(f"[CALLER] {caller}")
 
-    def become(self, agent: Agent, now: float) -> None:
+    def set_agent(self, agent: Agent, now: float) -> None:
         """Another agent, or the same one with other settings, has the call from now on."""
-        self._take_over(agent)
+        self._use_agent(agent)
         self.emit("agent_updated", now, agent=agent.name)
 
-    def _take_over(self, agent: Agent) -> None:
-        self.agent, self.variables = agent, self.facts.variables(agent.name)
+    def _use_agent(self, agent: Agent) -> None:
+        self.agent, self.variables = agent, self.info.variables(agent.name)
 
-    def change(self, agent: str, settings: Mapping[str, Any]) -> None:
+    def update_agent(self, agent: str, settings: Mapping[str, Any]) -> None:
         """Have another agent come, or this one with other settings."""
-        self.act(Become(agent, settings))
+        self.act(UpdateAgent(agent, settings))
 
     def act(self, action: Action) -> None:
         self._actions.append(action)
@@ -427,20 +436,20 @@ class Call:
 
     # endings
 
-    def _finish(self, outcome: str, now: float, **facts: Any) -> None:
+    def _finish(self, outcome: str, now: float, **data: Any) -> None:
         self.state = CallState.ENDED
-        self.tally.outcome, self.tally.ended_at = outcome, now + self._epoch
+        self.stats.outcome, self.stats.ended_at = outcome, now + self._epoch
         for timer in ("announced", "digits", "told", "gap", "prompted", "slow", *TIMERS, *WAITS):
             self._timers.cancel(timer)
-        errands = [partial(one.close, "the call has ended") for one in (self.transfer, self.following) if one]
+        errands = [partial(one.close, "the call has ended") for one in (self.transfer, self.follow_refer) if one]
         finish(
             self, *errands, self.recording.close, self.rules.close, self.session.close, self._keep_stats, self.leg.close
         )
-        self.emit("ended", now, outcome=outcome, **facts)
+        self.emit("ended", now, outcome=outcome, **data)
         self._actions.append(Finished())
 
     def _keep_stats(self) -> None:
-        self.tally.media = self.leg.stats()
+        self.stats.media = self.leg.stats()
 
     def emit(self, kind: str, now: float, **data: Any) -> None:
-        self._actions.append(CallEvent(self.facts.call_id, now + self._epoch, kind, data))
+        self._actions.append(CallEvent(self.info.call_id, now + self._epoch, kind, data))

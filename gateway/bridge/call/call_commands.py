@@ -19,7 +19,7 @@ _NUMBER = re.compile(r"\+?[0-9]{1,20}")
 _URI = re.compile(r"(sips?|tel):[^\s<>\"]{1,200}")
 
 
-class Orders:
+class CallCommands:
     """One call's. Raises WrongState where the call cannot do it now, BadCommand where nobody could."""
 
     def __init__(self, call: Call) -> None:
@@ -52,7 +52,7 @@ class Orders:
             raise self._wrong(problem)
 
     def _wrong(self, problem: str) -> WrongState:
-        return WrongState(self._call.facts.call_id, str(self._call.state), problem)
+        return WrongState(self._call.info.call_id, str(self._call.state), problem)
 
     def _hang_up(self, given: Mapping[str, Any], now: float) -> None:
         self._call.hang_up("hung_up_by_request", now)
@@ -60,7 +60,7 @@ class Orders:
     def _transfer(self, given: Mapping[str, Any], now: float) -> None:
         """To one of the agent's targets by its name, or to any number or URI; at once, whatever is being said."""
         call = self._call
-        if call.ending or call.following:
+        if call.ending or call.follow_refer:
             raise self._wrong("it is being ended or transferred already")
         to, definition = str(given.get("to") or ""), call.agent.definition
         target = expand(definition.transfer_targets.get(to, to), call.variables)
@@ -107,10 +107,10 @@ class Orders:
 
     def settle(self) -> None:
         """Whether the agent hears the caller."""
-        self._call.leg.deafen(self.deaf)
+        self._call.leg.mute_input(self.input_muted)
 
     @property
-    def deaf(self) -> bool:
+    def input_muted(self) -> bool:
         """The agent is not to hear the caller, nor the music that is played to them."""
         return self._call.hold.music or self.caller_muted or self._call.state is CallState.TRANSFERRING
 

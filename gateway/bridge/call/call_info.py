@@ -10,7 +10,7 @@ from gateway.records import Party
 
 
 @dataclass(frozen=True, slots=True)
-class CallFacts:
+class CallInfo:
     """What is known of a call from the start. `headers` are those of the INVITE, names in lower case."""
 
     call_id: str
@@ -65,7 +65,7 @@ MOST_LATEST = 200
 
 
 @dataclass(slots=True)
-class Tally:
+class CallStats:
     """Counts and times for the record; times are wall clock, in s."""
 
     started_at: float
@@ -116,7 +116,7 @@ class Tally:
             self.cost = (self.cost or 0.0) + cost_of(usage, prices)
 
 
-_TALLIED = [one.name for one in fields(Tally)]
+_TALLIED = [one.name for one in fields(CallStats)]
 
 
 def cost_of(usage: Mapping[str, Any], prices: Mapping[str, float]) -> float:

@@ -15,7 +15,7 @@ GREETING_SECONDS = 3.0
 """For which nothing comes of a greeting that was asked for, before the caller hears music."""
 
 
-class Opening:
+class CallSetup:
     """One call's, which began at `now`."""
 
     def __init__(self, call: Call, now: float) -> None:
@@ -25,7 +25,7 @@ class Opening:
     def agent_ready(self, provider: str, now: float) -> None:
         """The provider has the session: now there is somebody to talk with."""
         call = self._call
-        call.tally.provided_by(provider)
+        call.stats.provided_by(provider)
         self.stage("session", now)
         self._ready = True
         if call.state is CallState.RINGING:
@@ -82,4 +82,4 @@ class Opening:
 
     def stage(self, name: str, now: float) -> None:
         """Note how long it took, the first time."""
-        self._call.tally.stages.setdefault(f"{name}_ms", round((now - self._began) * 1000, 1))
+        self._call.stats.stages.setdefault(f"{name}_ms", round((now - self._began) * 1000, 1))

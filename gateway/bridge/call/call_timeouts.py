@@ -17,7 +17,7 @@ GOODBYE_SECONDS = 15.0
 """Longest time for saying goodbye."""
 
 
-class Patience:
+class CallTimeouts:
     """One call's, by its agent's `no_input` and `max_seconds`."""
 
     def __init__(self, call: Call) -> None:
@@ -61,7 +61,7 @@ class Patience:
         elif timer == "limit" and call.state is CallState.BRIDGED:
             return  # the caller talks with somebody else by now
         elif timer == "limit":
-            call.emit("time_is_up", now, seconds=call.agent.definition.max_seconds)
+            call.emit("max_duration_reached", now, seconds=call.agent.definition.max_seconds)
             self._leave("max_duration", call.agent.definition.max_seconds_says, now)
         elif not call.talking or not call.leg.silent or call.session.busy or call.tools.busy or call.leg.holding:
             self._wait(now)

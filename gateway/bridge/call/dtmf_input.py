@@ -33,7 +33,7 @@ class Collecting:
     recorded: bool  # the recording was paused for it
 
 
-class Keys:
+class DtmfInput:
     """One call's."""
 
     def __init__(self, call: Call) -> None:
@@ -78,7 +78,7 @@ class Keys:
             self._call.session.create_response()
 
     def _answer(self, collecting: Collecting, digits: str, now: float) -> None:
-        self._call.facts.collected[collecting.name] = digits
+        self._call.info.collected[collecting.name] = digits
         if collecting.recorded:
             self._call.recording.ask("resume", now)
         told = {"digits": digits}

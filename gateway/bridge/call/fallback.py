@@ -30,18 +30,18 @@ class Fallback:
         call = self._call
         match event:
             case Unreached():
-                call.tally.provider_faults += 1
+                call.stats.provider_faults += 1
                 call.emit("provider_failed", now, provider=event.provider, problem=event.problem)
             case Broken():
                 call.emit("provider_broken", now, provider=event.provider, problem=event.problem)
                 self.gap(now)
             case Renewed():
-                call.tally.provided_by(event.provider)
+                call.stats.provided_by(event.provider)
                 call.emit("provider_renewed", now, provider=event.provider)
             case Restored():
                 self.gap_over()
-                call.tally.provided_by(event.provider)
-                call.tally.reconnects += 1
+                call.stats.provided_by(event.provider)
+                call.stats.reconnects += 1
                 facts = {"seconds": round(event.seconds, 4), "attempts": event.attempts}
                 call.emit("provider_restored", now, provider=event.provider, **facts)
             case Lost() if call.state is not CallState.BRIDGED:
@@ -58,12 +58,12 @@ class Fallback:
     def music(self) -> None:
         """It lasts."""
         self._music = True
-        self._call.leg.entertain(True)
+        self._call.leg.play_music(True)
 
     def gap_over(self) -> None:
         self._gap_at, self._music = None, False
         self._call.cancel("gap")
-        self._call.leg.entertain(False)
+        self._call.leg.play_music(False)
 
     def spoken_again(self) -> None:
         """The agent says something."""
@@ -79,7 +79,7 @@ class Fallback:
 
     @property
     def possible(self) -> bool:
-        return bool(self._call.agent.definition.when_down.forward) or self._prompt is not None
+        return bool(self._call.agent.definition.on_provider_failure.forward) or self._prompt is not None
 
     def begin(self, problem: str, now: float) -> bool:
         """Whether anything is done; else the call ends as it would have."""
@@ -104,12 +104,14 @@ class Fallback:
         self._on(now)
 
     def _on(self, now: float) -> None:
-        call, target = self._call, self._call.agent.definition.when_down.forward
+        call, target = self._call, self._call.agent.definition.on_provider_failure.forward
         if not target:
             self.end(now)
         elif call.state is CallState.ANSWERED:
-            nobody = ToolCall("", "when_down", "")
-            call.begin_transfer(Transfer(call, nobody, "when_down", expand(target, call.variables), False, ""), now)
+            nobody = ToolCall("", "on_provider_failure", "")
+            call.begin_transfer(
+                Transfer(call, nobody, "on_provider_failure", expand(target, call.variables), False, ""), now
+            )
 
     def end(self, now: float) -> None:
         self._call.hang_up("provider_lost", now, problem=self._problem)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.bridge.call.leg import Leg
-from gateway.bridge.call.transfer import Consult, Swap, let_go
+from gateway.bridge.call.transfer import DialSecondLeg, ReplaceCallerLeg, release_second_leg
 
 if TYPE_CHECKING:
     from gateway.bridge.call.call import Call
 
 
-class Following:
+class FollowRefer:
     """`consult` says whom to call; `Swap` is done with whoever picked up."""
 
     def __init__(self, call: Call, target: str, replaces: str, referred_by: str) -> None:
@@ -34,7 +34,7 @@ class Following:
 
     def begin(self, now: float) -> None:
         self._call.emit("referred", now, uri=self._target, referred_by=self._referred_by)
-        self._call.act(Consult(self._target, self, self._replaces, self._referred_by))
+        self._call.act(DialSecondLeg(self._target, self, self._replaces, self._referred_by))
 
     def other_calling(self, other: Leg) -> None:
         self.other = other
@@ -46,8 +46,8 @@ class Following:
         other, self.other = self.other, None
         assert other is not None
         self._call.leg.tell_referrer(200)
-        self._call.following = None
-        self._call.act(Swap(other))
+        self._call.follow_refer = None
+        self._call.act(ReplaceCallerLeg(other))
         self._call.replaced(self._target, now)
 
     def other_drained(self, now: float) -> None:
@@ -56,7 +56,7 @@ class Following:
     def other_ended(self, problem: str, status: int, now: float) -> None:
         self._call.leg.tell_referrer(status if status >= 300 else 503)
         self._call.emit("refer_failed", now, uri=self._target, status=status, problem=problem)
-        self._call.following = None
+        self._call.follow_refer = None
         self.close("not needed")
         if self._alone:
             self._call.leg_ended("bye", "", now)
@@ -64,4 +64,4 @@ class Following:
     def close(self, why: str) -> None:
         """Let go of the other side."""
         other, self.other = self.other, None
-        let_go(self._call, other, why)
+        release_second_leg(self._call, other, why)

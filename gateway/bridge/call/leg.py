@@ -49,7 +49,7 @@ class Leg(Protocol):
     def hold(self, on: bool) -> None:
         """Put the party on hold: it hears music and is not listened to."""
 
-    def entertain(self, on: bool) -> None:
+    def play_music(self, on: bool) -> None:
         """Play music where there is nothing else to hear; the party is not told that it is on hold."""
 
     def join(self, other: Leg) -> None:
@@ -73,7 +73,7 @@ class Leg(Protocol):
     def echoes(self) -> bool:
         """What is heard of the party now is what was said to it: the line sends it back."""
 
-    def deafen(self, deaf: bool) -> None:
+    def mute_input(self, input_muted: bool) -> None:
         """While deaf, the agent hears silence instead of this party."""
 
     def stats(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ class State(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class RecordingCommand:
     """start, pause, resume or stop, to be done by whoever has the audio."""
 
     what: str
@@ -78,7 +78,7 @@ class Recording:
             return ""
         began, self.state = self.state, after
         if began is not State.ANNOUNCING:
-            self._call.act(Record(what))
+            self._call.act(RecordingCommand(what))
         return ""
 
     def heard(self, now: float) -> None:
@@ -88,14 +88,14 @@ class Recording:
             return
         if not self._said:
             self._said = True
-            words = expand(self._settings.announcement, call.facts.variables(call.agent.name))
+            words = expand(self._settings.announcement, call.info.variables(call.agent.name))
             call.session.create_response(f"Say exactly: {words}")
             return
         self.state = State.ON
-        self._call.act(Record("start"))
+        self._call.act(RecordingCommand("start"))
         if self._greet:
             self._greet = False
-            self._call.opening.greet(now)
+            self._call.setup.greet(now)
 
     def response_done(self, status: str, now: float) -> None:
         """Where the announcement could not be said nothing is recorded."""
@@ -103,17 +103,17 @@ class Recording:
             self.failed(f"the announcement was not said: the response was {status}", now)
             if self._greet:
                 self._greet = False
-                self._call.opening.greet(now)
+                self._call.setup.greet(now)
         self.heard(now)
 
     def failed(self, problem: str, now: float) -> None:
         if self.state is not State.OFF:
             self.state = State.OFF
-            self._call.act(Record("stop"))
+            self._call.act(RecordingCommand("stop"))
             self._call.emit("recording_failed", now, problem=problem)
 
     def close(self) -> None:
         """The call is over."""
         if self.state in (State.ON, State.PAUSED):
-            self._call.act(Record("stop"))
+            self._call.act(RecordingCommand("stop"))
         self.state = State.OFF

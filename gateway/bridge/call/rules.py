@@ -37,7 +37,7 @@ class Rules:
         rule: RuleRow | None = self._left.pop(number, None)
         if rule and self._call.talking:
             self._call.emit("rule", now, number=number + 1)
-            self._call.change(rule.agent, rule.settings)
+            self._call.update_agent(rule.agent, rule.settings)
 
     def close(self) -> None:
         for number in self._left:

@@ -36,7 +36,7 @@ class Announced:
 
 
 @dataclass(frozen=True, slots=True)
-class Become:
+class UpdateAgent:
     """The agent of that name, or the one it is, has the call from now on, with other `settings`."""
 
     name: str
@@ -63,11 +63,11 @@ class ToolUse:
     @property
     def busy(self) -> bool:
         """A function runs, or keys are waited for."""
-        return bool(self._running) or self._call.keys.collecting
+        return bool(self._running) or self._call.dtmf_input.collecting
 
     def use(self, asked: ToolCall, now: float) -> None:
         call, definition = self._call, self._call.agent.definition
-        call.tally.tool_calls += 1
+        call.stats.tool_calls += 1
         call.emit("tool_call", now, name=asked.name, arguments=asked.arguments, tool_call_id=asked.call_id)
         try:
             if asked.name not in definition.tools:
@@ -128,14 +128,14 @@ class ToolUse:
         if rules.says:
             call.session.create_response(f"Say exactly: {expand(rules.says, call.variables)}")
         if rules.music:
-            call.leg.entertain(True)
+            call.leg.play_music(True)
 
     def done(self, call_id: str, name: str, output: str, now: float) -> None:
         """A function that ran elsewhere has ended."""
         self._running.discard(call_id)
         if not self._running:
             self._call.cancel("slow")
-            self._call.leg.entertain(False)
+            self._call.leg.play_music(False)
         self.answer(ToolCall(call_id, name, ""), output, now)
 
     def answer(self, asked: ToolCall, output: str, now: float, respond: bool = True) -> None:
@@ -148,7 +148,7 @@ class ToolUse:
     def _announce(self, announced: Announced, now: float) -> None:
         """Do it when the words that came with it have been heard, not when they were received."""
         call = self._call
-        if self._announced or call.transfer or call.following:
+        if self._announced or call.transfer or call.follow_refer:
             raise ToolError(announced.tool_call.name, "the call is being ended or transferred already")
         self._announced = announced
         call.wake("announced", now + (0 if call.leg.silent else ANNOUNCEMENT_SECONDS))
@@ -190,7 +190,7 @@ class ToolUse:
         self.answer(asked, failure(problem) if problem else "done", now, respond=not recording.announcing)
 
     def _hold(self, asked: ToolCall, on: bool, now: float) -> None:
-        self._call.orders.hold(on, now)
+        self._call.commands.hold(on, now)
         self.answer(asked, "on hold" if on else "back", now, respond=not on)
 
     def _collect(self, asked: ToolCall, given: dict[str, Any], now: float) -> None:
@@ -199,14 +199,14 @@ class ToolUse:
         if not isinstance(most, int) or not 1 <= most <= 40:
             raise ToolError(asked.name, "max_digits has to be 1 to 40")
         name = str(given.get("name") or "digits")
-        if not self._call.keys.collect(asked, name, most, given.get("secret") is True, now):
+        if not self._call.dtmf_input.collect(asked, name, most, given.get("secret") is True, now):
             raise ToolError(asked.name, "keys are being collected already")
 
     def _dispose(self, asked: ToolCall, given: dict[str, Any], now: float) -> None:
         disposition, known = given.get("disposition"), self._call.agent.definition.dispositions
         if disposition not in known:
             raise ToolError(asked.name, f"disposition has to be one of: {', '.join(known)}")
-        self._call.tally.disposition = disposition
+        self._call.stats.disposition = disposition
         self._call.emit("disposition", now, disposition=disposition, note=str(given.get("note") or ""))
         self.answer(asked, "noted", now)
 
@@ -215,4 +215,4 @@ class ToolUse:
         if name not in known:
             raise ToolError(asked.name, f"agent has to be one of: {', '.join(known)}")
         self.answer(asked, f"{name} goes on with the conversation", now, respond=False)
-        self._call.change(name, {})
+        self._call.update_agent(name, {})

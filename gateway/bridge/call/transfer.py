@@ -32,7 +32,7 @@ TELLING_SECONDS = 30.0
 
 
 class Progress(Protocol):
-    """Where a REFER stands: `gateway.sip`'s Referral."""
+    """Where a REFER stands: `gateway.sip`'s OutgoingRefer."""
 
     status: int
     reason: str
@@ -52,7 +52,7 @@ class Stage(enum.Enum):
     BRIDGED = "bridged"
 
 
-class Reached(Protocol):
+class SecondLegEvents(Protocol):
     """Who wanted a second telephone called, and hears of it."""
 
     def other_calling(self, other: Leg) -> None: ...
@@ -63,22 +63,22 @@ class Reached(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Consult:
+class DialSecondLeg:
     """Call `target` for the call. `replaces` and `referred_by` are headers of its INVITE."""
 
     target: str
-    whom: Reached
+    whom: SecondLegEvents
     replaces: str = ""
     referred_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Dismiss:
+class ReleaseSecondLeg:
     """The second telephone is needed no more."""
 
 
 @dataclass(frozen=True, slots=True)
-class Swap:
+class ReplaceCallerLeg:
     """`leg`, the second telephone, has taken the caller's place."""
 
     leg: Leg
@@ -123,7 +123,7 @@ class Transfer:
     def _dial(self) -> None:
         self.stage = Stage.DIALING
         self._call.hold.set("transfer", True)
-        self._call.act(Consult(self.target, self))
+        self._call.act(DialSecondLeg(self.target, self))
 
     # from the caller's side
 
@@ -199,15 +199,15 @@ class Transfer:
     def close(self, why: str) -> None:
         """Let go of the other side."""
         other, self.other = self.other, None
-        let_go(self._call, other, why)
+        release_second_leg(self._call, other, why)
 
 
-def let_go(call: Call, other: Leg | None, why: str) -> None:
+def release_second_leg(call: Call, other: Leg | None, why: str) -> None:
     """Hang up on the second telephone."""
     if other:
         other.hang_up(why)
         other.close()
-    call.act(Dismiss())
+    call.act(ReleaseSecondLeg())
 
 
 def transfer_asked(call: Call, asked: ToolCall, variables: Mapping[str, str]) -> Transfer:

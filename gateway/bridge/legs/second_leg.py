@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gateway.bridge.call.leg import LegEvents
-from gateway.bridge.call.transfer import Consult, Reached
+from gateway.bridge.call.transfer import DialSecondLeg, SecondLegEvents
 from gateway.bridge.legs.sip_leg import SipLeg
 from gateway.bridge.reasons import reason_of
 from gateway.errors import GatewayError
@@ -17,7 +17,7 @@ from gateway.sip import (
     Digit,
     Ended,
     Event,
-    Order,
+    OutgoingInvite,
     Progress,
     Reanswered,
     Referred,
@@ -29,7 +29,7 @@ from gateway.sip import (
 )
 
 if TYPE_CHECKING:
-    from gateway.bridge.call_runner import Line
+    from gateway.bridge.call_runner import CallRunner
 
 log = structlog.get_logger("gateway.calls")
 
@@ -37,8 +37,8 @@ log = structlog.get_logger("gateway.calls")
 class SecondLeg:
     """`asked.whom` hears what becomes of it, until `dismissed`."""
 
-    def __init__(self, line: Line, asked: Consult) -> None:
-        self._line, self._asked = line, asked
+    def __init__(self, runner: CallRunner, asked: DialSecondLeg) -> None:
+        self._runner, self._asked = runner, asked
         self.leg: SipLeg | None = None
         self._dismissed = False
 
@@ -48,9 +48,9 @@ class SecondLeg:
 
     async def dial(self) -> None:
         """Any error on the way is an end that `whom` hears of."""
-        line, asked = self._line, self._asked
+        runner, asked = self._runner, self._asked
         try:
-            leg = await line.open_second()
+            leg = await runner.open_second()
             if self._dismissed:
                 leg.close()
                 return
@@ -63,20 +63,20 @@ class SecondLeg:
             )
             self._tell(lambda whom, now: whom.other_calling(leg))
             session = leg.call(self._order())
-            line.listen_to(session)
+            runner.listen_to(session)
             known = {"uri": asked.target, "sip_call_id": session.dialog.call_id}
-            line.feed(lambda call, now: call.emit("transfer_dialing", now, **known))
-        except Exception as error:  # the door: a fault here ends this errand, and not the call
+            runner.feed(lambda call, now: call.emit("transfer_dialing", now, **known))
+        except Exception as error:  # boundary: a fault here ends this errand, and not the call
             if not isinstance(error, GatewayError):
-                log.exception("call.bug", call_id=line.facts.call_id, exc_info=error)
+                log.exception("call.bug", call_id=runner.info.call_id, exc_info=error)
             self._ended(str(error), reason_of(error).status)
 
-    def _order(self) -> Order:
-        line, asked = self._line, self._asked
-        trunk = line.trunk or Trunk("")
-        caller_id = line.facts.caller.user if line.trunk is None else ""
+    def _order(self) -> OutgoingInvite:
+        runner, asked = self._runner, self._asked
+        trunk = runner.trunk or Trunk("")
+        caller_id = runner.info.caller.user if runner.trunk is None else ""
         headers = (("Referred-By", asked.referred_by),) if asked.referred_by else ()
-        return Order(asked.target, trunk, caller_id, headers, replaces=asked.replaces)
+        return OutgoingInvite(asked.target, trunk, caller_id, headers, replaces=asked.replaces)
 
     def receive(self, event: Event) -> None:
         leg = self.leg
@@ -86,13 +86,13 @@ class SecondLeg:
             case Progress(status=status):
                 self._tell(lambda whom, now: whom.other_ringing(status, now))
             case Answered(body=body):
-                self._line.once_named(leg, body, lambda: self._answered(leg, body))
+                self._runner.once_named(leg, body, lambda: self._answered(leg, body))
             case Rejected():
                 self._ended(f"{event.status} {event.phrase}", event.status)
             case Reoffered(body=body) | Reanswered(body=body):
-                self._line.once_named(leg, body, lambda: self._line.media_changed(leg, event))
+                self._runner.once_named(leg, body, lambda: self._runner.media_changed(leg, event))
             case ReofferRefused():
-                self._line.media_changed(leg, event)
+                self._runner.media_changed(leg, event)
             case Digit(digit=digit):
                 leg.digit(digit)
             case Referred():
@@ -106,15 +106,15 @@ class SecondLeg:
         except GatewayError as error:
             self._ended(str(error), 488)
             return
-        self._line.talk(leg)
+        self._runner.talk(leg)
         self._tell(lambda whom, now: whom.other_answered(now))
 
     def _ended(self, problem: str, status: int) -> None:
         self._tell(lambda whom, now: whom.other_ended(problem, status, now))
 
-    def _tell(self, what: Callable[[Reached, float], None]) -> None:
+    def _tell(self, what: Callable[[SecondLegEvents, float], None]) -> None:
         if not self._dismissed:
-            self._line.feed(lambda call, now: what(self._asked.whom, now))
+            self._runner.feed(lambda call, now: what(self._asked.whom, now))
 
     def release(self) -> SipLeg:
         """It has become the call's own leg."""
@@ -126,4 +126,4 @@ class SecondLeg:
         """It is needed no more. Whoever asked for it has hung up."""
         self._dismissed = True
         if self.leg:
-            self._line.leave(self.leg)
+            self._runner.leave(self.leg)

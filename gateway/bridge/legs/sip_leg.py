@@ -17,11 +17,11 @@ from gateway.bridge.call.leg import Leg, LegEvents
 from gateway.bridge.legs.media_access import MediaAccess
 from gateway.bridge.legs.negotiation import Negotiation
 from gateway.bridge.media.batch_upsample import PROVIDER_HZ
-from gateway.bridge.media.caller_audio import Uplink
+from gateway.bridge.media.caller_audio import CallerAudio
 from gateway.bridge.media.echo_guard import EchoGuard
-from gateway.bridge.media.fill_audio import FRAME, Interludes
-from gateway.bridge.media.latency_stats import Promptness
-from gateway.bridge.media.media_relay import Passing
+from gateway.bridge.media.fill_audio import FRAME, FillAudio
+from gateway.bridge.media.latency_stats import LatencyStats
+from gateway.bridge.media.media_relay import MediaRelay
 from gateway.bridge.media.playout import Playout
 from gateway.bridge.media.recorder import Recorder
 from gateway.codecs import CODECS, Codec, Coder, Law, Resampler, Sound
@@ -30,11 +30,11 @@ from gateway.realtime import Heard
 from gateway.rtp import Gap, MediaClock, MediaSettings, PortPool, RtpSession, Srtp, Stream, Trust, open_session
 from gateway.sip import (
     Agreed,
-    Callee,
-    Order,
+    OutgoingInvite,
     Reoffered,
     Session,
     Trunk,
+    UasSession,
     Uri,
     UserAgent,
     make_offer,
@@ -52,24 +52,24 @@ class SipLeg:
         self,
         user_agent: UserAgent,
         codecs: tuple[Codec, ...],
-        uplink: Uplink,
+        caller_audio: CallerAudio,
         trunk: Trunk | None = None,
         srtp: str = "off",
         ptime_ms: int = 20,
-        interludes: Interludes | None = None,
+        fill_audio: FillAudio | None = None,
         access: MediaAccess | None = None,
     ) -> None:
         self._user_agent, self._trunk, self._access = user_agent, trunk, access
         self.listen_early = False  # also to what comes before a call of ours is answered
         self.session: Session | None = None
-        self._uplink, self._interludes = uplink, interludes or Interludes()
-        uplink.fault = self.fault
+        self._caller_audio, self._fill_audio = caller_audio, fill_audio or FillAudio()
+        caller_audio.fault = self.fault
         if trunk and trunk.dtmf == "inband":
-            uplink.find_keys(self.digit)
+            caller_audio.find_keys(self.digit)
         self._sent = b""  # the latest frame
-        self.promptness = Promptness()
+        self.latency = LatencyStats()
         self.holding = self._told = False  # what is wanted, and what the peer was told
-        self._entertained = self._held = False
+        self._music_wanted = self._held = False
         self._other: SipLeg | None = None
         self._talking = self._closed = False
         self._timeout_ms = 0.0
@@ -106,17 +106,17 @@ class SipLeg:
             return bool(self.media.unknown_names(body))
         return False
 
-    def use(self, session: Callee) -> None:
+    def use(self, session: UasSession) -> None:
         """Whose INVITE it is, and the address of ours that it came to."""
         self.session = session
         self.media.settle_on(session.dialog.flow.local[0])
 
-    def take(self, session: Callee) -> None:
+    def take(self, session: UasSession) -> None:
         """Read the INVITE's offer. Raises SdpError, NoCommonCodec, MediaAddressRefused."""
         self.session = session
         self.media.take(session.offer, session.dialog.flow.local[0])
 
-    def call(self, order: Order) -> Session:
+    def call(self, order: OutgoingInvite) -> Session:
         """Send the INVITE. Raises SipParseError, TrunkBusy."""
         self.session = self._user_agent.call(order, self.media.offer)
         return self.session
@@ -184,13 +184,13 @@ class SipLeg:
     def _use(self, codec: Codec) -> None:
         if codec is not self._codec:
             self._listen_as(codec)
-            self._uplink.use(codec.sound)
-            self.record(self._uplink.recorder)
+            self._caller_audio.use(codec.sound)
+            self.record(self._caller_audio.recorder)
 
     def _listen_as(self, codec: Codec) -> None:
         self._codec, self._coder = codec, codec.coder and codec.coder()
         self.sound: Sound = codec.sound  # how the voices lie in bytes, on this side of the codec
-        self._passing = Passing(codec.sound)  # what the other party says
+        self._passing = MediaRelay(codec.sound)  # what the other party says
 
     def _srtp(self, agreed: Agreed) -> Srtp | None:
         """The one in use as long as the peer's key stays: its counters must not start anew."""
@@ -212,7 +212,7 @@ class SipLeg:
         return self._trunk.transfer if self._trunk else "refer"  # who is nobody's peer cannot make us call others
 
     def ring(self) -> None:
-        if isinstance(self.session, Callee):
+        if isinstance(self.session, UasSession):
             self._user_agent.act(self.session.ring)
 
     def answer(self) -> None:
@@ -221,7 +221,7 @@ class SipLeg:
         self._act(lambda session, now: session.answer(self.media.answer, now))
 
     def reject(self, status: int, headers: dict[str, str]) -> None:
-        if isinstance(session := self.session, Callee):
+        if isinstance(session := self.session, UasSession):
             self._user_agent.act(lambda now: session.reject(status, now, headers=headers))
 
     def hang_up(self, reason: str) -> None:
@@ -257,26 +257,26 @@ class SipLeg:
     def pass_on(self, law: Law) -> None:
         """The agent hears and speaks G.711: nothing is resampled."""
         self._plain, self.playout = law, Playout(8000)
-        self._uplink.pass_on(law)
+        self._caller_audio.pass_on(law)
 
     def succeed(self, old: SipLeg, append: Callable[[bytes], None]) -> None:
         """Take the place of `old`: what the agent was saying goes on, and `append` hears this party."""
-        self.playout, self.events, self.promptness = old.playout, old.events, old.promptness
+        self.playout, self.events, self.latency = old.playout, old.events, old.latency
         self._held = old._held
-        self._uplink.append = append
-        self.record(old._uplink.recorder)
+        self._caller_audio.append = append
+        self.record(old._caller_audio.recorder)
         old.record(None)
 
     def hold(self, on: bool) -> None:
         if on != self.holding:
             self.holding = on
-            self._interludes.rewind()
+            self._fill_audio.rewind()
             self._sync()
 
-    def entertain(self, on: bool) -> None:
-        if on != self._entertained:
-            self._entertained = on
-            self._interludes.rewind()
+    def play_music(self, on: bool) -> None:
+        if on != self._music_wanted:
+            self._music_wanted = on
+            self._fill_audio.rewind()
 
     def _sync(self) -> None:
         """Tell the peer what is not what it knows; while another offer is open, when that is settled."""
@@ -299,7 +299,7 @@ class SipLeg:
     def send_digits(self, digits: str) -> None:
         mode = self._trunk.dtmf if self._trunk else "rtp"
         if mode == "inband":
-            self._interludes.press(digits)
+            self._fill_audio.press(digits)
             return
         by_info = mode == "info" or not (self.media.agreed and self.media.agreed.dtmf_payload_type)
         for digit in digits:
@@ -319,13 +319,13 @@ class SipLeg:
     def _queue(self, item_id: str, content_index: int, audio: bytes) -> None:
         if self.clock and not self._talking and self.playout.empty:
             self.clock.hurry(self)
-            self.promptness.asked(time.monotonic())
+            self.latency.asked(time.monotonic())
         self.playout.put(item_id, content_index, audio)
 
     def flush(self) -> list[Heard]:
         if self.clock and not self.playout.empty:
             self.clock.hurry(self)
-            self.promptness.hushed(time.monotonic())
+            self.latency.hushed(time.monotonic())
         return self.playout.flush()
 
     def pause(self, on: bool) -> None:
@@ -335,53 +335,53 @@ class SipLeg:
 
     def record(self, recorder: Recorder | None) -> None:
         """Both sides of this leg, from now on."""
-        self._uplink.recorder = recorder
+        self._caller_audio.recorder = recorder
         if recorder:
             recorder.use(self.sound)
 
     def find_speech(self, after_ms: int, heard: Callable[[], None]) -> None:
         """Tell when the party speaks for so long while something is played to it."""
-        self._uplink.find_speech(after_ms, lambda: not self.silent, heard)
+        self._caller_audio.find_speech(after_ms, lambda: not self.silent, heard)
 
     def watch_for_echo(self) -> None:
         """What comes back of what is sent is kept from the agent."""
-        self._uplink.echo = EchoGuard()
+        self._caller_audio.echo = EchoGuard()
 
     def echoes(self) -> bool:
         """What is heard of the party now is what was said to it."""
-        return self._uplink.echo is not None and self._uplink.echo.look()
+        return self._caller_audio.echo is not None and self._caller_audio.echo.look()
 
-    def deafen(self, deaf: bool) -> None:
-        self._uplink.deaf = deaf
+    def mute_input(self, input_muted: bool) -> None:
+        self._caller_audio.input_muted = input_muted
 
     def close(self) -> None:
         """Once or more often; the port is given back whatever else fails."""
         try:
             if not self._closed:
                 self._closed = True
-                self._uplink.close()
+                self._caller_audio.close()
         finally:
             if self.rtp:
                 self.rtp.close()
 
     def stats(self) -> dict[str, Any]:
         codec = {"codec": self.media.agreed.format.name} if self.media.agreed else {}
-        echo = self._uplink.echo.stats() if self._uplink.echo else {}
-        return {**codec, **(self.rtp.stats() if self.rtp else {}), **self.promptness.stats(), **echo}
+        echo = self._caller_audio.echo.stats() if self._caller_audio.echo else {}
+        return {**codec, **(self.rtp.stats() if self.rtp else {}), **self.latency.stats(), **echo}
 
     # media clock
 
     def frame(self) -> NDArray[np.int16] | None:
         """What of the agent or of the music is due, 20 ms at 24 kHz; None for silence."""
-        if self._interludes.pressing:  # speech waits
-            return self._interludes.pressed()
+        if self._fill_audio.pressing:  # speech waits
+            return self._fill_audio.pressed()
         frame = self.playout.take(self.playout.hz // 50)
-        return self._interludes.music() if frame is None and self.music_plays else frame
+        return self._fill_audio.music() if frame is None and self.music_plays else frame
 
     @property
     def music_plays(self) -> bool:
         """Where nobody speaks."""
-        return self.holding or self._entertained
+        return self.holding or self._music_wanted
 
     def passed_on(self) -> bytes | None:
         """20 ms of the other party; None where there is none to pass on."""
@@ -391,7 +391,7 @@ class SipLeg:
 
     def quiet(self) -> bytes:
         """20 ms of what is heard while nobody speaks."""
-        return self._interludes.quiet(self.sound)
+        return self._fill_audio.quiet(self.sound)
 
     def send(self, heard: bytes, talking: bool) -> None:
         """One frame of 20 ms, in `sound`."""
@@ -399,18 +399,18 @@ class SipLeg:
             return
         self.rtp.send(self._coder.encode(heard) if self._coder else heard, talking)
         self._sent = heard
-        if self._uplink.echo:
-            self._uplink.echo.sent(heard, self.sound, talking)
-        if self.promptness.waits:
-            self.promptness.sent(talking, time.monotonic())
-        if self._uplink.recorder:
-            self._uplink.recorder.agent(heard)
+        if self._caller_audio.echo:
+            self._caller_audio.echo.sent(heard, self.sound, talking)
+        if self.latency.waits:
+            self.latency.sent(talking, time.monotonic())
+        if self._caller_audio.recorder:
+            self._caller_audio.recorder.agent(heard)
         self.rtp.expire()
         if self._other:
-            self._uplink.quiet_ms += 20
+            self._caller_audio.quiet_ms += 20
         else:
-            self._uplink.tick(self.rtp.waiting)
-        if 0 < self._timeout_ms < self._uplink.quiet_ms and self.rtp.quiet_seconds * 1000 > self._timeout_ms:
+            self._caller_audio.tick(self.rtp.waiting)
+        if 0 < self._timeout_ms < self._caller_audio.quiet_ms and self.rtp.quiet_seconds * 1000 > self._timeout_ms:
             self._check_silence()
         if self._talking and not talking:
             if self.clock:
@@ -426,7 +426,7 @@ class SipLeg:
 
     def voices(self) -> tuple[bytes, bytes]:
         """The latest of what this party has said, and of what it has heard, in `sound`; empty where there is none."""
-        return self._uplink.latest, self._sent
+        return self._caller_audio.latest, self._sent
 
     def fault(self, error: Exception) -> None:
         """A bug of ours in its media ends this call, and no other."""
@@ -454,16 +454,16 @@ class SipLeg:
         if self._coder:
             payload = self._coder.decode(payload)
         if self._other is None:
-            self._uplink.audio(payload)
+            self._caller_audio.audio(payload)
             return
-        self._uplink.quiet_ms = 0
-        if self._uplink.recorder:
-            self._uplink.recorder.caller(payload)
+        self._caller_audio.quiet_ms = 0
+        if self._caller_audio.recorder:
+            self._caller_audio.recorder.caller(payload)
         self._other._passing.put(payload, self.sound)
 
     def gap(self, gap: Gap) -> None:
         if self._other is None and (self.clock or self.listen_early):
-            self._uplink.gap(gap)
+            self._caller_audio.gap(gap)
 
     def switch(self, payload_type: int) -> None:
         """The peer goes on in another format of those that it named: so do we (RFC 3264 section 7)."""

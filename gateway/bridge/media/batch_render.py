@@ -30,7 +30,7 @@ def render(due: list[SipLeg]) -> None:
                 speaking[leg.sound.name, FRAME].append((leg, SILENCE, False))
             else:
                 leg.send(leg.quiet(), False)
-        except Exception as error:  # the door: a fault in one call never touches another
+        except Exception as error:  # boundary: a fault in one call never touches another
             leg.fault(error)
     for (_, length), group in speaking.items():
         _convert(group, resampled=length == FRAME)

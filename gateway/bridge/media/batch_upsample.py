@@ -32,10 +32,10 @@ class Voice(Protocol):
         """What it did with it was a bug."""
 
 
-class Upstream:
+class BatchUpsample:
     """`put` collects, `flush` converts what has come of all and hands it on. `ask` has `flush` called soon."""
 
-    def __init__(self, ask: Callable[[Upstream], None]) -> None:
+    def __init__(self, ask: Callable[[BatchUpsample], None]) -> None:
         self._ask = ask
         self._waiting: dict[Voice, bytes] = {}
         self._rests: dict[Voice, bytes] = {}  # what did not fill a block of the kernel
@@ -109,5 +109,5 @@ class Upstream:
         for voice, pcm in zip(voices, up.convert(block), strict=True):
             try:
                 voice.converted(pcm.tobytes())
-            except Exception as error:  # the door: a fault in one call never touches another
+            except Exception as error:  # boundary: a fault in one call never touches another
                 voice.fault(error)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.bridge.media.batch_upsample import Upstream
+from gateway.bridge.media.batch_upsample import BatchUpsample
 from gateway.bridge.media.echo_guard import EchoGuard
 from gateway.bridge.media.recorder import Recorder
 from gateway.codecs import Concealer, KeyDetector, Law, Resampler, Sound, SpeechDetector, g711
@@ -23,20 +23,20 @@ QUIET_MS = 100
 _REMEMBERED = 4  # packets, for the concealment of what comes after them
 
 
-class Uplink:
+class CallerAudio:
     """`append` gets chunks of `chunk_ms`. Loss is concealed; pauses and hold become silence of their own length."""
 
-    def __init__(self, sound: Sound, chunk_ms: int, append: Callable[[bytes], None], upstream: Upstream) -> None:
+    def __init__(self, sound: Sound, chunk_ms: int, append: Callable[[bytes], None], upsample: BatchUpsample) -> None:
         self.append = append
         self._chunk = chunk_ms * 48  # bytes
         self._pending = b""
-        self._upstream = upstream
-        self.row = upstream.join()
+        self._upsample = upsample
+        self.row = upsample.join()
         self.sound = sound
         self._wanted: Law | None = None  # by the provider, as it is
         self.quiet_ms = 0  # since the last packet
         self._filled = 0  # of silence, in ticks of the RTP clock, that were filled in before a gap explained them
-        self.deaf = False
+        self.input_muted = False
         self._recent: deque[bytes] = deque(maxlen=_REMEMBERED)
         self._concealer = Concealer(sound.hz)
         self._keys: KeyDetector | None = None
@@ -65,7 +65,7 @@ class Uplink:
     def use(self, sound: Sound) -> None:
         """What comes next is coded in."""
         if sound is not self.sound:
-            self._upstream.restart(self)
+            self._upsample.restart(self)
             self._recent.clear()
             self.sound, self._concealer = sound, Concealer(sound.hz)
             self._narrow = Resampler(sound.hz, CLOCK_HZ) if sound.hz != CLOCK_HZ else None
@@ -75,9 +75,9 @@ class Uplink:
         self.quiet_ms = self._filled = 0  # a gap that explains what was filled in comes just before
         if self.echo:
             payload = self.echo.heard(payload, self.sound)
-        if self._speech and not self.deaf:
+        if self._speech and not self.input_muted:
             self._listen(self._speech, payload)
-        if self.deaf or self._keys or self._concealer.active:
+        if self.input_muted or self._keys or self._concealer.active:
             payload = self._with_care(payload)
         self._recent.append(payload)
         self._put(payload)
@@ -89,7 +89,7 @@ class Uplink:
             keys, tones = self._keys.push(self._narrow.push(samples) if self._narrow else samples)
             for key in keys:
                 self._on_key(key)
-        if self.deaf or tones:
+        if self.input_muted or tones:
             return self.sound.quiet(len(samples))
         return self.sound.coded(self._concealer.blend(samples)) if self._concealer.active else payload
 
@@ -107,7 +107,7 @@ class Uplink:
         missing = gap.samples - explained
         if missing <= 0:
             return
-        if gap.lost and not explained and not self.deaf:
+        if gap.lost and not explained and not self.input_muted:
             samples = missing * self.sound.hz // CLOCK_HZ
             self._pass_by(missing)
             self._put(self.sound.coded(self._concealer.conceal(samples, lambda: self._linear(b"".join(self._recent)))))
@@ -138,7 +138,7 @@ class Uplink:
         if self.recorder:
             self.recorder.caller(codes)
         if self._wanted is None:
-            self._upstream.put(self, codes)
+            self._upsample.put(self, codes)
         else:
             assert isinstance(self.sound, Law)  # nothing wider is offered where an agent wants G.711
             self.converted(codes if self.sound is self._wanted else g711.translate(codes, self.sound, self._wanted))
@@ -161,4 +161,4 @@ class Uplink:
 
     def close(self) -> None:
         """Once, at the end."""
-        self._upstream.leave(self)
+        self._upsample.leave(self)

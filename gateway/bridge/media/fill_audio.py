@@ -11,7 +11,7 @@ FRAME = 480  # samples of 20 ms at 24 kHz
 NO_MUSIC: NDArray[np.int16] = np.zeros(0, np.int16)
 
 
-class Interludes:
+class FillAudio:
     """One party's. `music` is int16 at 24 kHz, played in a loop; without `noise_dbm0` quiet is silence."""
 
     def __init__(self, music: NDArray[np.int16] = NO_MUSIC, noise_dbm0: float | None = None) -> None:

@@ -10,7 +10,7 @@ MOST = 200
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)  # s
 
 
-class Promptness:
+class LatencyStats:
     """Of one leg; times in s. What `send` is told of leaves at that moment."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Promptness:
         return {name: values for name, values in found.items() if values}
 
 
-class Delays:
+class DelayHistogram:
     """Counted by BUCKETS, for what happens too often to be kept one by one."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ MOST, WANTED = 5, 2
 """Frames that wait: beyond 100 ms the oldest go, down to 40 ms."""
 
 
-class Passing:
+class MediaRelay:
     """One direction, to a party that hears in `sound`."""
 
     def __init__(self, sound: Sound) -> None:

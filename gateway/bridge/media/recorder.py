@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from gateway.codecs import Resampler, Sound
 
 if TYPE_CHECKING:
-    from gateway.bridge.call_runner import Line
+    from gateway.bridge.call_runner import CallRunner
 
 MAX_WAITING = 30
 """Pieces that may wait for a disk that does not answer; more fail the recording."""
@@ -159,20 +159,20 @@ def _head(frames: int, hz: int) -> bytes:
 class Tape:
     """A line's recordings, one file after the other, in `folder`."""
 
-    def __init__(self, line: Line, folder: Path | None, threads: ThreadPoolExecutor) -> None:
-        self._line, self._folder, self._threads = line, folder, threads
+    def __init__(self, runner: CallRunner, folder: Path | None, threads: ThreadPoolExecutor) -> None:
+        self._runner, self._folder, self._threads = runner, folder, threads
         self._recorder: Recorder | None = None
         self._count = 0
 
     def do(self, what: str) -> None:
         """start, pause, resume, stop; what became of it is an event of the call."""
-        recorder, leg = self._recorder, self._line.leg
+        recorder, leg = self._recorder, self._runner.leg
         if what == "start" and leg:
             if self._folder is None:
                 self._failed("the gateway has no folder for it: set recordings")
                 return
             self._count += 1
-            name = self._line.facts.call_id + (f"-{self._count}" if self._count > 1 else "")
+            name = self._runner.info.call_id + (f"-{self._count}" if self._count > 1 else "")
             self._recorder = recorder = Recorder(self._folder / f"{name}.wav", leg.sound, self._threads, self._failed)
             leg.record(recorder)
             self._tell("recording_started", file=recorder.path.name)
@@ -185,9 +185,9 @@ class Tape:
             recorder.close()
             self._tell("recording_stopped", file=recorder.path.name, seconds=round(recorder.seconds, 2))
 
-    def _tell(self, kind: str, **facts: object) -> None:
-        self._line.feed(lambda call, now: call.emit(kind, now, **facts))
+    def _tell(self, kind: str, **data: object) -> None:
+        self._runner.feed(lambda call, now: call.emit(kind, now, **data))
 
     def _failed(self, problem: str) -> None:
-        self._line.log.error("call.recording_failed", problem=problem)
-        self._line.feed(lambda call, now: call.recording.failed(problem, now))
+        self._runner.log.error("call.recording_failed", problem=problem)
+        self._runner.feed(lambda call, now: call.recording.failed(problem, now))

@@ -64,7 +64,7 @@ class McpServer:
                         first.set_result(None)
                     self._client = client
                     await self._broken.wait()
-            except Exception as error:  # the door: whatever the server or its library does
+            except Exception as error:  # boundary: whatever the server or its library does
                 if not first.done():
                     first.set_exception(ConfigError("mcp", f"cannot be used: {_cause(error)}", key=self.settings.name))
                     return
@@ -87,7 +87,7 @@ class McpServer:
             raise ToolError(tool, f"the MCP server {name} does not answer")
         try:
             result = await client.call_tool(tool, arguments)
-        except Exception as error:  # the door: a session that has ended is followed by another
+        except Exception as error:  # boundary: a session that has ended is followed by another
             if not isinstance(error, MCPError) or error.code == CONNECTION_CLOSED:
                 self._broken.set()
             raise ToolError(tool, f"the MCP server {name}: {_cause(error)}") from error

@@ -47,7 +47,7 @@ async def run(asked: RunTool, context: CallContext, seconds: float) -> str:
         raise ToolError(tool.name, f"took longer than {seconds:g} s") from error
     except ToolError:
         raise
-    except Exception as error:  # the door: the function is somebody else's code
+    except Exception as error:  # boundary: the function is somebody else's code
         log.exception("tool.failed", tool=tool.name)
         raise ToolError(tool.name, f"{type(error).__name__}: {error}") from error
 

@@ -1,4 +1,4 @@
-"""The Realtime client: a conversation that outlives its sessions. This is the room's door."""
+"""The Realtime client: a conversation that outlives its sessions. This is the package's public interface."""
 
 from __future__ import annotations
 

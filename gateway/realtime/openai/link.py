@@ -22,7 +22,7 @@ from gateway.realtime.openai.dialects import MAX_FRAME, OPENAI, Dialect, Session
 from gateway.realtime.openai.session import HZ, Session
 from gateway.realtime.openai.socket import WebSocket, open_socket
 from gateway.realtime.openai.updates import differences
-from gateway.realtime.pool import Pool, Warm
+from gateway.realtime.pool import Pool, WarmConnection
 
 Convert = Callable[[bytes], bytes]
 MakeResampler = Callable[[int, int], Convert]
@@ -158,7 +158,7 @@ class Link:
             self.close()
             raise
 
-    def _warm(self) -> Warm | None:
+    def _warm(self) -> WarmConnection | None:
         """A connection that was opened before it was needed."""
         if self._pool is None or not self.provider.warm:
             return None
@@ -258,7 +258,7 @@ class Link:
             if self.tap and event.get("type") not in AUDIO:
                 self.tap(event)
             meanings = self.session.receive(event)
-        except Exception as error:  # the door: what cannot be read is one event, and not the end of the session
+        except Exception as error:  # boundary: what cannot be read is one event, and not the end of the session
             self.session.unreadable += 1
             if self.session.unreadable == 1:
                 problem = f"{type(error).__name__}: {error}"
@@ -277,7 +277,7 @@ class Link:
             event = replace(event, audio=self._from_server(event.audio))
         try:
             self._on_event(event)
-        except Exception:  # the door: a bug of ours in what follows is no reason to hang up on the caller
+        except Exception:  # boundary: a bug of ours in what follows is no reason to hang up on the caller
             self.log.exception("realtime.bug", provider=self.provider.name, meaning=type(event).__name__)
         if isinstance(event, ProviderFault) and event.severity is Severity.FATAL:
             self.give_up(f"{event.message} ({event.code})")

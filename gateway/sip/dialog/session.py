@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gateway.sip.dialog import info, session_timer
 from gateway.sip.dialog.dialog import Dialog
 from gateway.sip.events import Digit, Ended, Reanswered, ReferProgress, Referred, Reoffered, ReofferRefused
-from gateway.sip.invite.refer import Followed, Referral
+from gateway.sip.invite.refer import IncomingRefer, OutgoingRefer
 from gateway.sip.message.message import REASONS, Message, Request, Response
 from gateway.sip.message.uri import Uri
 from gateway.sip.register.digest import Login
@@ -43,8 +43,8 @@ class Session:
         self.request = request  # the INVITE
         self.trunk = trunk  # whose call it is
         self.state = State.INCOMING
-        self.referral: Referral | None = None  # a REFER of ours
-        self._followed: Followed | None = None  # one of the peer's
+        self.outgoing_refer: OutgoingRefer | None = None  # a REFER of ours
+        self._incoming_refer: IncomingRefer | None = None  # one of the peer's
         self.login: Login | None = None
         self._offering: ServerTransaction | None = None  # what of the peer's an answer goes to
         self._last_2xx: Response | None = None
@@ -121,32 +121,32 @@ class Session:
 
     def refer(
         self, target: str, now: float, patience: float = 60.0, replaces: Session | None = None
-    ) -> Referral | None:
+    ) -> OutgoingRefer | None:
         """Ask the peer to call `target`, a URI, and there to take the place of `replaces` (RFC 3891).
 
         None while another transfer is open or the session is not up. Raises SipParseError for what is no URI.
         """
         uri = Uri.parse(target)
-        if self.state is not State.CONFIRMED or (self.referral and not self.referral.done):
+        if self.state is not State.CONFIRMED or (self.outgoing_refer and not self.outgoing_refer.done):
             return None
         if replaces:
             target = str(replaces.dialog.as_replaces(uri))
         request, flow = self.dialog.request("REFER", self._core.branch())
         request.headers.add("Refer-To", f"<{target}>")
         request.headers.add("Referred-By", f"<{self.dialog.local.uri}>")
-        self.referral = Referral(target, self.dialog.local_seq)
+        self.outgoing_refer = OutgoingRefer(target, self.dialog.local_seq)
         self._core.timers.set((self, "REFER"), now + patience)
         self._core.request(request, flow, self, now)
-        return self.referral
+        return self.outgoing_refer
 
     def tell_referrer(self, status: int, now: float, phrase: str = "") -> None:
         """NOTIFY whose REFER we follow how the call to its target goes (section 2.4.4)."""
-        followed = self._followed
-        if followed is None or followed.done or self.state is State.ENDED:
+        incoming_refer = self._incoming_refer
+        if incoming_refer is None or incoming_refer.done or self.state is State.ENDED:
             return
         request, flow = self.dialog.request("NOTIFY", self._core.branch())
-        followed.tell(request, status, phrase or REASONS.get(status, "Unknown"))
-        if not followed.quiet:
+        incoming_refer.tell(request, status, phrase or REASONS.get(status, "Unknown"))
+        if not incoming_refer.quiet:
             self._core.request(request, flow, self, now)
 
     def send_digit(self, digit: str, now: float, milliseconds: int = 160) -> None:
@@ -187,7 +187,7 @@ class Session:
             case "INFO":
                 self._receive_info(transaction, now)
             case "NOTIFY":
-                known = self.referral is not None and self.referral.receive_notify(request)
+                known = self.outgoing_refer is not None and self.outgoing_refer.receive_notify(request)
                 transaction.respond(request.respond(200 if known else 481), now)
                 if known:
                     self._refer_moved()
@@ -234,16 +234,16 @@ class Session:
 
     def _receive_refer(self, transaction: ServerTransaction, now: float) -> None:
         """Only where the trunk says so, and one at a time; nobody else sends our agents elsewhere."""
-        followed = Followed(transaction.request, first=self._followed is None)
-        busy = self._followed is not None and not self._followed.done
-        allowed = self.trunk is not None and self.trunk.refers_to(followed.target, self.dialog.flow.remote[0])
+        incoming_refer = IncomingRefer(transaction.request, first=self._incoming_refer is None)
+        busy = self._incoming_refer is not None and not self._incoming_refer.done
+        allowed = self.trunk is not None and self.trunk.refers_to(incoming_refer.target, self.dialog.flow.remote[0])
         if busy or not allowed or self.state is not State.CONFIRMED:
             transaction.respond(transaction.request.respond(491 if busy else 603), now)
             return
-        self._followed = followed
-        self._respond(transaction, 202, now, headers=followed.accepted())
+        self._incoming_refer = incoming_refer
+        self._respond(transaction, 202, now, headers=incoming_refer.accepted())
         self.tell_referrer(100, now)
-        self._core.emit(Referred(self, followed))
+        self._core.emit(Referred(self, incoming_refer))
 
     def _receive_info(self, transaction: ServerTransaction, now: float) -> None:
         keys, response = info.receive(transaction.request)
@@ -263,8 +263,8 @@ class Session:
             return
         if request.method == "UPDATE" and response:
             self._clock.refreshed(response, now)
-        if request.method == "REFER" and self.referral and self.referral.cseq == request.cseq.number:
-            self.referral.receive_response(response)
+        if request.method == "REFER" and self.outgoing_refer and self.outgoing_refer.cseq == request.cseq.number:
+            self.outgoing_refer.receive_response(response)
             self._refer_moved()
         gone = response is None or response.status in (408, 481)  # section 12.2.1.2
         if gone and request.method not in ("BYE", "PRACK", "NOTIFY"):  # those may come too late, and the call goes on
@@ -278,8 +278,8 @@ class Session:
         self.login.sign(again)
         if self._ours is request:
             self._ours = again
-        if self.referral and self.referral.cseq == request.cseq.number:
-            self.referral.cseq = again.cseq.number
+        if self.outgoing_refer and self.outgoing_refer.cseq == request.cseq.number:
+            self.outgoing_refer.cseq = again.cseq.number
         self._core.request(again, flow, self, now)
         return True
 
@@ -338,8 +338,8 @@ class Session:
                 self._stop_resending()
                 self._send_bye(self.dialog, now)
                 self._end(now, "no-ack")
-            case "REFER" if self.referral:
-                self.referral.give_up()
+            case "REFER" if self.outgoing_refer:
+                self.outgoing_refer.give_up()
                 self._refer_moved()
             case "GLARE":
                 self.reoffer(self.description, now)
@@ -355,8 +355,8 @@ class Session:
         """Timers of a session that is only beginning."""
 
     def _refer_moved(self) -> None:
-        assert self.referral is not None
-        if self.referral.done:
+        assert self.outgoing_refer is not None
+        if self.outgoing_refer.done:
             self._core.timers.cancel((self, "REFER"))
         self._core.emit(ReferProgress(self))
 

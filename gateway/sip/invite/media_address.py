@@ -19,7 +19,7 @@ _NAME = re.compile(
 """The last label begins with a letter: 127.1 and 0x7f.1 are no names, whatever a resolver makes of them."""
 
 
-class Ours(Protocol):
+class OwnAddresses(Protocol):
     """Our end: its address, and what the peer's names were found to be."""
 
     @property
@@ -38,7 +38,7 @@ def names_in(session: SessionDescription) -> set[str]:
     return {host for host in hosts if _NAME.fullmatch(host)}
 
 
-def address_of(host: str, ours: Ours) -> str:
+def address_of(host: str, ours: OwnAddresses) -> str:
     """`host` as an address of our family, in the one way to write it. Raises MediaAddressRefused."""
     text = host
     if _NAME.fullmatch(host):

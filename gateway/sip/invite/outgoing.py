@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import quote as percent_encode
 
 from gateway.errors import NotLoggedIn, SipParseError
-from gateway.sip.invite.uac import Invitation
+from gateway.sip.invite.uac import InviteParameters
 from gateway.sip.message.grammar import TOKEN
 from gateway.sip.message.headers import NameAddr
 from gateway.sip.message.uri import Uri
@@ -28,7 +28,7 @@ _NUMBER = re.compile(r"[^\s@<>\"\r\n]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class OutgoingInvite:
     """`target` is a number or name at the trunk, or a SIP URI. `headers` are added to the INVITE.
 
     `caller_id` is a number or name, and may have a display name: `"Acme" <+15550100>`. `ring_seconds` of 0 is the
@@ -46,8 +46,12 @@ class Order:
 
 
 def invitation(
-    order: Order, offer: Callable[[str], bytes], login: Login | None, host: str, telephones: Sequence[Binding] = ()
-) -> Invitation:
+    order: OutgoingInvite,
+    offer: Callable[[str], bytes],
+    login: Login | None,
+    host: str,
+    telephones: Sequence[Binding] = (),
+) -> InviteParameters:
     """`host` is ours, for who has no trunk's domain; `telephones` are those of the user that is called, of which
     the latest to log in is called.
 
@@ -63,12 +67,12 @@ def invitation(
     check_headers(headers)
     if order.anonymous:
         headers.append(("Privacy", "id"))
-    if trunk.asserted or order.anonymous:  # the carrier has to know all the same (RFC 3325)
+    if trunk.p_asserted_identity or order.anonymous:  # the carrier has to know all the same (RFC 3325)
         headers.append(("P-Asserted-Identity", str(caller)))
     if order.replaces:
         headers.append(("Replaces", order.replaces))
     via_proxy = trunk.proxy and "lr" in trunk.proxy.params
-    return Invitation(
+    return InviteParameters(
         target=target,
         caller=ANONYMOUS if order.anonymous else caller,
         callee=NameAddr(target),
@@ -86,7 +90,7 @@ def invitation(
     )
 
 
-def check_order(order: Order) -> None:
+def check_outgoing_invite(order: OutgoingInvite) -> None:
     """Say at once what is wrong with an order. Raises SipParseError."""
     with suppress(NotLoggedIn):  # that may change
         invitation(order, lambda host: b"", None, "localhost")

@@ -1,6 +1,6 @@
 """REFER (RFC 3515): the 202 is only a promise, the NOTIFYs say what became of it.
 
-`Referral` is the side that sends it, `Followed` the side that does as it was told.
+`OutgoingRefer` is the side that sends it, `Followed` the side that does as it was told.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class State(enum.Enum):
     DONE = "done"
 
 
-class Referral:
+class OutgoingRefer:
     """One transfer of one dialog. `status` is the last SIP status heard of: of the REFER, then of the call it caused.
 
     It is DONE with the final status of that call (200 is success), with the refusal of the REFER, or with 408 when
@@ -85,7 +85,7 @@ class Referral:
         self.state, self.status, self.reason = State.DONE, status, reason
 
 
-class Followed:
+class IncomingRefer:
     """A REFER of the peer's that is followed: whom to call, and what to tell of it until it is over.
 
     `replaces` is the Replaces header for that call (RFC 3891), `first` whether the dialog has had no REFER before: only

@@ -42,7 +42,7 @@ MAX_DIALOGS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Invitation:
+class InviteParameters:
     """What to ask of whom. `hop` is where it is asked, if not at the target itself: a trunk's server, a proxy; `flows`
     are the ways there where they are known already. They are tried in order while nobody has been heard to ring.
 
@@ -70,13 +70,19 @@ class Invitation:
     bound: bool = False
 
 
-class Caller(Session):
+class UacSession(Session):
     """We call."""
 
     we_called = True
 
     def __init__(
-        self, core: Core, invitation: Invitation, call_id: str, tag: str, contact: Callable[[Flow], Uri], now: float
+        self,
+        core: Core,
+        invitation: InviteParameters,
+        call_id: str,
+        tag: str,
+        contact: Callable[[Flow], Uri],
+        now: float,
     ) -> None:
         self._invitation, self._contact_for = invitation, contact
         self._target, self._flows = invitation.target, list(invitation.flows)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gateway.sip.core import Core
 
 
-class Callee(Session):
+class UasSession(Session):
     """We are called."""
 
     def __init__(

@@ -119,7 +119,7 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class DigestResult:
     """What a request proves: whose it is (`user`, empty for nobody's), or only that its nonce was old or another
     host's (`stale`). `claimed` is the known account that it names; `answers` says that it bears a nonce which was sent
     to where it comes from.
@@ -131,7 +131,7 @@ class Verdict:
     answers: bool = False
 
 
-class Guard:
+class DigestAuthenticator:
     """The server's side. Nonces carry their own time and seal, so that a challenge leaves nothing behind."""
 
     def __init__(self, realm: str, users: Mapping[str, Credentials]) -> None:
@@ -150,9 +150,9 @@ class Guard:
                 + (", stale=true" if stale else ""),
             )
 
-    def verify(self, request: Request, now: float, host: str) -> Verdict:
+    def verify(self, request: Request, now: float, host: str) -> DigestResult:
         """What a request that came from `host` proves."""
-        verdict = Verdict()
+        verdict = DigestResult()
         for value in [*request.headers.all("Authorization"), *request.headers.all("Proxy-Authorization")]:
             params = _parse(value)
             user = self.users.get(params.get("username", ""))
@@ -162,7 +162,7 @@ class Guard:
             nonce, count = params.get("nonce", ""), params.get("nc", "")
             answers = verdict.answers or self._is_ours(nonce, host)
             if user is None:
-                verdict = Verdict(answers=answers)
+                verdict = DigestResult(answers=answers)
                 continue
             expected = _response(
                 algorithm, user.username, self.realm, user.password, request.method, params.get("uri", ""), nonce,
@@ -171,10 +171,10 @@ class Guard:
             if params.get("qop") != "auth" or not hmac.compare_digest(
                 expected.encode(), params.get("response", "").lower().encode()
             ):
-                verdict = Verdict(claimed=user.username, answers=answers)
+                verdict = DigestResult(claimed=user.username, answers=answers)
                 continue
             fresh = self._is_ours(nonce, host) and self._fresh(nonce, count, now)
-            return Verdict(user.username if fresh else "", not fresh, user.username, answers)
+            return DigestResult(user.username if fresh else "", not fresh, user.username, answers)
         return verdict
 
     def _is_ours(self, nonce: str, host: str) -> bool:

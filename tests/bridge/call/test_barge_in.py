@@ -55,7 +55,7 @@ def test_after_a_cough_it_goes_on_where_it_was():
     talk.says("")
     assert talk.log == [("pause", True), ("pause", False)]
     assert talk.kinds()[-2:] == ["speech_stopped", "resumed"]
-    assert talk.call.tally.interruptions == 0
+    assert talk.call.stats.interruptions == 0
     talk.starts()  # and may be interrupted as before
     assert talk.log[-1] == ("pause", True)
 

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.agents import BUNDLED, load_agents
 from gateway.bridge.call.call import Call, Finished
-from gateway.bridge.call.call_info import CallFacts
+from gateway.bridge.call.call_info import CallInfo
 from gateway.bridge.call.dtmf_input import DIGITS_SECONDS
 from gateway.bridge.call.transfer import LAST_WORD_SECONDS
 from gateway.bridge.reasons import Reason
@@ -27,7 +27,7 @@ from gateway.realtime import (
 from gateway.records import CallEvent, CallState, Party
 
 AGENT = load_agents(BUNDLED)["receptionist"]
-FACTS = CallFacts(
+FACTS = CallInfo(
     "call_1", "sip-1", Party("sip:ann@h", "Ann"), Party("sip:reception@gw"), "h", "gw", {"x-account": "42"}, "node"
 )
 
@@ -121,8 +121,8 @@ class Stage:
         self.call = Call(FACTS, agent, self.leg, Session(self.log), self.now, 1000.0, prompt)
         self.do(self.call.start)
         if talking:
-            self.do(self.call.opening.agent_ready, "acme")
-            self.do(self.call.opening.confirmed)
+            self.do(self.call.setup.agent_ready, "acme")
+            self.do(self.call.setup.confirmed)
             self.log.clear()
 
     def do(self, verb, *arguments):
@@ -170,9 +170,9 @@ class Stage:
 def test_ringing_then_an_answer_then_the_greeting():
     stage = Stage(talking=False)
     assert stage.log == [("ring",)]
-    stage.do(stage.call.opening.agent_ready, "acme")
+    stage.do(stage.call.setup.agent_ready, "acme")
     assert stage.verbs() == ["ring", "answer"]
-    stage.do(stage.call.opening.confirmed)
+    stage.do(stage.call.setup.confirmed)
     assert stage.log[-1] == ("create_response", f"Say exactly: {AGENT.definition.greeting}")
     assert stage.kinds() == ["incoming", "answered"]
     assert stage.call.record()["answered_at"] == 1010.0
@@ -226,7 +226,7 @@ def test_a_transfer_follows_its_announcement_and_ends_with_success():
     stage = Stage()
     transfer(stage)
     assert ("transfer", "sip:billing@gw") in stage.log
-    assert ("deafen", True) in stage.log
+    assert ("mute_input", True) in stage.log
     assert stage.call.state is CallState.TRANSFERRING
     stage.do(stage.call.transfer_moved, Progress())
     stage.do(stage.call.transfer_moved, Progress(180, "Ringing"))
@@ -242,7 +242,7 @@ def test_a_refused_transfer_is_told_to_the_model_and_the_talk_goes_on():
     transfer(stage)
     stage.do(stage.call.transfer_moved, Progress(603, "Decline", done=True))
     assert stage.call.state is CallState.ANSWERED
-    assert ("deafen", False) in stage.log
+    assert ("mute_input", False) in stage.log
     assert stage.log[-1] == ("tool_output", "c1", '{"error":"the transfer to billing failed: 603 Decline"}', True)
     transfer(stage, "sales")
     assert ("transfer", "sip:sales@gw") in stage.log
@@ -321,7 +321,7 @@ def test_what_comes_before_the_answer_or_after_the_end_does_nothing():
     stage.do(stage.call.hang_up, "node_stopped")
     assert ("reject", 480, {}) in stage.log
     before = list(stage.log)
-    stage.do(stage.call.opening.agent_ready, "acme")
+    stage.do(stage.call.setup.agent_ready, "acme")
     stage.speaks()
     assert stage.log == before
     assert "ended" in str(stage.call)
@@ -331,7 +331,7 @@ def test_a_call_that_we_make():
     stage = Stage(talking=False)
     stage.call.state = CallState.INCOMING
     stage.do(stage.call.dial)
-    stage.do(stage.call.opening.agent_ready, "acme")
+    stage.do(stage.call.setup.agent_ready, "acme")
     stage.do(stage.call.ringing, 180)
     stage.do(stage.call.ringing, 183)
     assert stage.call.state is CallState.RINGING
@@ -345,7 +345,7 @@ def test_a_call_that_nobody_takes():
     stage = Stage(talking=False)
     stage.do(stage.call.dial)
     stage.do(stage.call.not_reached, "busy", 486, "486 Busy Here")
-    assert (stage.call.tally.outcome, stage.finished) == ("busy", True)
+    assert (stage.call.stats.outcome, stage.finished) == ("busy", True)
     stage.do(stage.call.picked_up)
     assert stage.call.state is CallState.ENDED
 

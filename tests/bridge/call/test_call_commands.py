@@ -5,7 +5,7 @@ from tests.bridge.call.test_call import Progress, Stage
 
 
 def ask(stage, verb, **given):
-    stage.call.orders.do(verb, given, stage.now)
+    stage.call.commands.do(verb, given, stage.now)
     stage.drain()
 
 
@@ -20,7 +20,7 @@ def test_whoever_is_muted_is_not_heard():
     stage.speaks(500)
     assert stage.leg.queued > 0
     ask(stage, "mute")
-    assert ("deafen", True) in stage.log
+    assert ("mute_input", True) in stage.log
     with pytest.raises(BadCommand, match="who: has to be caller or agent"):
         ask(stage, "mute", who="everybody")
 
@@ -30,9 +30,9 @@ def test_one_who_is_muted_and_held_is_heard_when_both_are_over():
     ask(stage, "hold")
     ask(stage, "mute")
     ask(stage, "hold", on=False)
-    assert [entry for entry in stage.log if entry[0] == "deafen"] == [("deafen", True)] * 3
+    assert [entry for entry in stage.log if entry[0] == "mute_input"] == [("mute_input", True)] * 3
     ask(stage, "mute", on=False)
-    assert stage.log[-1] == ("deafen", False)
+    assert stage.log[-1] == ("mute_input", False)
 
 
 def test_what_is_said_and_what_the_model_is_told():
@@ -60,7 +60,7 @@ def test_a_transfer_that_fails_is_told_to_the_model_who_did_not_ask_for_it():
     stage.do(stage.call.transfer_moved, Progress(486, "Busy Here", done=True))
     assert stage.log[-2][:2] == ("add_text", "[TRANSFER] the transfer to +15551234567 failed: 486 Busy Here")
     assert stage.log[-1] == ("create_response", "")
-    assert [entry for entry in stage.log if entry[0] == "deafen"][-1] == ("deafen", True)  # still muted
+    assert [entry for entry in stage.log if entry[0] == "mute_input"][-1] == ("mute_input", True)  # still muted
 
 
 def test_nothing_is_done_before_the_answer_but_hanging_up():
@@ -75,13 +75,13 @@ def test_nothing_is_done_before_the_answer_but_hanging_up():
 def test_who_holds_whom_is_in_the_record():
     stage = Stage()
     ask(stage, "hold")
-    stage.do(stage.call.orders.held_by_party, True)
-    stage.do(stage.call.orders.held_by_party, True)  # told once
+    stage.do(stage.call.commands.held_by_party, True)
+    stage.do(stage.call.commands.held_by_party, True)  # told once
     ask(stage, "mute")
     assert stage.call.record()["held_by"] == ["gateway", "caller"]
     assert stage.call.record()["muted"] == ["caller"]
     ask(stage, "hold", on=False)
-    stage.do(stage.call.orders.held_by_party, False)
+    stage.do(stage.call.commands.held_by_party, False)
     assert [event.data for event in stage.told if event.type == "hold"] == [
         {"on": True, "by": "gateway"}, {"on": True, "by": "caller"},
         {"on": False, "by": "gateway"}, {"on": False, "by": "caller"}]  # fmt: skip

@@ -1,9 +1,9 @@
 import pytest
 
-from gateway.bridge.call.call_info import CallFacts, Tally
+from gateway.bridge.call.call_info import CallInfo, CallStats
 from gateway.records import Party
 
-FACTS = CallFacts(
+FACTS = CallInfo(
     "call_1", "sip-1", Party("sip:ann@h", "Ann"), Party("sip:desk@gw:5070"), "h", "gw:5070", {"x-a": "1"}, "node"
 )
 
@@ -32,10 +32,10 @@ def test_what_a_call_costs():
         "output_token_details": {"text_tokens": 20, "audio_tokens": 80},
     }
     prices = {"text_input": 4, "audio_input": 32, "cached_input": 0.4, "text_output": 16, "audio_output": 64}
-    tally = Tally(0.0)
-    tally.use(usage, {})
-    assert tally.cost is None
-    tally.use(usage, prices)
-    assert tally.cost == pytest.approx((20 * 4 + 100 * 0.4 + 80 * 32 + 20 * 16 + 80 * 64) / 1e6)
-    tally.use({"total_tokens": 5}, prices)  # without details
-    assert tally.usage["total_tokens"] == 605
+    stats = CallStats(0.0)
+    stats.use(usage, {})
+    assert stats.cost is None
+    stats.use(usage, prices)
+    assert stats.cost == pytest.approx((20 * 4 + 100 * 0.4 + 80 * 32 + 20 * 16 + 80 * 64) / 1e6)
+    stats.use({"total_tokens": 5}, prices)  # without details
+    assert stats.usage["total_tokens"] == 605

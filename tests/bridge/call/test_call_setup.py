@@ -11,10 +11,10 @@ def ringing():
 def test_the_answer_waits_for_the_agent_and_the_greeting_for_the_ack():
     stage = ringing()
     stage.run(0.3)
-    stage.do(stage.call.opening.agent_ready, "acme")
+    stage.do(stage.call.setup.agent_ready, "acme")
     assert stage.verbs()[-1] == "answer"
     stage.run(0.1)
-    stage.do(stage.call.opening.confirmed)
+    stage.do(stage.call.setup.confirmed)
     assert stage.log[-1][0] == "create_response"
     stage.run(0.2)
     stage.hears(AudioDelta("i", 0, bytes(960)))
@@ -27,32 +27,32 @@ def test_the_answer_waits_for_the_agent_and_the_greeting_for_the_ack():
 def test_an_early_answer_is_followed_by_the_greeting():
     stage = ringing()
     stage.run(1.0)
-    stage.do(stage.call.opening.answer_early)
-    stage.do(stage.call.opening.confirmed)
+    stage.do(stage.call.setup.answer_early)
+    stage.do(stage.call.setup.confirmed)
     assert stage.call.state is CallState.ANSWERED
     assert "create_response" not in stage.verbs()
     stage.run(3.0)
-    assert stage.log[-1] == ("entertain", True)
-    stage.do(stage.call.opening.agent_ready, "acme")
-    assert stage.log[-2:] == [("entertain", False), ("create_response", stage.log[-1][1])]
+    assert stage.log[-1] == ("play_music", True)
+    stage.do(stage.call.setup.agent_ready, "acme")
+    assert stage.log[-2:] == [("play_music", False), ("create_response", stage.log[-1][1])]
     assert stage.verbs().count("answer") == 1
-    stage.do(stage.call.opening.answer_early)  # too late to mean anything
+    stage.do(stage.call.setup.answer_early)  # too late to mean anything
     assert stage.verbs().count("answer") == 1
 
 
 def test_after_an_early_answer_nobody_may_come():
     stage = ringing()
-    stage.do(stage.call.opening.answer_early)
-    stage.do(stage.call.opening.confirmed)
-    stage.do(lambda now: stage.call.opening.agent_missing("nobody is there", now))
+    stage.do(stage.call.setup.answer_early)
+    stage.do(stage.call.setup.confirmed)
+    stage.do(lambda now: stage.call.setup.agent_missing("nobody is there", now))
     assert stage.finished
     assert stage.call.record()["outcome"] == "provider_unreachable"
-    assert AGENT.definition.when_down.play == ""
+    assert AGENT.definition.on_provider_failure.play == ""
 
 
 def test_a_bug_after_an_early_answer_does_not_leave_the_caller_alone():
     stage = ringing()
-    stage.do(stage.call.opening.answer_early)
+    stage.do(stage.call.setup.answer_early)
     stage.do(lambda now: stage.call.refuse(RuntimeError("oops"), OURS, now))
     assert stage.finished
     assert stage.call.record()["outcome"] == "internal_error"

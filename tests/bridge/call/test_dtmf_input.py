@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from gateway.bridge.call.dtmf_input import DIGITS_SECONDS, Keys
+from gateway.bridge.call.dtmf_input import DIGITS_SECONDS, DtmfInput
 
 
 class Call:
@@ -24,7 +24,7 @@ class Call:
 
 def test_keys_that_follow_each_other_are_one_text():
     call = Call()
-    keys = Keys(call)
+    keys = DtmfInput(call)
     for now, digit in enumerate("42"):
         keys.press(digit, float(now))
     assert call.names() == ["interrupt", "emit", "wake", "emit", "wake"]  # the agent is interrupted once
@@ -35,14 +35,14 @@ def test_keys_that_follow_each_other_are_one_text():
 
 def test_a_hash_hands_them_over_at_once():
     call = Call()
-    Keys(call).press("#", 0.0)
+    DtmfInput(call).press("#", 0.0)
     assert ("add_text", "[DTMF] #") in call.asked
 
 
 def test_a_call_that_is_busy_otherwise_gets_none():
     call = Call()
     call.talking = False
-    keys = Keys(call)
+    keys = DtmfInput(call)
     keys.press("1", 0.0)
     keys.hand_over(9.0)
     keys.hand_over(9.0)
@@ -51,7 +51,7 @@ def test_a_call_that_is_busy_otherwise_gets_none():
 
 def test_keys_may_be_events_alone():
     call = Call(keys="event")
-    keys = Keys(call)
+    keys = DtmfInput(call)
     keys.press("4", 0.0)
     keys.hand_over(3.0)
     assert "interrupt" not in call.names()

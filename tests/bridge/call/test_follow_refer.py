@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.bridge.call.follow_refer import Following
-from gateway.bridge.call.transfer import Consult, Dismiss, Swap
+from gateway.bridge.call.follow_refer import FollowRefer
+from gateway.bridge.call.transfer import DialSecondLeg, ReleaseSecondLeg, ReplaceCallerLeg
 from gateway.realtime import SpeechStarted
 from gateway.records import CallState
 from tests.bridge.call.test_call import Leg, Stage
@@ -20,13 +20,17 @@ class Table(Stage):
 
     def drain(self):
         actions = self.call.actions()
-        self.done += [action for action in actions if isinstance(action, Consult | Dismiss | Swap)]
-        self.call._actions = [action for action in actions if not isinstance(action, Consult | Dismiss | Swap)]
+        self.done += [
+            action for action in actions if isinstance(action, DialSecondLeg | ReleaseSecondLeg | ReplaceCallerLeg)
+        ]
+        self.call._actions = [
+            action for action in actions if not isinstance(action, DialSecondLeg | ReleaseSecondLeg | ReplaceCallerLeg)
+        ]
         super().drain()
 
     @property
-    def following(self) -> Following:
-        return self.call.following
+    def follow_refer(self) -> FollowRefer:
+        return self.call.follow_refer
 
 
 def test_the_target_takes_the_callers_place_once_it_answers():
@@ -35,31 +39,31 @@ def test_the_target_takes_the_callers_place_once_it_answers():
     assert (consult.target, consult.replaces, consult.referred_by) == (
         "sip:ann@pbx", "a;to-tag=1;from-tag=2", "<sip:boss@pbx>",
     )  # fmt: skip
-    following = table.following
-    assert consult.whom is following
-    following.other_calling(table.other)
-    table.do(following.other_ringing, 180)
-    table.do(following.other_drained)
+    follow_refer = table.follow_refer
+    assert consult.whom is follow_refer
+    follow_refer.other_calling(table.other)
+    table.do(follow_refer.other_ringing, 180)
+    table.do(follow_refer.other_drained)
     assert ("tell_referrer", 180) in table.log
     assert table.call.state is CallState.ANSWERED  # the agent talks on
-    table.do(following.other_answered)
+    table.do(follow_refer.other_answered)
     assert table.log[-2:] == [("tell_referrer", 200), ("add_text", "[CALLER] sip:ann@pbx")]
-    assert table.done[1:] == [Swap(table.other)]
+    assert table.done[1:] == [ReplaceCallerLeg(table.other)]
     assert table.told[-1].type == "replaced"
-    assert table.following is None
+    assert table.follow_refer is None
     assert table.heard == []
 
 
 @pytest.mark.parametrize(("status", "told"), [(486, 486), (0, 503)])
 def test_nobody_there_leaves_everything_as_it_was(status, told):
     table = Table()
-    following = table.following
-    following.other_calling(table.other)
-    table.do(following.other_ended, "486 Busy Here", status)
+    follow_refer = table.follow_refer
+    follow_refer.other_calling(table.other)
+    table.do(follow_refer.other_ended, "486 Busy Here", status)
     assert table.log[-1] == ("tell_referrer", told)
     assert [name for name, *_ in table.heard] == ["hang_up", "close"]
-    assert table.done[1:] == [Dismiss()]
-    assert (table.following, table.call.state) == (None, CallState.ANSWERED)
+    assert table.done[1:] == [ReleaseSecondLeg()]
+    assert (table.follow_refer, table.call.state) == (None, CallState.ANSWERED)
     assert table.told[-1].type == "refer_failed"
 
 
@@ -74,14 +78,14 @@ def test_only_one_at_a_time_and_no_transfer_of_ours_besides():
 
 def test_who_sent_the_agent_away_may_hang_up_before_anybody_answers():
     table = Table()
-    following = table.following
-    following.other_calling(table.other)
+    follow_refer = table.follow_refer
+    follow_refer.other_calling(table.other)
     table.hears(SpeechStarted(100))
     table.do(table.call.leg_ended, "bye", "")
     assert table.told[-1].type == "referrer_left"
     assert not table.finished
-    table.do(following.other_answered)
-    assert table.done[1:] == [Swap(table.other)]
+    table.do(follow_refer.other_answered)
+    assert table.done[1:] == [ReplaceCallerLeg(table.other)]
     assert table.call.state is CallState.ANSWERED
     table.do(table.call.leg_ended, "bye", "")
     assert table.finished
@@ -89,17 +93,17 @@ def test_who_sent_the_agent_away_may_hang_up_before_anybody_answers():
 
 def test_and_if_nobody_answers_then_the_call_is_over():
     table = Table()
-    table.following.other_calling(table.other)
+    table.follow_refer.other_calling(table.other)
     table.do(table.call.leg_ended, "bye", "")
-    table.do(table.following.other_ended, "486 Busy Here", 486)
+    table.do(table.follow_refer.other_ended, "486 Busy Here", 486)
     assert [name for name, *_ in table.heard] == ["hang_up", "close"]
-    assert table.call.tally.outcome == "caller_hung_up"
+    assert table.call.stats.outcome == "caller_hung_up"
     assert table.finished
 
 
 def test_a_call_that_is_ended_meanwhile_leaves_nobody_ringing():
     table = Table()
-    table.following.other_calling(table.other)
+    table.follow_refer.other_calling(table.other)
     table.do(table.call.hang_up, "node_stopped")
     assert [name for name, *_ in table.heard] == ["hang_up", "close"]
     assert table.finished

@@ -23,11 +23,11 @@ def test_an_operators_hold_outlives_a_transfer_that_fails():
     stage.do(stage.call.transfer.other_ended, "486 Busy Here", 486)
     assert stage.call.state is CallState.ANSWERED
     assert told(stage, "hold") == [("hold", True)]  # never taken back
-    assert told(stage, "deafen")[-1] == ("deafen", True)
+    assert told(stage, "mute_input")[-1] == ("mute_input", True)
     assert stage.call.record()["held_by"] == ["gateway"]
     ask(stage, "hold", on=False)
     assert told(stage, "hold") == [("hold", True), ("hold", False)]
-    assert told(stage, "deafen")[-1] == ("deafen", False)  # the agent hears again
+    assert told(stage, "mute_input")[-1] == ("mute_input", False)  # the agent hears again
     assert stage.call.record()["held_by"] == []
 
 
@@ -35,9 +35,9 @@ def test_so_it_does_where_the_refer_is_refused():
     stage = transferring("refer")
     stage.do(stage.call.transfer_moved, Progress(603, "Decline", done=True, accepted=False, refused=True))
     assert told(stage, "hold") == [("hold", True)]
-    assert told(stage, "deafen")[-1] == ("deafen", True)
+    assert told(stage, "mute_input")[-1] == ("mute_input", True)
     ask(stage, "hold", on=False)
-    assert told(stage, "deafen")[-1] == ("deafen", False)
+    assert told(stage, "mute_input")[-1] == ("mute_input", False)
 
 
 def test_a_hold_that_ends_within_a_transfer_leaves_the_transfers_own():
@@ -56,7 +56,7 @@ def test_whoever_takes_the_callers_place_is_held_as_well():
     ask(stage, "hold")
     stage.log.clear()
     stage.do(stage.call.replaced, "sip:carol@h")
-    assert told(stage, "hold", "deafen") == [("hold", True), ("deafen", True)]
+    assert told(stage, "hold", "mute_input") == [("hold", True), ("mute_input", True)]
     ask(stage, "hold", on=False)
     stage.log.clear()
     stage.do(stage.call.replaced, "sip:dave@h")

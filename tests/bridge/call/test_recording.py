@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.agents import Agent, AgentDefinition
-from gateway.bridge.call.recording import Record, State
+from gateway.bridge.call.recording import RecordingCommand, State
 from gateway.realtime import ResponseDone, SpeechStarted
 from tests.bridge.call.test_call import Stage
 
@@ -18,8 +18,8 @@ class Taped(Stage):
 
     def drain(self):
         actions = self.call.actions()
-        self.tape += [action.what for action in actions if isinstance(action, Record)]
-        self.call._actions = [action for action in actions if not isinstance(action, Record)]
+        self.tape += [action.what for action in actions if isinstance(action, RecordingCommand)]
+        self.call._actions = [action for action in actions if not isinstance(action, RecordingCommand)]
         super().drain()
 
     def asks(self, action):
@@ -42,8 +42,8 @@ def test_from_the_answer_to_the_end():
 
 def test_the_announcement_is_heard_before_anything_is_recorded_and_before_the_greeting():
     taped = Taped(talking=False, start="answer", announcement="This call is recorded, {{caller_name}}.")
-    taped.do(taped.call.opening.agent_ready, "acme")
-    taped.do(taped.call.opening.confirmed)
+    taped.do(taped.call.setup.agent_ready, "acme")
+    taped.do(taped.call.setup.confirmed)
     assert taped.log[-1] == ("create_response", "Say exactly: This call is recorded, Ann.")
     assert taped.tape == []
     taped.speaks()
@@ -128,8 +128,8 @@ def test_keys_do_not_interrupt_the_announcement_either():
 @pytest.mark.parametrize("status", ["failed", "cancelled", "incomplete"])
 def test_without_an_announcement_nothing_is_recorded_and_the_call_goes_on(status):
     taped = Taped(talking=False, start="answer", announcement="Recorded.")
-    taped.do(taped.call.opening.agent_ready, "acme")
-    taped.do(taped.call.opening.confirmed)
+    taped.do(taped.call.setup.agent_ready, "acme")
+    taped.do(taped.call.setup.confirmed)
     taped.hears(ResponseDone("r1", status))
     assert taped.call.recording.state is State.OFF
     assert status in next(event.data["problem"] for event in taped.told if event.type == "recording_failed")

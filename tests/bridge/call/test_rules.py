@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.agents import Agent, AgentDefinition
-from gateway.bridge.call.tool_use import Become
+from gateway.bridge.call.tool_use import UpdateAgent
 from gateway.realtime import Transcript
 from tests.bridge.call.test_call import AGENT, Stage
 
@@ -19,7 +19,7 @@ def stage_with(*rules):
 
 
 def changes(stage):
-    return [action for action in stage.became if isinstance(action, Become)]
+    return [action for action in stage.became if isinstance(action, UpdateAgent)]
 
 
 def test_after_a_time_and_once():
@@ -27,7 +27,7 @@ def test_after_a_time_and_once():
     stage.run(59)
     assert changes(stage) == []
     stage.run(120)
-    assert changes(stage) == [Become("", {"instructions": "Come to an end."})]
+    assert changes(stage) == [UpdateAgent("", {"instructions": "Come to an end."})]
     assert [event.data for event in stage.told if event.type == "rule"] == [{"number": 1}]
 
 
@@ -38,7 +38,7 @@ def test_when_the_caller_says_so():
     assert changes(stage) == []
     stage.hears(Transcript("user", "u", "I want your Manager now"))
     stage.hears(Transcript("user", "u", "the manager!"))
-    assert changes(stage) == [Become("supervisor", {})]
+    assert changes(stage) == [UpdateAgent("supervisor", {})]
 
 
 def test_a_call_that_is_over_changes_no_more():

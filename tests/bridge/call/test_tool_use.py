@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.agents import Agent
-from gateway.bridge.call.tool_use import ANNOUNCEMENT_SECONDS, MAX_AT_ONCE, MAX_CALLS, Become
+from gateway.bridge.call.tool_use import ANNOUNCEMENT_SECONDS, MAX_AT_ONCE, MAX_CALLS, UpdateAgent
 from gateway.bridge.call.transfer import LAST_WORD_SECONDS
 from gateway.realtime import ResponseDone, Reverted, SpeechStarted, ToolCall
 from tests.bridge.call.test_call import AGENT, Stage
@@ -121,7 +121,10 @@ def outputs(stage):
 def test_hold_and_back():
     stage = stage_with("hold")
     stage.calls("hold", '{"on": true}')
-    assert [entry for entry in stage.log if entry[0] in ("hold", "deafen")] == [("hold", True), ("deafen", True)]
+    assert [entry for entry in stage.log if entry[0] in ("hold", "mute_input")] == [
+        ("hold", True),
+        ("mute_input", True),
+    ]
     assert stage.log[-1] == ("tool_output", "c1", "on hold", False)  # there is nobody to speak to
     stage.calls("hold", '{"on": false}', "c2")
     assert ("hold", False) in stage.log
@@ -144,8 +147,8 @@ def test_a_colleague_goes_on():
     stage.calls("update_agent", '{"agent": "support"}')
     assert "one of: sales" in outputs(stage)[0]
     stage.calls("update_agent", '{"agent": "sales"}', "c2")
-    assert became == [Become("sales")]
-    stage.do(lambda now: stage.call.become(Agent("sales", "", AGENT.definition, {}), now))
+    assert became == [UpdateAgent("sales")]
+    stage.do(lambda now: stage.call.set_agent(Agent("sales", "", AGENT.definition, {}), now))
     assert stage.call.record()["agent"] == "sales"
     assert stage.told[-1].type == "agent_updated"
 
@@ -162,7 +165,7 @@ def test_keys_answer_the_tool_that_waits_for_them():
     stage.run(5)
     press(stage, "3#")
     assert outputs(stage) == ['{"name":"account","count":3,"digits":"123"}']
-    assert stage.call.facts.collected["account"] == "123"
+    assert stage.call.info.collected["account"] == "123"
     assert "add_text" not in stage.verbs()
     stage.calls("collect_digits", '{"name": "pin", "max_digits": 2}', "c2")
     press(stage, "45")
@@ -183,7 +186,7 @@ def test_secret_keys_are_told_to_nobody():
     assert outputs(stage) == ['{"name":"card","count":16,"last_four":"1111"}']
     assert {event.data["digit"] for event in stage.told if event.type == "dtmf"} == {"x"}
     assert "4111" not in str(stage.told) + str(stage.log)
-    assert stage.call.facts.collected["card"] == "4111111111111111"  # for a function of the agent's
+    assert stage.call.info.collected["card"] == "4111111111111111"  # for a function of the agent's
     stage.calls("collect_digits", '{"name": "pin", "max_digits": 4, "secret": true}', "c2")
     press(stage, "1234")
     assert outputs(stage)[-1] == '{"name":"pin","count":4,"last_four":""}'  # they would be all of it
@@ -196,9 +199,9 @@ def test_a_slow_function_is_bridged_with_words_or_music():
     assert "create_response" not in stage.verbs()
     stage.run(1)
     assert ("create_response", "Say exactly: One moment.") in stage.log
-    assert ("entertain", True) in stage.log
+    assert ("play_music", True) in stage.log
     stage.do(stage.call.tools.done, "c1", "opening_hours", "{}")
-    assert stage.log[-2:] == [("entertain", False), ("tool_output", "c1", "{}", True)]
+    assert stage.log[-2:] == [("play_music", False), ("tool_output", "c1", "{}", True)]
     stage.log.clear()
     stage.calls("opening_hours", call_id="c2")
     stage.do(stage.call.tools.done, "c2", "opening_hours", "{}")
@@ -247,7 +250,7 @@ def test_a_model_that_went_round_in_circles_may_still_hang_up():
 def test_an_update_that_the_provider_refuses_leaves_the_call_with_whom_it_was():
     stage = stage_with("hang_up")
     before = stage.call.agent
-    stage.do(lambda now: stage.call.become(Agent("sales", "", AGENT.definition, {}), now))
+    stage.do(lambda now: stage.call.set_agent(Agent("sales", "", AGENT.definition, {}), now))
     stage.hears(Reverted(before))
     assert stage.call.agent is before
     assert stage.told[-1].type == "agent_update_refused"

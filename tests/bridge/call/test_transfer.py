@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.agents import Agent
-from gateway.bridge.call.transfer import LAST_WORD_SECONDS, TELLING_SECONDS, Consult, Dismiss
+from gateway.bridge.call.transfer import LAST_WORD_SECONDS, TELLING_SECONDS, DialSecondLeg, ReleaseSecondLeg
 from gateway.realtime import AudioDelta
 from gateway.records import CallState
 from tests.bridge.call.test_call import AGENT, Leg, Progress, Stage
@@ -30,10 +30,10 @@ class Table(Stage):
     def drain(self):
         actions = self.call.actions()
         for action in actions:
-            if isinstance(action, Consult):
+            if isinstance(action, DialSecondLeg):
                 self.consults.append(action.target)
                 self.transfer.other_calling(self.other)
-        self.call._actions = [action for action in actions if not isinstance(action, Consult | Dismiss)]
+        self.call._actions = [action for action in actions if not isinstance(action, DialSecondLeg | ReleaseSecondLeg)]
         super().drain()
 
     @property
@@ -48,7 +48,7 @@ def test_blind_by_refer():
     table = Table()
     assert table.asked("transfer") == [("sip:billing@gw",)]
     table.do(table.call.transfer_moved, DONE)
-    assert table.call.tally.outcome == "transferred"
+    assert table.call.stats.outcome == "transferred"
     assert table.consults == []
 
 
@@ -71,7 +71,7 @@ def test_where_refer_is_refused_we_call_and_join_the_two():
     assert ("close session",) in table.log  # the agent's session
     assert table.kinds()[-1] == "bridged"
     table.do(table.transfer.other_ended, "the target hung up", 0)
-    assert table.call.tally.outcome == "transferred"
+    assert table.call.stats.outcome == "transferred"
     assert ("hang_up", "transferred") in table.log
     assert [name for name, *_ in table.heard] == ["hang_up", "close"]
 
@@ -114,7 +114,7 @@ def test_attended_tells_who_picks_up_and_then_leaves_by_replaces():
     table.do(table.transfer.other_ended, "the target hung up", 0)  # our call to it is replaced
     assert table.call.state is CallState.TRANSFERRING
     table.do(table.call.transfer_moved, DONE)
-    assert table.call.tally.outcome == "transferred"
+    assert table.call.stats.outcome == "transferred"
 
 
 def test_attended_without_a_word_from_the_provider_goes_on_all_the_same():
@@ -130,7 +130,7 @@ def test_attended_is_joined_here_where_replaces_is_refused():
     table.do(table.call.transfer_moved, REFUSED)
     assert table.call.state is CallState.BRIDGED
     table.do(table.call.leg_ended, "bye", "")
-    assert table.call.tally.outcome == "transferred"
+    assert table.call.stats.outcome == "transferred"
     assert ("hang_up", "the call has ended") in table.heard
 
 
@@ -138,7 +138,7 @@ def test_the_caller_gives_up_while_the_target_rings():
     table = Table("bridge")
     table.do(table.transfer.other_ringing, 180)
     table.do(table.call.leg_ended, "bye", "")
-    assert table.call.tally.outcome == "caller_hung_up"
+    assert table.call.stats.outcome == "caller_hung_up"
     assert [name for name, *_ in table.heard] == ["hang_up", "close"]
 
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gateway.bridge.call.transfer import Consult
+from gateway.bridge.call.transfer import DialSecondLeg
 from gateway.bridge.legs.second_leg import SecondLeg
 from gateway.errors import NoMediaPort
 from gateway.records import Party
@@ -19,14 +19,14 @@ class Whom:
         return lambda *arguments: self.told.append((name, *arguments[:-1]))
 
 
-class Line:
+class Runner:
     """A line whose legs call nobody; `on_open` happens while the port is being opened."""
 
     def __init__(self, on_open=lambda: None, error=None):
         self.on_open, self.error = on_open, error
         self.trunk = Trunk("home")
-        self.facts = SimpleNamespace(call_id="call_1", caller=Party("sip:ann@h"))
-        self.orders, self.closed, self.events = [], [], []
+        self.info = SimpleNamespace(call_id="call_1", caller=Party("sip:ann@h"))
+        self.commands, self.closed, self.events = [], [], []
 
     async def open_second(self):
         self.on_open()
@@ -34,7 +34,7 @@ class Line:
             raise self.error
         session = SimpleNamespace(dialog=SimpleNamespace(call_id="sip-2"))
         leg = SimpleNamespace(events=None, session=session, close=lambda: self.closed.append("leg"))
-        leg.call = lambda order: self.orders.append(order) or session
+        leg.call = lambda order: self.commands.append(order) or session
         return leg
 
     def listen_to(self, session):
@@ -49,14 +49,14 @@ class Line:
 
 def second(line, **headers):
     whom = Whom()
-    return SecondLeg(line, Consult("sip:ann@pbx", whom, **headers)), whom
+    return SecondLeg(line, DialSecondLeg("sip:ann@pbx", whom, **headers)), whom
 
 
 async def test_it_calls_with_the_headers_it_was_given_and_tells_who_asked():
-    line = Line()
+    line = Runner()
     leg, whom = second(line, replaces="a;to-tag=1;from-tag=2", referred_by="<sip:boss@pbx>")
     await leg.dial()
-    (order,) = line.orders
+    (order,) = line.commands
     assert (order.target, order.trunk, order.replaces) == ("sip:ann@pbx", line.trunk, "a;to-tag=1;from-tag=2")
     assert order.headers == (("Referred-By", "<sip:boss@pbx>"),)
     assert line.events == [("transfer_dialing", {"uri": "sip:ann@pbx", "sip_call_id": "sip-2"})]
@@ -67,20 +67,20 @@ async def test_it_calls_with_the_headers_it_was_given_and_tells_who_asked():
 
 @pytest.mark.parametrize(("error", "status"), [(NoMediaPort(1, 2), 503), (RuntimeError("a bug"), 500)])
 async def test_what_keeps_it_from_calling_is_told_with_a_status(error, status):
-    leg, whom = second(Line(error=error))
+    leg, whom = second(Runner(error=error))
     await leg.dial()
     assert whom.told == [("other_ended", str(error), status)]
 
 
 async def test_one_that_is_dismissed_while_its_port_is_opened_gives_it_back_and_calls_nobody():
-    line = Line(on_open=lambda: leg.dismiss())
+    line = Runner(on_open=lambda: leg.dismiss())
     leg, whom = second(line)
     await leg.dial()
-    assert (line.closed, line.orders, whom.told) == (["leg"], [], [])
+    assert (line.closed, line.commands, whom.told) == (["leg"], [], [])
 
 
 async def test_after_it_was_dismissed_nobody_hears_of_it():
-    line = Line()
+    line = Runner()
     leg, whom = second(line)
     await leg.dial()
     leg.dismiss()

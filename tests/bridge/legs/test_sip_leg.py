@@ -6,12 +6,12 @@ import pytest
 from gateway.bridge.call.leg import LegEvents
 from gateway.bridge.legs.sip_leg import SipLeg
 from gateway.bridge.media.batch_render import render
-from gateway.bridge.media.batch_upsample import Upstream
-from gateway.bridge.media.caller_audio import Uplink
-from gateway.bridge.media.fill_audio import Interludes
+from gateway.bridge.media.batch_upsample import BatchUpsample
+from gateway.bridge.media.caller_audio import CallerAudio
+from gateway.bridge.media.fill_audio import FillAudio
 from gateway.codecs import CODECS, KeyDetector, g711, hold_tune
 from gateway.errors import NoCommonCodec, SdpError
-from gateway.sip import Order, Reoffered, Trunk, Uri, parse_sdp
+from gateway.sip import OutgoingInvite, Reoffered, Trunk, Uri, parse_sdp
 from tests.wire import OFFER, Wire, calling, request, response
 
 BOTH = (CODECS["PCMU"], CODECS["PCMA"])
@@ -60,7 +60,7 @@ class Agent:
 def leg_for(offer=OFFER, codecs=BOTH):
     agent, chunks = Agent(), []
     agent.wire.receive(request(body=offer))
-    leg = SipLeg(agent, codecs, Uplink(codecs[0].sound, 20, chunks.append, Upstream(Upstream.flush)))
+    leg = SipLeg(agent, codecs, CallerAudio(codecs[0].sound, 20, chunks.append, BatchUpsample(BatchUpsample.flush)))
     leg.rtp = Rtp()
     leg.take(agent.wire.events[0].session)
     leg.chunks, leg.agent, leg.listen_early = chunks, agent, True
@@ -176,7 +176,7 @@ def test_a_line_that_went_dead_is_told_once_and_a_held_one_is_not():
 def test_while_deaf_the_agent_hears_silence_and_hold_goes_on_in_time():
     leg = leg_for()
     leg.answer()
-    leg.deafen(True)
+    leg.mute_input(True)
     leg.audio(b"\x00" * 160)
     assert not any(leg.chunks[0])
     for _ in range(10):  # the caller's packets stop: held
@@ -197,11 +197,11 @@ def calling_leg():
     leg = SipLeg(
         agent,
         BOTH,
-        Uplink(BOTH[0].sound, 20, chunks.append, Upstream(Upstream.flush)),
-        interludes=Interludes(hold_tune()),
+        CallerAudio(BOTH[0].sound, 20, chunks.append, BatchUpsample(BatchUpsample.flush)),
+        fill_audio=FillAudio(hold_tune()),
     )
     leg.rtp, leg.agent, leg.chunks = Rtp(), agent, chunks
-    leg.call(Order("5551234", Trunk("t", server=Uri.parse("sip:192.0.2.10"))))
+    leg.call(OutgoingInvite("5551234", Trunk("t", server=Uri.parse("sip:192.0.2.10"))))
     return leg
 
 
@@ -287,8 +287,8 @@ def test_keys_go_by_telephone_event_and_by_info_where_there_is_none():
 def test_keys_within_the_audio_where_the_trunk_knows_no_other_way():
     agent = Agent()
     agent.wire.receive(request(body=OFFER))
-    uplink = Uplink(BOTH[0].sound, 20, lambda chunk: None, Upstream(Upstream.flush))
-    leg = SipLeg(agent, BOTH, uplink, Trunk("old", dtmf="inband"))
+    caller_audio = CallerAudio(BOTH[0].sound, 20, lambda chunk: None, BatchUpsample(BatchUpsample.flush))
+    leg = SipLeg(agent, BOTH, caller_audio, Trunk("old", dtmf="inband"))
     leg.rtp, keys, leg.listen_early = Rtp(), [], True
     leg.events = LegEvents(digit=keys.append, drained=lambda: None, held=print, broken=lambda *what: None)
     leg.take(agent.wire.events[0].session)

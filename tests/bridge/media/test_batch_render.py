@@ -6,7 +6,7 @@ import pytest
 from gateway.bridge.call.leg import LegEvents
 from gateway.bridge.legs.sip_leg import FRAME
 from gateway.bridge.media.batch_render import render
-from gateway.bridge.media.fill_audio import Interludes
+from gateway.bridge.media.fill_audio import FillAudio
 from gateway.codecs import g711
 from gateway.codecs.level import level
 from tests.bridge.legs.test_sip_leg import OFFER, leg_for
@@ -70,7 +70,7 @@ def test_music_for_one_and_g711_for_another_at_the_same_tick():
         leg.answer()
     plain.pass_on(g711.ULAW)
     plain.play("item", 0, b"\x10" * 800)
-    waiting._interludes, waiting.holding = Interludes(hold_tune()), True
+    waiting._fill_audio, waiting.holding = FillAudio(hold_tune()), True
     for _ in range(5):
         render([plain, waiting])
     assert {payload for payload, _ in plain.rtp.frames} == {b"\x10" * 160}
@@ -80,7 +80,7 @@ def test_music_for_one_and_g711_for_another_at_the_same_tick():
 def test_a_quiet_line_may_be_heard():
     leg = leg_for()
     leg.answer()
-    leg._interludes = Interludes(noise_dbm0=-60.0)
+    leg._fill_audio = FillAudio(noise_dbm0=-60.0)
     for _ in range(400):
         render([leg])
     frames = [payload for payload, _ in leg.rtp.frames]

@@ -1,22 +1,22 @@
 import numpy as np
 import pytest
 
-from gateway.bridge.media.batch_upsample import Upstream
-from gateway.bridge.media.caller_audio import Uplink
+from gateway.bridge.media.batch_upsample import BatchUpsample
+from gateway.bridge.media.caller_audio import CallerAudio
 from gateway.codecs import CODECS, WIDE, g711, tone
 from gateway.rtp import Gap
 
 LOUD = b"\x00" * 160  # mu-law's largest negative
 
 
-def uplink(chunk_ms=20):
+def caller_audio(chunk_ms=20):
     chunks = []
-    return Uplink(CODECS["PCMU"].sound, chunk_ms, chunks.append, Upstream(Upstream.flush)), chunks
+    return CallerAudio(CODECS["PCMU"].sound, chunk_ms, chunks.append, BatchUpsample(BatchUpsample.flush)), chunks
 
 
 @pytest.mark.parametrize("chunk_ms", [20, 60, 100])
 def test_chunks_have_their_length_and_nothing_is_lost(chunk_ms):
-    one, chunks = uplink(chunk_ms)
+    one, chunks = caller_audio(chunk_ms)
     for _ in range(30):
         one.audio(LOUD)
     assert [len(chunk) for chunk in chunks] == [chunk_ms * 48] * (600 // chunk_ms)
@@ -24,7 +24,7 @@ def test_chunks_have_their_length_and_nothing_is_lost(chunk_ms):
 
 @pytest.mark.parametrize("ptime_ms", [10, 30, 40, 60])
 def test_packets_of_any_length_make_the_same_chunks(ptime_ms):
-    one, chunks = uplink()
+    one, chunks = caller_audio()
     for _ in range(1200 // ptime_ms):
         one.audio(LOUD[:8] * ptime_ms)
         for _ in range(ptime_ms // 20):
@@ -33,7 +33,7 @@ def test_packets_of_any_length_make_the_same_chunks(ptime_ms):
 
 
 def test_a_loss_is_concealed_and_a_pause_is_silence_of_its_length():
-    one, chunks = uplink()
+    one, chunks = caller_audio()
     tone = g711.encode(g711.ULAW, (8000 * np.sin(np.arange(480) * 2 * np.pi / 80)).astype(np.int16)).tobytes()
     for at in range(0, 480, 160):
         one.audio(tone[at : at + 160])
@@ -48,7 +48,7 @@ def test_a_loss_is_concealed_and_a_pause_is_silence_of_its_length():
 
 
 def test_a_gap_after_nothing_is_silence_of_its_length():
-    one, chunks = uplink()
+    one, chunks = caller_audio()
     one.audio(LOUD)
     one.gap(Gap(320, 0))
     one.audio(LOUD)
@@ -58,7 +58,7 @@ def test_a_gap_after_nothing_is_silence_of_its_length():
 
 
 def test_while_nothing_comes_silence_goes_on_and_the_gap_that_follows_is_not_counted_twice():
-    one, chunks = uplink()
+    one, chunks = caller_audio()
     one.audio(LOUD)
     for _ in range(20):  # 400 ms without a packet: filled from 120 ms on
         one.tick()
@@ -70,7 +70,7 @@ def test_while_nothing_comes_silence_goes_on_and_the_gap_that_follows_is_not_cou
 
 
 def test_silence_that_no_gap_explains_does_not_swallow_later_loss():
-    one, chunks = uplink()
+    one, chunks = caller_audio()
     one.audio(LOUD)
     for _ in range(20):
         one.tick()
@@ -81,7 +81,7 @@ def test_silence_that_no_gap_explains_does_not_swallow_later_loss():
 
 
 def test_a_steady_stream_is_not_filled_up():
-    one, chunks = uplink()
+    one, chunks = caller_audio()
     for _ in range(50):
         one.audio(LOUD)
         one.tick()
@@ -89,8 +89,8 @@ def test_a_steady_stream_is_not_filled_up():
 
 
 def test_a_deaf_one_hears_silence_in_time():
-    one, chunks = uplink()
-    one.deaf = True
+    one, chunks = caller_audio()
+    one.input_muted = True
     for _ in range(5):
         one.audio(LOUD)
     assert len(chunks) == 5
@@ -98,14 +98,14 @@ def test_a_deaf_one_hears_silence_in_time():
 
 
 def test_the_codec_may_change():
-    one, chunks = uplink()
+    one, chunks = caller_audio()
     one.use(CODECS["PCMA"].sound)
     one.audio(b"\xd5" * 160)
     assert np.abs(np.frombuffer(chunks[0], np.int16)).max() < 20
 
 
 def test_keys_within_the_audio_are_told_and_the_agent_hears_silence_in_their_place():
-    one, chunks = uplink()
+    one, chunks = caller_audio()
     keys = []
     one.find_keys(keys.append)
     pressed = np.concatenate([tone(key, 8000) for key in "4#"])
@@ -122,10 +122,10 @@ def test_keys_within_the_audio_are_told_and_the_agent_hears_silence_in_their_pla
 
 
 def test_keys_are_heard_by_a_deaf_uplink_too():
-    one, _ = uplink()
+    one, _ = caller_audio()
     keys = []
     one.find_keys(keys.append)
-    one.deaf = True
+    one.input_muted = True
     coded = g711.encode(g711.ULAW, tone("7", 8000)).tobytes()
     for at in range(0, len(coded), 160):
         one.audio(coded[at : at + 160])
@@ -134,7 +134,7 @@ def test_keys_are_heard_by_a_deaf_uplink_too():
 
 def test_what_the_provider_takes_as_it_is_passes_untouched_or_in_the_other_law():
     for codec, same in (("PCMU", True), ("PCMA", False)):
-        one, chunks = uplink(40)
+        one, chunks = caller_audio(40)
         one.pass_on(g711.ULAW)
         one.use(CODECS[codec].sound)
         codes = bytes(range(256)) * 5
@@ -150,7 +150,7 @@ def test_what_the_provider_takes_as_it_is_passes_untouched_or_in_the_other_law()
 
 
 def test_our_own_ears_listen_while_the_agent_is_heard():
-    one, _ = uplink()
+    one, _ = caller_audio()
     heard, agent_is_heard = [], [False]
     one.find_speech(60, lambda: agent_is_heard[0], lambda: heard.append(1))
     quiet, loud = b"\xff" * 160, g711.encode(g711.ULAW, tone("1", 8000)[:160] * 2).tobytes()
@@ -170,7 +170,7 @@ def wide_tone(hz, ms):
 
 
 def test_a_wide_band_goes_up_with_its_losses_and_pauses():
-    one, chunks = uplink()
+    one, chunks = caller_audio()
     one.use(WIDE)
     said = wide_tone(6000, 200).tobytes()
     for at in range(0, len(said), 640):
@@ -188,7 +188,7 @@ def test_a_wide_band_goes_up_with_its_losses_and_pauses():
 
 
 def test_keys_are_found_in_a_wide_band_too():
-    one, _ = uplink()
+    one, _ = caller_audio()
     pressed = []
     one.find_keys(pressed.append)
     one.use(WIDE)

@@ -1,8 +1,8 @@
-from gateway.bridge.media.latency_stats import MOST, Delays, Promptness
+from gateway.bridge.media.latency_stats import MOST, DelayHistogram, LatencyStats
 
 
 def test_from_the_first_delta_to_the_first_packet():
-    one = Promptness()
+    one = LatencyStats()
     assert not one.waits
     one.asked(1.0)
     one.asked(1.5)  # more of the same words
@@ -14,7 +14,7 @@ def test_from_the_first_delta_to_the_first_packet():
 
 
 def test_from_an_interruption_to_the_last_packet_of_what_was_said():
-    one = Promptness()
+    one = LatencyStats()
     one.hushed(2.0)
     one.sent(True, 2.003)  # the end, fading
     one.sent(False, 2.023)
@@ -27,7 +27,7 @@ def test_from_an_interruption_to_the_last_packet_of_what_was_said():
 
 
 def test_a_long_call_keeps_no_more_than_it_may():
-    one = Promptness()
+    one = LatencyStats()
     for at in range(2 * MOST):
         one.asked(float(at))
         one.sent(True, at + 0.005)
@@ -35,7 +35,7 @@ def test_a_long_call_keeps_no_more_than_it_may():
 
 
 def test_counts_as_prometheus_wants_them():
-    delays = Delays()
+    delays = DelayHistogram()
     for seconds in (0.0005, 0.001, 0.004, 3.0):
         delays.add(seconds)
     found = dict(delays.cumulative())

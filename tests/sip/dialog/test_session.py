@@ -80,7 +80,7 @@ def test_a_challenge_in_mid_call_is_answered(side):
     assert again.headers.get("Refer-To") == "<sip:b@c>"
     assert 'username="me"' in again.headers.get("Proxy-Authorization")
     wire.receive(response(again, 202, session.dialog.remote.tag))
-    assert session.referral.accepted
+    assert session.outgoing_refer.accepted
 
 
 @SIDES

@@ -1,7 +1,7 @@
 import pytest
 
 from gateway.errors import NotLoggedIn, SipParseError
-from gateway.sip import Credentials, Order, Trunk, Uri, check_order
+from gateway.sip import Credentials, OutgoingInvite, Trunk, Uri, check_outgoing_invite
 from gateway.sip.invite.outgoing import invitation
 from gateway.sip.register.registrar import Binding
 from tests.wire import TCP
@@ -12,7 +12,7 @@ ACME = Trunk(
 
 
 def invite(target, trunk=ACME, telephones=(), **options):
-    return invitation(Order(target, trunk, **options), lambda host: b"", None, "192.0.2.1", telephones)
+    return invitation(OutgoingInvite(target, trunk, **options), lambda host: b"", None, "192.0.2.1", telephones)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_who_is_calling(caller_id, header):
 
 
 def test_an_asserted_identity_and_headers():
-    trunk = Trunk("t", server=Uri.parse("sip:h"), caller_id="7", asserted=True, headers=(("X-Trunk", "t"),))
+    trunk = Trunk("t", server=Uri.parse("sip:h"), caller_id="7", p_asserted_identity=True, headers=(("X-Trunk", "t"),))
     made = invite("1", trunk, headers=(("X-Order", "o"),))
     assert made.headers == (("X-Trunk", "t"), ("X-Order", "o"), ("P-Asserted-Identity", "<sip:7@h>"))
 
@@ -80,7 +80,7 @@ def test_an_asserted_identity_and_headers():
 )
 def test_what_cannot_be_is_named_before_anything_is_sent(target, options, says):
     with pytest.raises(SipParseError, match=says):
-        check_order(Order(target, **{"trunk": ACME} | options))
+        check_outgoing_invite(OutgoingInvite(target, **{"trunk": ACME} | options))
 
 
 def test_a_user_is_called_where_the_telephone_is():
@@ -88,7 +88,7 @@ def test_a_user_is_called_where_the_telephone_is():
     telephone = Binding(Uri.parse("sip:ann@10.0.0.7;ob"), TCP, 60, "c", 1)
     made = invite("ann", trunk, (telephone,))
     assert (str(made.target), made.flows) == ("sip:ann@10.0.0.7;ob", (TCP,))
-    check_order(Order("ann", trunk))  # may log in by then
+    check_outgoing_invite(OutgoingInvite("ann", trunk))  # may log in by then
     with pytest.raises(NotLoggedIn, match="no telephone is registered for 'ann'"):
         invite("ann", trunk)
 

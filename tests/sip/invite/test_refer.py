@@ -6,7 +6,7 @@ import pytest
 
 from gateway.errors import SipParseError
 from gateway.sip import Referred, Trunk, Uri
-from gateway.sip.invite.refer import Followed, Referral, State
+from gateway.sip.invite.refer import IncomingRefer, OutgoingRefer, State
 from tests.wire import Wire, answered, asked, request
 
 
@@ -27,12 +27,12 @@ def test_the_last_notify_is_the_outcome_and_the_202_is_not():
     wire = Wire()
     session, refer = transferring(wire)
     wire.receive(refer.respond(202).serialize())
-    assert not session.referral.done
+    assert not session.outgoing_refer.done
     for cseq, line in enumerate(("SIP/2.0 100 Trying", "SIP/2.0 180 Ringing"), 2):
         assert wire.receive(notify(session, line, cseq))[0].status == 200
-        assert not session.referral.done
+        assert not session.outgoing_refer.done
     wire.receive(notify(session, "SIP/2.0 200 OK", 4, "terminated;reason=noresource"))
-    assert (session.referral.done, session.referral.status) == (True, 200)
+    assert (session.outgoing_refer.done, session.outgoing_refer.status) == (True, 200)
     assert [type(event).__name__ for event in wire.events].count("ReferProgress") == 4
 
 
@@ -41,7 +41,7 @@ def test_a_refused_refer_is_over_and_the_call_goes_on(answer, status):
     wire = Wire()
     session, refer = transferring(wire)
     wire.receive(refer.respond(answer).serialize())
-    assert (session.referral.done, session.referral.status) == (True, status)
+    assert (session.outgoing_refer.done, session.outgoing_refer.status) == (True, status)
     assert session.state.value == "confirmed"
 
 
@@ -50,7 +50,7 @@ def test_a_failed_target_is_told():
     session, refer = transferring(wire)
     wire.receive(refer.respond(202).serialize())
     wire.receive(notify(session, "SIP/2.0 486 Busy Here", 2, "terminated"))
-    assert (session.referral.status, session.referral.reason) == (486, "Busy Here")
+    assert (session.outgoing_refer.status, session.outgoing_refer.reason) == (486, "Busy Here")
 
 
 def test_a_peer_that_never_notifies_is_given_up_after_a_minute():
@@ -58,9 +58,9 @@ def test_a_peer_that_never_notifies_is_given_up_after_a_minute():
     session, refer = transferring(wire)
     wire.receive(refer.respond(202).serialize())
     wire.run(59)
-    assert not session.referral.done
+    assert not session.outgoing_refer.done
     wire.run(2)
-    assert (session.referral.done, session.referral.status) == (True, 408)
+    assert (session.outgoing_refer.done, session.outgoing_refer.status) == (True, 408)
 
 
 def test_a_notify_may_overtake_the_202():
@@ -68,7 +68,7 @@ def test_a_notify_may_overtake_the_202():
     session, refer = transferring(wire)
     wire.receive(notify(session, "SIP/2.0 200 OK", 2, "terminated"))
     wire.receive(refer.respond(202).serialize())
-    assert session.referral.status == 200
+    assert session.outgoing_refer.status == 200
 
 
 def test_only_one_transfer_at_a_time():
@@ -85,7 +85,7 @@ def test_a_notify_of_something_else_is_481():
     wire.receive(refer.respond(202).serialize())
     assert wire.receive(notify(session, "SIP/2.0 200 OK", 2, event="presence"))[0].status == 481
     assert wire.receive(notify(session, "SIP/2.0 200 OK", 3, event="refer;id=99"))[0].status == 481
-    assert not session.referral.done
+    assert not session.outgoing_refer.done
 
 
 def test_a_subscription_that_ends_without_a_word_has_failed():
@@ -93,7 +93,7 @@ def test_a_subscription_that_ends_without_a_word_has_failed():
     session, refer = transferring(wire)
     wire.receive(refer.respond(202).serialize())
     wire.receive(notify(session, "SIP/2.0 180 Ringing", 2, "terminated"))
-    assert (session.referral.done, session.referral.status) == (True, 487)
+    assert (session.outgoing_refer.done, session.outgoing_refer.status) == (True, 487)
 
 
 def test_the_caller_may_hang_up_in_the_middle():
@@ -107,10 +107,10 @@ def test_the_caller_may_hang_up_in_the_middle():
 
 
 def test_nothing_changes_once_it_is_done():
-    referral = Referral("sip:x@h", 1)
-    referral.give_up()
-    referral.receive_response(None)
-    assert (referral.state, referral.status, referral.accepted) == (State.DONE, 408, False)
+    outgoing_refer = OutgoingRefer("sip:x@h", 1)
+    outgoing_refer.give_up()
+    outgoing_refer.receive_response(None)
+    assert (outgoing_refer.state, outgoing_refer.status, outgoing_refer.accepted) == (State.DONE, 408, False)
 
 
 # the other way round: a REFER of the peer's
@@ -147,9 +147,9 @@ def test_a_refer_is_followed_and_every_step_is_told():
     assert frag(trying) == ("active;expires=180", "SIP/2.0 100 Trying")
     event = wire.events[-1]
     assert isinstance(event, Referred)
-    assert str(event.followed.target) == "sip:ann@192.0.2.77"
-    assert event.followed.replaces == "a@b;to-tag=1;from-tag=2"
-    assert event.followed.referred_by == "<sip:boss@h>"
+    assert str(event.incoming_refer.target) == "sip:ann@192.0.2.77"
+    assert event.incoming_refer.replaces == "a@b;to-tag=1;from-tag=2"
+    assert event.incoming_refer.referred_by == "<sip:boss@h>"
     (ringing,) = wire.act(lambda now: session.tell_referrer(180, now))
     assert frag(ringing) == ("active;expires=180", "SIP/2.0 180 Ringing")
     (done,) = wire.act(lambda now: session.tell_referrer(200, now))
@@ -209,4 +209,4 @@ def test_a_peer_that_knows_nothing_of_its_subscription_stays_on_the_line():
 def test_what_cannot_be_read_is_said():
     _, session, _ = referred()
     with pytest.raises(SipParseError, match="one Refer-To"):
-        Followed(session.request, first=True)
+        IncomingRefer(session.request, first=True)

@@ -7,9 +7,9 @@ from gateway.sip.register.digest import (
     MAX_NONCES,
     NONCE_SECONDS,
     Credentials,
-    Guard,
+    DigestAuthenticator,
+    DigestResult,
     Login,
-    Verdict,
     challenges,
 )
 
@@ -131,13 +131,13 @@ def proven(guard, request, now, host=HOST):
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_both_sides_agree(algorithm):
-    guard = Guard("gateway", {"bob": BOB})
+    guard = DigestAuthenticator("gateway", {"bob": BOB})
     _, request = logged_in(guard, algorithm)
-    assert guard.verify(request, 1.0, HOST) == Verdict("bob", False, "bob", True)
+    assert guard.verify(request, 1.0, HOST) == DigestResult("bob", False, "bob", True)
 
 
 def test_a_replay_and_an_old_nonce_are_stale_not_wrong():
-    guard = Guard("gateway", {"bob": BOB})
+    guard = DigestAuthenticator("gateway", {"bob": BOB})
     login, request = logged_in(guard)
     assert proven(guard, request, 1.0) == ("bob", False)
     assert proven(guard, request, 2.0) == ("", True)
@@ -148,27 +148,27 @@ def test_a_replay_and_an_old_nonce_are_stale_not_wrong():
 
 
 def test_a_nonce_is_for_the_address_that_it_was_sent_to():
-    guard = Guard("gateway", {"bob": BOB})
+    guard = DigestAuthenticator("gateway", {"bob": BOB})
     _, request = logged_in(guard)
-    assert guard.verify(request, 1.0, "198.51.100.1") == Verdict("", True, "bob", False)
+    assert guard.verify(request, 1.0, "198.51.100.1") == DigestResult("", True, "bob", False)
 
 
 def test_wrong_names_passwords_and_nonces_are_not_let_in():
-    guard = Guard("gateway", {"bob": BOB})
-    assert guard.verify(asked(), 0, HOST) == Verdict()
+    guard = DigestAuthenticator("gateway", {"bob": BOB})
+    assert guard.verify(asked(), 0, HOST) == DigestResult()
     wrong = logged_in(guard, credentials=Credentials("bob", "wrong"))[1]
-    assert guard.verify(wrong, 0, HOST) == Verdict("", False, "bob", True)
+    assert guard.verify(wrong, 0, HOST) == DigestResult("", False, "bob", True)
     nobody = logged_in(guard, credentials=Credentials("eve", "zanzibar"))[1]
-    assert guard.verify(nobody, 0, HOST) == Verdict("", False, "", True)
-    _, request = logged_in(Guard("gateway", {"bob": BOB}))  # another's nonce
+    assert guard.verify(nobody, 0, HOST) == DigestResult("", False, "", True)
+    _, request = logged_in(DigestAuthenticator("gateway", {"bob": BOB}))  # another's nonce
     assert proven(guard, request, 0) == ("", True)
     request = asked()
     request.headers.add("Authorization", 'Digest username="bob", realm="gateway", qop=auth, response="", nonce=x')
-    assert guard.verify(request, 0, HOST) == Verdict("", False, "bob", False)
+    assert guard.verify(request, 0, HOST) == DigestResult("", False, "bob", False)
 
 
 def test_nonces_in_use_are_bounded():
-    guard = Guard("gateway", {"bob": BOB})
+    guard = DigestAuthenticator("gateway", {"bob": BOB})
     for number in range(MAX_NONCES + 5):
         guard._fresh(guard._nonce(f"{number}.x", HOST), "1", number)
     assert len(guard._used) == MAX_NONCES
