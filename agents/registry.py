@@ -9,8 +9,8 @@ from typing import Any, Protocol, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
+from gateway.call_record import Party
 from gateway.errors import ToolError
-from gateway.records import Party
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

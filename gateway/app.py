@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 import structlog
 
-from gateway import __version__
+from gateway import __version__, events
 from gateway.agents import Agents, AnyTool
 from gateway.bridge import Switchboard, with_tools
 from gateway.config.load import EMBEDDED, Settings
@@ -30,10 +30,10 @@ from gateway.delivery import (
 )
 from gateway.delivery.jsonl import full_record
 from gateway.errors import ConfigError
+from gateway.events import CallEvent
 from gateway.limits import needed, raise_open_files
 from gateway.local import LocalProcess, LocalSettings, Script
 from gateway.realtime import Provider
-from gateway.records import CallEvent
 from gateway.retention import Retention, plain
 from gateway.store import Store, open_store
 from gateway.store.outbox import ERASE
@@ -298,7 +298,7 @@ class Gateway:
         """What others have to be told of an event."""
         wanted = self.settings.delivery
         found = entries_for(wanted.webhooks, event, record)
-        if wanted.postgres and event.type == "ended":
+        if wanted.postgres and event.type == events.Ended.type:
             found.append({"for": RECORDS, "call_id": event.call_id, "body": repr(event.at)})
         return found
 
@@ -328,9 +328,9 @@ class Gateway:
             self.switchboard.blocked(one.tool, one.call_id, one.seconds)
 
     def _log(self, event: CallEvent, record: dict[str, Any]) -> None:
-        if event.type == "transcript" and not self.settings.log.transcripts:
+        if event.type == events.Transcript.type and not self.settings.log.transcripts:
             return
         facts = dict(event.data)
-        if event.type in ("incoming", "ended"):
+        if event.type in (events.Incoming.type, events.Ended.type):
             facts |= {name: record.get(name) for name in ("caller", "called")}
         log.info(f"call.{event.type}", call_id=event.call_id, **facts)

@@ -16,11 +16,12 @@ from typing import Any
 
 import structlog
 
-from gateway import errors
+from gateway import errors, events
 from gateway.bridge import Switchboard
 from gateway.bridge.media.levels import SAMPLES_A_SECOND, SHOWN_A_SECOND, Levels
+from gateway.call_record import CallState
 from gateway.errors import BadCommand, GatewayError, NoSuchCall, StoreUnavailable, plain
-from gateway.records import CallEvent
+from gateway.events import CallEvent
 from gateway.store import LEASE_SECONDS, Store
 
 log = structlog.get_logger("gateway")
@@ -92,7 +93,7 @@ class Control:
             await self.store.nodes.leave()
 
     def tell(self, event: CallEvent, record: dict[str, Any]) -> None:
-        if event.type == "ended" and (kept := self.levels.take(event.call_id)):
+        if event.type == events.Ended.type and (kept := self.levels.take(event.call_id)):
             self.store.calls.keep_levels(event.call_id, kept)
 
     # commands
@@ -102,7 +103,11 @@ class Control:
         if self.switchboard.record(call_id):
             return self._do(verb, call_id, given)
         record = await self.store.calls.record(call_id)
-        if record is None or record.get("state") == "ended" or record.get("node", self.store.me) == self.store.me:
+        if (
+            record is None
+            or record.get("state") == CallState.ENDED
+            or record.get("node", self.store.me) == self.store.me
+        ):
             raise NoSuchCall(call_id)
         return await self._ask(record["node"], {"verb": verb, "call_id": call_id, "given": dict(given)})
 

@@ -25,6 +25,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from gateway import events
 from gateway.document import Faults
 from gateway.errors import ConfigError, SipParseError
 from gateway.local.ears import dictate
@@ -402,7 +403,7 @@ class _Words:
                 if record.get("sip_call_id") in self._sip_call_ids:
                     self._call_ids.add(event["call_id"])
                     self._told = True
-                if event["type"] == "transcript" and event["call_id"] in self._call_ids:
+                if event["type"] == events.Transcript.type and event["call_id"] in self._call_ids:
                     who = "agent" if event["data"]["role"] == "assistant" else "heard of you"
                     self._say(f"{who}: {event['data']['text']}")
 

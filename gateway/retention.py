@@ -15,9 +15,9 @@ from typing import Any
 
 import structlog
 
+from gateway.call_record import Party
 from gateway.delivery import RecordFile
 from gateway.errors import StoreUnavailable
-from gateway.records import Party
 
 log = structlog.get_logger("gateway")
 

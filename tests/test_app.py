@@ -49,7 +49,7 @@ async def test_a_clock_that_was_set_is_that_of_the_calls_to_come(tmp_path, monke
 
 
 async def test_transcripts_are_logged_only_where_that_is_wanted(tmp_path, capsys):
-    from gateway.records import CallEvent
+    from gateway.events import CallEvent
 
     for wanted in (False, True):
         gateway = Gateway(settings_for(tmp_path, {"bob": AGENT}, log={"transcripts": wanted}))

@@ -10,6 +10,7 @@ import pytest
 
 from gateway import bridge, config, errors
 from gateway.agents import BUNDLED, load_agents
+from tests import doc_tables
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted(
@@ -20,7 +21,7 @@ FILES = sorted(
 )
 
 LEVEL = {
-    "errors": 0, "records": 0, "machine": 0, "document": 0, "cleanup": 0, "web": 0,
+    "errors": 0, "events": 0, "outcomes": 0, "call_record": 0, "machine": 0, "document": 0, "cleanup": 0, "web": 0,
     "codecs": 1,
     "sip": 2, "rtp": 2, "realtime": 2, "local": 2, "store": 2,
     "agents": 3,
@@ -169,3 +170,9 @@ def test_the_tables_of_what_is_done_have_no_empty_cell_and_name_tests_that_are_t
             place = ROOT / "sipp-scenarios" / file if file.endswith(".xml") else folder / file
             assert place.exists(), name
             assert not function or f"def {function}(" in place.read_text(), name
+
+
+@pytest.mark.parametrize("name", doc_tables.PAGES)
+def test_tables_that_are_made_from_the_code_are_as_it_says(name: str) -> None:
+    text = (ROOT / "docs" / name).read_text()
+    assert text == doc_tables.page(name), "run python -m tests.doc_tables"

@@ -11,9 +11,8 @@ from ipaddress import ip_address
 from typing import Any
 
 from gateway.errors import StoreUnavailable
-from gateway.records import ROLES
 from gateway.store import Store
-from gateway.store.access import hash_of
+from gateway.store.access import ROLES, hash_of
 
 FRESH_SECONDS = 5.0
 """For which a key is believed without a look at Redis; while Redis is away all known ones stay good."""

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
 
-from gateway.api.models import Direction, Outcome
-from gateway.records import CallState
+from gateway.call_record import CallState, Direction
+from gateway.outcomes import Outcome
 
 _NUMBER = re.compile(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?")
 
@@ -167,7 +167,7 @@ class Filters(BaseModel):
         for name in ("caller", "called"):
             if (wanted := getattr(self, name)) and wanted not in str(record.get(name, "")):
                 return False
-        if self.live and record.get("state") == "ended":
+        if self.live and record.get("state") == CallState.ENDED:
             return False
         texts = (str(record.get(name, "")).lower() for name in ("call_id", "caller", "caller_name", "called", "agent"))
         if self.q and not any(self.q.lower() in text for text in texts):

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Header, HTTPException, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel
 
+from gateway import events
 from gateway.api import exports
 from gateway.api.bodies import COMMANDS, Command, EntryId, Filters, NewCall
 from gateway.api.models import (
@@ -32,8 +33,8 @@ from gateway.api.streams import follow, stream
 from gateway.app import Gateway
 from gateway.bridge import Call, OutboundCall
 from gateway.bridge.media.levels import FLOOR, SAMPLES_A_SECOND
+from gateway.call_record import CallState, timed
 from gateway.errors import GatewayError, StoreUnavailable
-from gateway.records import timed
 from gateway.sip import OutgoingInvite, Traced, capture
 from gateway.web import http_client
 
@@ -106,7 +107,9 @@ def router(gateway: Gateway) -> APIRouter:
         if not wanted.cursor and len(page) < wanted.limit:  # what has not reached Redis yet
             others = (call.record() for call_id, call in live.items() if call_id not in seen)
             fresh = [one for one in others if wanted.likes(one)] + fresh
-        fresh = sorted(fresh[: wanted.limit], key=lambda one: (one["state"] == "ended", -(one.get("started_at") or 0)))
+        fresh = sorted(
+            fresh[: wanted.limit], key=lambda one: (one["state"] == CallState.ENDED, -(one.get("started_at") or 0))
+        )
         return [record_of(one) for one in fresh], cursor
 
     @api.get("/calls", response_model=CallList)
@@ -174,7 +177,9 @@ def router(gateway: Gateway) -> APIRouter:
             raise HTTPException(404, f"there is no call {call_id}")
         record = {"events": [], **(record or {}), **(live or {})}
         record["transcript"] = [
-            {"at": event["at"], **event["data"]} for event in record["events"] if event["type"] == "transcript"
+            {"at": event["at"], **event["data"]}
+            for event in record["events"]
+            if event["type"] == events.Transcript.type
         ]
         return record
 
@@ -246,7 +251,7 @@ def router(gateway: Gateway) -> APIRouter:
             record = await store.calls.record(call_id)
             if record is None:
                 raise HTTPException(404, f"there is no call {call_id}")
-            live = record.get("state") != "ended" and record.get("node") != store.me
+            live = record.get("state") != CallState.ENDED and record.get("node") != store.me
             with contextlib.suppress(GatewayError):
                 if live:
                     kept = bytes.fromhex((await control.order("levels", call_id, {}))["levels"])
@@ -269,7 +274,7 @@ def router(gateway: Gateway) -> APIRouter:
     async def get_recording(request: Request, call_id: str, file: str = "") -> Response:
         """The recording as WAV, from whichever node has it; `file` names one where there are several."""
         record = await whole(call_id)
-        names = [event["data"]["file"] for event in record["events"] if event["type"] == "recording_started"]
+        names = [event["data"]["file"] for event in record["events"] if event["type"] == events.RecordingStarted.type]
         if not names or (file and file not in names):
             raise HTTPException(404, f"the call {call_id} has no recording" + (f" {file}" if file else ""))
         name, folder = file or names[-1], gateway.settings.bridge.recordings

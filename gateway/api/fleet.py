@@ -36,9 +36,9 @@ from gateway.api.models import (
 )
 from gateway.api.openapi import problems
 from gateway.app import Gateway
+from gateway.call_record import timed
 from gateway.delivery import deliver_test
 from gateway.errors import StoreUnavailable
-from gateway.records import timed
 from gateway.web import http_client
 
 

@@ -8,9 +8,10 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from gateway import events
 from gateway.app import Gateway
 from gateway.bridge.media.latency_stats import BUCKETS
-from gateway.records import CallEvent
+from gateway.events import CallEvent
 
 
 class Metrics:
@@ -65,9 +66,9 @@ class Metrics:
 
     def tell(self, event: CallEvent, record: dict[str, Any]) -> None:
         self._events.labels(event.type).inc()
-        if event.type == "answered" and record.get("direction") == "inbound":  # else it is how long it rang
+        if event.type == events.Answered.type and record.get("direction") == "inbound":  # else it is how long it rang
             self._setup.observe(record["answered_at"] - record["started_at"])
-        elif event.type == "ended":
+        elif event.type == events.Ended.type:
             self._ended.labels(record["outcome"]).inc()
             self._underruns.inc(record.get("underruns", 0))
             media = record.get("media", {})

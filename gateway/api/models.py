@@ -5,21 +5,22 @@ Times are s since the epoch (`at`, `x_at`), with the same time as ISO 8601 in UT
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from dataclasses import MISSING, fields
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from gateway.records import OUTCOMES, ROLES, CallState, iso, timed
+from gateway.call_record import CallRecord, CallState, Epoch, Latest, iso, timed
+from gateway.delivery.webhooks import WEBHOOKS_OF_EVENTS
+from gateway.events import EVENTS, EventData
+from gateway.store.access import ROLES
 
-Epoch = Annotated[float, Field(description="s since the epoch")]
 Iso = Annotated[str, Field(json_schema_extra={"format": "date-time"}, description="the same as ISO 8601, in UTC")]
 if TYPE_CHECKING:
-    Outcome = str
     Role = str
 else:
-    Outcome, Role = Literal[OUTCOMES], Literal[ROLES]
-Direction = Literal["inbound", "outbound"]
+    Role = Literal[ROLES]
 
 
 class Answer(BaseModel):
@@ -53,12 +54,9 @@ class Problem(Answer):
     request_id: str = ""
 
 
-class Words(Answer):
+class Words(Latest, Answer):
     """What one side said. The caller's words come when they have been spoken: `began_at` is when they were begun."""
 
-    role: Literal["user", "assistant"]
-    text: str
-    at: Epoch
     time: Iso
     began_at: Epoch | None = None
     began_time: Iso | None = None
@@ -68,58 +66,24 @@ class Event(Answer):
     """One thing that happened in a call; `data` has what belongs to its type."""
 
     id: str = Field(description="Of the entry: what `after` and Last-Event-ID take.")
-    type: str
+    type: str = Field(description=f"One of {', '.join(EVENTS)}.")
     at: Epoch
     time: Iso
-    data: dict[str, Any]
+    data: dict[str, Any] = Field(description="What belongs to the type: `components.schemas` has it by its name.")
 
 
-class Record(Answer):
+class Record(CallRecord, Answer):
     """All that is known of a call, but for its events."""
 
-    model_config = ConfigDict(extra="ignore", json_schema_extra={"examples": [
+    model_config = ConfigDict(json_schema_extra={"examples": [
         {"call_id": "call_1f2e3d4c5b6a7980", "direction": "inbound", "state": "answered", "agent": "receptionist",
          "caller": "sip:+15550100@192.0.2.7", "called": "sip:reception@198.51.100.9", "trunk": "carrier",
          "started_at": 1764324000.0, "started_time": "2025-11-28T10:00:00.000Z"}]})  # fmt: skip
 
-    call_id: str
-    sip_call_id: str = ""
-    direction: Direction = "inbound"
-    state: CallState
-    node: str = ""
-    trunk: str = ""
-    caller: str = ""
-    caller_name: str = ""
-    called: str = ""
-    agent: str = ""
-    provider: str = ""
-    variant: str = Field(default="", description="Of the agent, where it has several.")
-    attestation: str = Field(default="", description="What a STIR/SHAKEN token claims; not verified.")
-    held_by: list[Literal["gateway", "transfer", "caller"]] = []
-    muted: list[Literal["caller", "agent"]] = []
-    recording: Literal["off", "announcing", "on", "paused"] = "off"
-    started_at: Epoch = 0.0
     started_time: Iso | None = None
-    answered_at: Epoch | None = None
     answered_time: Iso | None = None
-    ended_at: Epoch | None = None
     ended_time: Iso | None = None
-    outcome: str = Field(default="", description="How it ended: one of the outcomes that `outcome` filters by.")
-    stages: dict[str, float] = Field(default={}, description="session, answered, first_audio: ms from the beginning.")
-    answer_ms: list[int] = Field(default=[], description="From the end of each turn of the caller's to the answer.")
-    interruptions: int = 0
-    blocked_ms: int = Field(default=0, description="That tools of this call kept the whole node from its work.")
-    echoes: int = Field(default=0, description="Times that the provider took the agent's own words for the caller's.")
-    underruns: int = Field(default=0, description="Times that the provider left the caller in mid-sentence.")
-    tool_calls: int = 0
-    provider_faults: int = 0
-    disposition: str = ""
-    reconnects: int = 0
-    providers: list[str] = []
-    usage: dict[str, int] = {}
     latest: Words | None = Field(default=None, description="What was said last.")
-    media: dict[str, Any] = Field(default={}, description="How the line was, once the call has ended.")
-    cost: float | None = Field(default=None, description="In the currency of the provider's prices.")
 
 
 class CallDetail(Record):
@@ -386,45 +350,6 @@ class WebhookCall(Answer):
     call: Record
 
 
-class Ringing(WebhookCall):
-    agent: str = ""
-    status: int = Field(default=0, description="Of the provisional response, in calls of ours.")
-
-
-class Answered(WebhookCall):
-    pass
-
-
-class Transferred(WebhookCall):
-    target: str = Field(default="", description="The target's name, where the two were joined here.")
-    outcome: str = ""
-
-
-class Transcribed(WebhookCall):
-    role: Literal["user", "assistant"]
-    text: str
-    item_id: str = ""
-    began_at: Epoch | None = None
-
-
-class ToolRan(WebhookCall):
-    name: str
-    output: str
-    tool_call_id: str = ""
-
-
-class RecordingReady(WebhookCall):
-    file: str
-    seconds: float
-
-
-class CallEnded(WebhookCall):
-    outcome: str
-    status: int = 0
-    problem: str = ""
-    reason: str = ""
-
-
 class RecordErased(Answer):
     call_id: str
 
@@ -435,17 +360,35 @@ class Tested(Answer):
     name: str
 
 
-WEBHOOKS: dict[str, type[BaseModel]] = {
-    "call.ringing": Ringing,
-    "call.answered": Answered,
-    "call.transferred": Transferred,
-    "call.transcript": Transcribed,
-    "call.tool": ToolRan,
-    "call.recording.ready": RecordingReady,
-    "call.ended": CallEnded,
-    "record.erased": RecordErased,
-    "webhook.test": Tested,
-}
+def fields_of(*kinds: type[EventData]) -> dict[str, Any]:
+    """The data of events as fields of a model; what only some of them have is optional."""
+    found: dict[str, Any] = {}
+    for kind in kinds:
+        hints = get_type_hints(kind, include_extras=True)
+        for one in fields(kind):
+            hint = hints[one.name]
+            about = " ".join(getattr(hint, "__metadata__", ())) or None
+            needed = one.default is MISSING and all(one.name in get_type_hints(other) for other in kinds)
+            found[one.name] = (hint if needed else hint | None, Field(... if needed else None, description=about))
+    return found
+
+
+def _webhooks() -> dict[str, type[BaseModel]]:
+    """The data of each kind of webhook is what its events say, with the call."""
+    kinds: dict[str, list[type[EventData]]] = {}
+    for event, names in WEBHOOKS_OF_EVENTS.items():
+        for name in names:
+            kinds.setdefault(name, []).append(EVENTS[event])
+    found: dict[str, type[BaseModel]] = {}
+    for name, of in kinds.items():
+        title = "".join(part.title() for part in name.split("."))
+        about = " ".join(str(kind.__doc__) for kind in of)
+        found[name] = create_model(title, __base__=WebhookCall, __doc__=about, **fields_of(*of))
+    found["record.erased"], found["webhook.test"] = RecordErased, Tested
+    return found
+
+
+WEBHOOKS = _webhooks()
 """What the `data` of each kind is."""
 
 

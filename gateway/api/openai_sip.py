@@ -25,6 +25,7 @@ from gateway.api.openapi import problems
 from gateway.api.problems import about
 from gateway.app import Gateway
 from gateway.bridge import Call
+from gateway.call_record import CallState
 from gateway.errors import BadCommand, GatewayError, NodeSilent, NoSuchCall
 
 BACKLOG = 1000
@@ -191,7 +192,7 @@ async def _both(*work: Any) -> None:
 async def _elsewhere(gateway: Gateway, call_id: str) -> str:
     """The API of the node that has the call. Raises NoSuchCall, NodeSilent, StoreUnavailable."""
     record = await gateway.store.calls.record(call_id)
-    if record is None or record.get("state") == "ended":
+    if record is None or record.get("state") == CallState.ENDED:
         raise NoSuchCall(call_id)
     for node in await gateway.store.nodes.alive():
         if node["id"] == record["node"] and node.get("http"):

@@ -14,7 +14,9 @@ from pydantic import Field, create_model
 
 from gateway import __version__
 from gateway.api.auth import role_for
-from gateway.api.models import WEBHOOKS, Answer, Epoch, Iso, Problem
+from gateway.api.models import WEBHOOKS, Answer, Iso, Problem, fields_of
+from gateway.call_record import Epoch
+from gateway.events import EVENTS
 
 DESCRIPTION = """
 Calls of any node, from any node. Errors are `application/problem+json` (RFC 9457) and say what to do; every answer has
@@ -98,6 +100,8 @@ def _build(api: FastAPI) -> dict[str, Any]:
     parts = found.setdefault("components", {})
     schemas = parts.setdefault("schemas", {})
     schemas |= _schemas_of(Problem)
+    for kind in EVENTS.values():
+        schemas |= _schemas_of(create_model(f"{kind.__name__}Data", __doc__=kind.__doc__, **fields_of(kind)))
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     parts["securitySchemes"] = {

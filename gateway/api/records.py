@@ -12,6 +12,7 @@ from fastapi.responses import Response
 from gateway.api.models import Erased
 from gateway.api.openapi import problems
 from gateway.app import Gateway
+from gateway.call_record import CallState
 from gateway.retention import is_of
 
 PAGE = 1000
@@ -45,7 +46,7 @@ def router(gateway: Gateway) -> APIRouter:
         """
         record = await store.calls.get(call_id)
         live = gateway.switchboard.record(call_id) or record
-        if live and live["state"] != "ended":
+        if live and live["state"] != CallState.ENDED:
             raise HTTPException(409, f"the call {call_id} is in progress: end it first")
         known = record is not None
         erased, failed = list[str](), dict[str, str]()
@@ -67,7 +68,7 @@ def router(gateway: Gateway) -> APIRouter:
         while True:
             page, cursor = await store.calls.page(lambda one: is_of(one, number), cursor, PAGE)
             for one in page:
-                (ended if one["state"] == "ended" else live).append(one["call_id"])
+                (ended if one["state"] == CallState.ENDED else live).append(one["call_id"])
             if not cursor:
                 break
         for call_id in ended:

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from fastapi.responses import StreamingResponse
 
+from gateway import events
 from gateway.app import Gateway
 from gateway.errors import StoreUnavailable
 
@@ -66,7 +67,7 @@ async def follow(gateway: Gateway, call_id: str, after: str) -> AsyncGenerator[d
             for event in found:
                 after = event["id"]
                 yield {"call_id": call_id, **event}
-                if event["type"] == "ended":
+                if event["type"] == events.Ended.type:
                     return
             if not found:
                 with contextlib.suppress(TimeoutError):

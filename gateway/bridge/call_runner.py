@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from gateway import events
 from gateway.agents import Agent, with_changes
 from gateway.bridge.call.call import Action, Call, Finished
 from gateway.bridge.call.call_info import CallInfo
@@ -25,15 +26,17 @@ from gateway.bridge.media.caller_audio import CallerAudio
 from gateway.bridge.media.fill_audio import FillAudio
 from gateway.bridge.media.recorder import Tape
 from gateway.bridge.provider_connection import ProviderConnection
-from gateway.bridge.reasons import outcome_of
+from gateway.bridge.reasons import BY_CAUSE, outcome_of
 from gateway.bridge.session_config import variant_for
 from gateway.bridge.tools import runner
 from gateway.bridge.tools.built_in import failure
+from gateway.call_record import CallState
 from gateway.cleanup import finish
 from gateway.codecs import CODECS, Law
 from gateway.errors import GatewayError, ToolError
+from gateway.events import CallEvent
 from gateway.machine import Driver
-from gateway.records import CallEvent, CallState
+from gateway.outcomes import Outcome
 from gateway.sip import (
     Answered,
     Confirmed,
@@ -273,7 +276,7 @@ class CallRunner:
         if self.leg:
             self.provider.configure(agent, self.leg)
 
-    def hang_up(self, outcome: str) -> None:
+    def hang_up(self, outcome: Outcome) -> None:
         """From outside, whatever it is doing."""
         if self.call:
             self.feed(lambda call, now: call.hang_up(outcome, now))
@@ -282,13 +285,13 @@ class CallRunner:
             self._switchboard.user_agent.act(session.bye)
         self.refused(outcome, "", 480)
 
-    def refused(self, outcome: str, problem: str, status: int) -> None:
+    def refused(self, outcome: Outcome, problem: str, status: int) -> None:
         """The record of a call that never came to be one."""
         now = time.time()
         times = {"started_at": self._began, "ended_at": now}
         record = {**self.info.identity(), "state": str(CallState.ENDED), **times, "outcome": outcome}
-        data = {"outcome": outcome, "status": status, "problem": problem}
-        self._switchboard.tell(CallEvent(self.info.call_id, now, "ended", data), record)
+        ended = events.Ended(outcome, status, problem)
+        self._switchboard.tell(CallEvent.of(self.info.call_id, now, ended), record)
         self.close()
 
     # from the telephone
@@ -316,9 +319,10 @@ class CallRunner:
             case Digit(digit=digit):
                 self.feed(lambda call, now: call.digit(digit, now))
             case Ended():
-                self.feed(lambda call, now: call.leg_ended(event.cause, event.reason, now))
+                outcome = BY_CAUSE[event.cause]
+                self.feed(lambda call, now: call.leg_ended(outcome, event.reason, now))
                 if self.call is None:  # the caller gave up before there was a call
-                    self.refused("cancelled", "", 487)
+                    self.refused(Outcome.CANCELLED, "", 487)
             case ReferProgress(session) if session.outgoing_refer:
                 progress = session.outgoing_refer
                 self.feed(lambda call, now: call.transfer_moved(progress, now))

@@ -15,6 +15,7 @@ from gateway.bridge.reasons import Reason
 from gateway.bridge.session_config import choices
 from gateway.codecs import Law, Resampler
 from gateway.errors import GatewayError, ProviderError
+from gateway.outcomes import Outcome
 from gateway.realtime import Client, Event
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class ProviderConnection:
         security = "sdes" if leg.encrypted else "none"
         answer = await self.application.ask(runner.info.call_id, runner.info.headers, security)
         if isinstance(answer, ApplicationRejected):
-            error, reason = GatewayError("the application rejected the call"), Reason(answer.status, "rejected")
+            error, reason = GatewayError("the application rejected the call"), Reason(answer.status, Outcome.REJECTED)
             runner.feed(lambda call, now: call.refuse(error, reason, now))
             return None
         runner.configure(answer)

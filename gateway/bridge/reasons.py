@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from gateway import errors
-from gateway.records import RETRY_AFTER
+from gateway.outcomes import RETRY_AFTER, Outcome
+from gateway.sip import Cause, Rejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,38 +19,38 @@ class Reason:
     """`status` and `headers` answer the INVITE; `outcome` names it in records and metrics."""
 
     status: int
-    outcome: str
+    outcome: Outcome
     headers: dict[str, str] = field(default_factory=dict)
 
 
 REASONS: dict[type[errors.GatewayError], Reason] = {
-    errors.ConfigError: Reason(500, "misconfigured"),
-    errors.PortInUse: Reason(500, "misconfigured"),
-    errors.SipError: Reason(400, "bad_signalling"),
-    errors.SipParseError: Reason(400, "bad_signalling"),
-    errors.SdpError: Reason(400, "bad_session_description"),
-    errors.CallRefused: Reason(480, "refused"),
-    errors.NoRoute: Reason(404, "no_route"),
-    errors.NoCommonCodec: Reason(488, "no_common_codec", {"Warning": '305 gateway "Incompatible media format"'}),
-    errors.NoMediaPort: Reason(503, "no_media_port"),
-    errors.NoFileDescriptor: Reason(503, "no_file_descriptor"),
-    errors.MediaAddressRefused: Reason(488, "media_address_refused"),
-    errors.AgentBusy: Reason(486, "agent_busy"),
-    errors.NoSuchAgent: Reason(404, "no_such_agent"),
-    errors.NoSuchTrunk: Reason(404, "no_such_trunk"),
-    errors.NotLoggedIn: Reason(480, "not_logged_in"),
-    errors.TrunkBusy: Reason(503, "trunk_busy"),
-    errors.ApplicationSilent: Reason(480, "application_silent"),
-    errors.Draining: Reason(503, "draining"),
-    errors.ProviderError: Reason(503, "provider_failed"),
-    errors.ProviderUnreachable: Reason(503, "provider_unreachable"),
-    errors.ProviderRefused: Reason(503, "provider_refused"),
-    errors.StoreUnavailable: Reason(500, "store_unavailable"),
-    errors.NodeSilent: Reason(504, "node_silent"),
-    errors.NoSuchCall: Reason(481, "no_such_call"),
-    errors.WrongState: Reason(491, "wrong_state"),
-    errors.BadCommand: Reason(400, "bad_command"),
-    errors.ToolError: Reason(500, "tool_failed"),
+    errors.ConfigError: Reason(500, Outcome.MISCONFIGURED),
+    errors.PortInUse: Reason(500, Outcome.MISCONFIGURED),
+    errors.SipError: Reason(400, Outcome.BAD_SIGNALLING),
+    errors.SipParseError: Reason(400, Outcome.BAD_SIGNALLING),
+    errors.SdpError: Reason(400, Outcome.BAD_SESSION_DESCRIPTION),
+    errors.CallRefused: Reason(480, Outcome.REFUSED),
+    errors.NoRoute: Reason(404, Outcome.NO_ROUTE),
+    errors.NoCommonCodec: Reason(488, Outcome.NO_COMMON_CODEC, {"Warning": '305 gateway "Incompatible media format"'}),
+    errors.NoMediaPort: Reason(503, Outcome.NO_MEDIA_PORT),
+    errors.NoFileDescriptor: Reason(503, Outcome.NO_FILE_DESCRIPTOR),
+    errors.MediaAddressRefused: Reason(488, Outcome.MEDIA_ADDRESS_REFUSED),
+    errors.AgentBusy: Reason(486, Outcome.AGENT_BUSY),
+    errors.NoSuchAgent: Reason(404, Outcome.NO_SUCH_AGENT),
+    errors.NoSuchTrunk: Reason(404, Outcome.NO_SUCH_TRUNK),
+    errors.NotLoggedIn: Reason(480, Outcome.NOT_LOGGED_IN),
+    errors.TrunkBusy: Reason(503, Outcome.TRUNK_BUSY),
+    errors.ApplicationSilent: Reason(480, Outcome.APPLICATION_SILENT),
+    errors.Draining: Reason(503, Outcome.DRAINING),
+    errors.ProviderError: Reason(503, Outcome.PROVIDER_FAILED),
+    errors.ProviderUnreachable: Reason(503, Outcome.PROVIDER_UNREACHABLE),
+    errors.ProviderRefused: Reason(503, Outcome.PROVIDER_REFUSED),
+    errors.StoreUnavailable: Reason(500, Outcome.STORE_UNAVAILABLE),
+    errors.NodeSilent: Reason(504, Outcome.NODE_SILENT),
+    errors.NoSuchCall: Reason(481, Outcome.NO_SUCH_CALL),
+    errors.WrongState: Reason(491, Outcome.WRONG_STATE),
+    errors.BadCommand: Reason(400, Outcome.BAD_COMMAND),
+    errors.ToolError: Reason(500, Outcome.TOOL_FAILED),
 }
 """One row for each kind of error."""
 
@@ -62,44 +62,50 @@ WARNINGS = {
 }
 """Codes of the Warning header with their texts (RFC 3261 section 20.43)."""
 
-OURS = Reason(500, "internal_error")
+OURS = Reason(500, Outcome.INTERNAL_ERROR)
 """For whatever is raised without being meant to."""
 
 
+BY_CAUSE = {
+    Cause.BYE: Outcome.CALLER_HUNG_UP,
+    Cause.CANCELLED: Outcome.CANCELLED,
+    Cause.TRANSPORT: Outcome.TRANSPORT,
+    Cause.NO_ACK: Outcome.NO_ACK,
+    Cause.NO_PRACK: Outcome.NO_PRACK,
+    Cause.SESSION_EXPIRED: Outcome.SESSION_EXPIRED,
+    Cause.NO_ANSWER: Outcome.NO_ANSWER,
+    Cause.UNREACHABLE: Outcome.UNREACHABLE,
+}
+"""What the end of a SIP session is for the call; a refusal goes by its status."""
+
 BY_STATUS = {
-    "busy": {486, 600},
-    "no_answer": {408, 480, 487},
-    "invalid_number": {404, 410, 414, 416, 484, 604},
-    "rejected": {401, 402, 403, 407, 433, 603, 607, 608},
+    Outcome.BUSY: {486, 600},
+    Outcome.NO_ANSWER: {408, 480, 487},
+    Outcome.INVALID_NUMBER: {404, 410, 414, 416, 484, 604},
+    Outcome.REJECTED: {401, 402, 403, 407, 433, 603, 607, 608},
 }
 """What a refusal of our INVITE means, by its status."""
 
-BY_CAUSE = {"busy": {17}, "no_answer": {18, 19, 20}, "invalid_number": {1, 2, 3, 22, 28}, "rejected": {21}}
+BY_Q850 = {
+    Outcome.BUSY: {17},
+    Outcome.NO_ANSWER: {18, 19, 20},
+    Outcome.INVALID_NUMBER: {1, 2, 3, 22, 28},
+    Outcome.REJECTED: {21},
+}
 """And by the Q.850 cause in its Reason, which a telephone network knows better (ITU-T Q.850, RFC 3326)."""
 
 _Q850 = re.compile(r"Q\.850\s*;.*?cause\s*=\s*(\d+)", re.IGNORECASE)
 
 
-class Rejection(Protocol):
-    """`gateway.sip`'s Rejected: how an INVITE of ours came to nothing."""
-
-    @property
-    def cause(self) -> str: ...
-    @property
-    def status(self) -> int: ...
-    @property
-    def reason(self) -> str: ...
-
-
-def outcome_of(rejection: Rejection) -> str:
-    """busy, no_answer, invalid_number, rejected, cancelled, unreachable or failed."""
-    if rejection.cause != "refused":
-        return rejection.cause.replace("-", "_")
+def outcome_of(rejection: Rejected) -> Outcome:
+    """What becomes of a call of ours: BUSY, NO_ANSWER, INVALID_NUMBER, REJECTED, CANCELLED, UNREACHABLE or FAILED."""
+    if rejection.cause in BY_CAUSE:
+        return BY_CAUSE[rejection.cause]
     if found := _Q850.search(rejection.reason):
-        for outcome, causes in BY_CAUSE.items():
+        for outcome, causes in BY_Q850.items():
             if int(found[1]) in causes:
                 return outcome
-    return next((outcome for outcome, statuses in BY_STATUS.items() if rejection.status in statuses), "failed")
+    return next((outcome for outcome, statuses in BY_STATUS.items() if rejection.status in statuses), Outcome.FAILED)
 
 
 def reason_of(error: BaseException, retry_after: Mapping[str, int] = RETRY_AFTER) -> Reason:

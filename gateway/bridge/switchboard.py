@@ -30,6 +30,7 @@ from gateway.bridge.media.batch_upsample import BatchUpsample
 from gateway.bridge.media.latency_stats import DelayHistogram
 from gateway.bridge.reasons import OURS, Reason, reason_of
 from gateway.bridge.router import Route, Router
+from gateway.call_record import Party
 from gateway.cleanup import finish
 from gateway.codecs import Sound, hold_tune, levels
 from gateway.errors import (
@@ -43,8 +44,9 @@ from gateway.errors import (
     SipParseError,
     WrongState,
 )
+from gateway.events import CallEvent
+from gateway.outcomes import RETRY_AFTER, Outcome
 from gateway.realtime import Health, Pool, Provider
-from gateway.records import RETRY_AFTER, CallEvent, Party
 from gateway.rtp import BatchTrigger, MediaClock, MediaSettings, PortPool
 from gateway.sip import (
     Event,
@@ -257,7 +259,7 @@ class Switchboard:
         elif verb == "update":
             self._update(runner, str(given.get("agent") or ""), given.get("settings") or {})
         elif runner.call is None and verb == "hangup":
-            runner.hang_up("hung_up_by_request")
+            runner.hang_up(Outcome.HUNG_UP_BY_REQUEST)
         elif runner.call is None:
             raise WrongState(call_id, str(runner.record()["state"]), "it is only being made ready")
         else:
@@ -292,14 +294,14 @@ class Switchboard:
                 await self._empty.wait()
         except TimeoutError:
             for runner in list(self._runners.values()):
-                runner.hang_up("node_stopped")
+                runner.hang_up(Outcome.NODE_STOPPED)
             await asyncio.sleep(0.1)  # for the BYEs to leave, and their answers to come
 
     async def close(self) -> None:
         """Hang up on whoever is left, and listen no more."""
         self._sweeper.cancel()
         for runner in list(self._runners.values()):
-            finish(runner.info.call_id, partial(runner.hang_up, "node_stopped"), runner.close)
+            finish(runner.info.call_id, partial(runner.hang_up, Outcome.NODE_STOPPED), runner.close)
         finish("switchboard", self.pool.close, self.access.close)
         await self.user_agent.close()
         if "web" in self.__dict__:

@@ -38,6 +38,8 @@ def calls(
 ) -> None:
     """Who is on the telephone, and who was."""
     query = {"live": "true" if live else "", "q": q, "agent": agent, "outcome": outcome, "limit": limit}
+    from gateway.call_record import CallState
+
     found = Remote(url, key).get("/v1/calls", **query)
     now = time.time()
     rows = [
@@ -48,7 +50,7 @@ def calls(
             one.get("agent", ""),
             age(now - (one.get("started_at") or now)),
             _talked(one),
-            (one["state"] if one["state"] != "ended" else one.get("outcome", "")).replace("_", " "),
+            (one["state"] if one["state"] != CallState.ENDED else one.get("outcome", "")).replace("_", " "),
         )
         for one in found["data"]
     ]

@@ -25,12 +25,12 @@ import httpx
 from gateway import config
 from gateway.app import scripts_of
 from gateway.bridge import CallInfo, choices
+from gateway.call_record import Party
 from gateway.config.load import EMBEDDED, Settings
 from gateway.errors import ConfigError, GatewayError, plain
 from gateway.limits import needed, raise_open_files
 from gateway.local import LocalProcess, LocalSettings
 from gateway.realtime import Choice, Provider, rehearse
-from gateway.records import Party
 from gateway.sip import SipSettings, Timing, Trunk, UserAgent
 from gateway.store import about_server
 from gateway.web import http_client

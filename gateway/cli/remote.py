@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from gateway import USER_AGENT
+from gateway import USER_AGENT, events
 from gateway.errors import ConfigError, plain
 
 
@@ -94,15 +94,19 @@ def tail(gateway: Remote, call_id: str, show: Callable[[dict[str, Any], str], No
     began, answered = 0.0, False
     for event in gateway.follow(f"/v1/calls/{call_id}/events"):
         began = began or event["at"]
-        answered = answered or event["type"] == "answered"
+        answered = answered or event["type"] == events.Answered.type
         show(event, line_of(event, began))
     return answered
 
 
 def line_of(event: dict[str, Any], began: float) -> str:
     data = event["data"]
-    what = data["text"] if event["type"] == "transcript" else " ".join(f"{key}={value}" for key, value in data.items())
-    who = f" {data['role']}" if event["type"] == "transcript" else ""
+    what = (
+        data["text"]
+        if event["type"] == events.Transcript.type
+        else " ".join(f"{key}={value}" for key, value in data.items())
+    )
+    who = f" {data['role']}" if event["type"] == events.Transcript.type else ""
     return f"{event['at'] - began:7.2f} {event['type']}{who}: {what}".rstrip(": ")
 
 

@@ -40,8 +40,8 @@ from gateway.config.providers import RealtimeProvider, provider_of, wanted
 from gateway.config.sip import TrunkRow, trunk_of
 from gateway.document import Faults, explain, explained, load, place, read
 from gateway.errors import ConfigError
+from gateway.outcomes import RETRY_AFTER
 from gateway.realtime import Provider
-from gateway.records import RETRY_AFTER
 from gateway.rtp import MediaSettings
 from gateway.sip import SipSettings, TlsSettings
 from gateway.store import StoreSettings, check_url

@@ -13,11 +13,43 @@ from typing import Any
 import orjson
 import structlog
 
-from gateway.records import CallEvent
+from gateway.events import (
+    Bridged,
+    CallEvent,
+    Ended,
+    ProviderBroken,
+    ProviderFailed,
+    ProviderFault,
+    ProviderRenewed,
+    ProviderRestored,
+    RecordingStarted,
+    ToolCalled,
+    ToolOutput,
+    Transcript,
+    TransferDialing,
+    TransferFailed,
+    TransferProgress,
+    TransferStarted,
+)
 
 log = structlog.get_logger("gateway.delivery")
 
 MOST_EVENTS = 2000
+
+TOOLS = {ToolCalled.type, ToolOutput.type}
+TRANSFERS = {
+    one.type
+    for one in (
+        TransferStarted, TransferDialing, TransferProgress, TransferFailed, Bridged
+    )
+}  # fmt: skip
+PROVIDERS = {
+    one.type
+    for one in (
+        ProviderFault, ProviderFailed, ProviderBroken, ProviderRestored,
+        ProviderRenewed,
+    )
+}  # fmt: skip
 
 
 class RecordFile:
@@ -30,9 +62,9 @@ class RecordFile:
 
     def tell(self, event: CallEvent, record: dict[str, Any]) -> None:
         events = self._events[event.call_id]
-        if len(events) < MOST_EVENTS or event.type == "ended":
+        if len(events) < MOST_EVENTS or event.type == Ended.type:
             events.append({"type": event.type, "at": event.at, "data": event.data})
-        if event.type == "ended":
+        if event.type == Ended.type:
             del self._events[event.call_id]
             self.write(full_record(record, events))
 
@@ -85,19 +117,15 @@ def full_record(record: dict[str, Any], events: list[dict[str, Any]]) -> dict[st
         "transcript": [
             {"at": one["at"], "role": one["data"]["role"], "text": one["data"]["text"]}
             for one in events
-            if one["type"] == "transcript"
+            if one["type"] == Transcript.type
         ],
-        "tools": [one["data"] | {"at": one["at"]} for one in events if one["type"] in ("tool_call", "tool_output")],
+        "tools": [one["data"] | {"at": one["at"]} for one in events if one["type"] in TOOLS],
         "transfers": [
-            one["data"] | {"at": one["at"], "event": one["type"]}
-            for one in events
-            if one["type"].startswith("transfer") or one["type"] == "bridged"
+            one["data"] | {"at": one["at"], "event": one["type"]} for one in events if one["type"] in TRANSFERS
         ],
-        "recordings": [one["data"]["file"] for one in events if one["type"] == "recording_started"],
+        "recordings": [one["data"]["file"] for one in events if one["type"] == RecordingStarted.type],
         "providers_over_time": [
-            one["data"] | {"at": one["at"], "event": one["type"]}
-            for one in events
-            if one["type"].startswith("provider_")
+            one["data"] | {"at": one["at"], "event": one["type"]} for one in events if one["type"] in PROVIDERS
         ],
         "events": events,
     }

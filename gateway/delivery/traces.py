@@ -17,25 +17,51 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import Span, StatusCode
 
 from gateway import __version__
-from gateway.records import CallEvent
+from gateway.events import (
+    AgentUpdated,
+    Bridged,
+    CallEvent,
+    Dtmf,
+    Ended,
+    Interrupted,
+    NoInput,
+    ProviderBroken,
+    ProviderFault,
+    ProviderRestored,
+    RecordingStarted,
+    RecordingStopped,
+    SpeechStarted,
+    SpeechStopped,
+    ToolCalled,
+    ToolOutput,
+    Transcript,
+    TransferFailed,
+    TransferStarted,
+)
+from gateway.outcomes import Outcome
 
 SPANS = {
-    "speech_started": ("caller speaks", ("speech_stopped",)),
-    "tool_call": ("tool", ("tool_output",)),
-    "transfer_started": ("transfer", ("transfer_failed", "bridged", "ended")),
-    "provider_broken": ("provider away", ("provider_restored", "ended")),
-    "recording_started": ("recording", ("recording_stopped", "ended")),
+    SpeechStarted.type: ("caller speaks", (SpeechStopped.type,)),
+    ToolCalled.type: ("tool", (ToolOutput.type,)),
+    TransferStarted.type: ("transfer", (TransferFailed.type, Bridged.type, Ended.type)),
+    ProviderBroken.type: ("provider away", (ProviderRestored.type, Ended.type)),
+    RecordingStarted.type: ("recording", (RecordingStopped.type, Ended.type)),
 }
 """What begins a span, its name, and what ends it."""
 
-POINTS = frozenset({"interrupted", "transcript", "dtmf", "provider_fault", "agent_updated", "no_input"})
+POINTS = frozenset(
+    one.type
+    for one in (
+        Interrupted, Transcript, Dtmf, ProviderFault, AgentUpdated, NoInput
+    )
+)  # fmt: skip
 """What becomes an event of the root span; of a transcript only whose it is."""
 
 NAMES = ("call_id", "sip_call_id", "direction", "node", "trunk", "agent", "provider", "outcome", "caller", "called")
 PRIVATE = frozenset({"text", "arguments", "output", "heard", "note"})
 """What was said, or given to tools: for records, not for traces."""
 
-FAULTS = frozenset({"media_failed", "media_timeout", "node_died"})
+FAULTS = frozenset({Outcome.MEDIA_FAILED, Outcome.MEDIA_TIMEOUT, Outcome.NODE_DIED})
 MOST_EVENTS = 2000
 
 
@@ -53,9 +79,9 @@ class Traces:
 
     def tell(self, event: CallEvent, record: dict[str, Any]) -> None:
         events = self._events[event.call_id]
-        if len(events) < MOST_EVENTS or event.type == "ended":
+        if len(events) < MOST_EVENTS or event.type == Ended.type:
             events.append(event)
-        if event.type == "ended":
+        if event.type == Ended.type:
             del self._events[event.call_id]
             self._trace(events, record)
 
@@ -90,7 +116,7 @@ class Traces:
         for kind, (_, ends) in SPANS.items():
             if event.type in ends and opened[kind]:
                 span = opened[kind].pop(0)
-                if "failed" in event.type:
+                if event.type == TransferFailed.type:
                     span.set_status(StatusCode.ERROR, str(event.data.get("problem", "")))
                 span.end(_ns(event.at))
 

@@ -16,9 +16,12 @@ import httpx
 import orjson
 from standardwebhooks import Webhook
 
+from gateway import events
 from gateway.bridge.tools.webhook import signed
+from gateway.call_record import iso, timed
 from gateway.delivery.courier import PermanentFailure
-from gateway.records import CallEvent, iso, timed
+from gateway.events import CallEvent
+from gateway.outcomes import Outcome
 
 KINDS = (
     "call.ringing",
@@ -31,15 +34,17 @@ KINDS = (
     "record.erased",
 )
 
-_OF_EVENTS = {
-    "incoming": "call.ringing",
-    "ringing": "call.ringing",
-    "answered": "call.answered",
-    "bridged": "call.transferred",
-    "transcript": "call.transcript",
-    "tool_output": "call.tool",
-    "recording_stopped": "call.recording.ready",
+WEBHOOKS_OF_EVENTS = {
+    events.Incoming.type: ("call.ringing",),
+    events.Ringing.type: ("call.ringing",),
+    events.Answered.type: ("call.answered",),
+    events.Bridged.type: ("call.transferred",),
+    events.Transcript.type: ("call.transcript",),
+    events.ToolOutput.type: ("call.tool",),
+    events.RecordingStopped.type: ("call.recording.ready",),
+    events.Ended.type: ("call.transferred", "call.ended"),
 }
+"""What an event of a call is to others; the end of one only where the caller was handed on is a transfer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +58,13 @@ class WebhookSettings:
     timeout_seconds: float = 10.0
 
 
-def kinds_of(event: CallEvent) -> list[str]:
+def kinds_of(event: CallEvent) -> tuple[str, ...]:
     """What an event of a call is to others."""
-    if event.type == "ended":
-        transferred = event.data.get("outcome") == "transferred" and not event.data.get("bridged")
-        return ["call.transferred", "call.ended"] if transferred else ["call.ended"]
-    kind = _OF_EVENTS.get(event.type)
-    return [kind] if kind else []
+    kinds = WEBHOOKS_OF_EVENTS.get(event.type, ())
+    if event.type == events.Ended.type:
+        handed_on = event.data.get("outcome") == Outcome.TRANSFERRED and not event.data.get("bridged")
+        return kinds if handed_on else kinds[1:]
+    return kinds
 
 
 def entries_for(hooks: tuple[WebhookSettings, ...], event: CallEvent, record: dict[str, Any]) -> list[dict[str, str]]:

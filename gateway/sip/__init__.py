@@ -3,6 +3,7 @@
 from gateway.sip.dialog.session import Session
 from gateway.sip.events import (
     Answered,
+    Cause,
     Confirmed,
     Digit,
     Ended,
@@ -39,6 +40,7 @@ __all__ = [
     "Agreed",
     "Answered",
     "AudioFormat",
+    "Cause",
     "Confirmed",
     "Credentials",
     "Digit",

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from gateway.errors import SipParseError, TrunkBusy
 from gateway.machine import Timers, tell
-from gateway.records import RETRY_AFTER
+from gateway.outcomes import RETRY_AFTER
 from gateway.sip.bans import Ban
 from gateway.sip.dialog.dialog import Dialog
 from gateway.sip.dialog.session import Session

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,20 @@ if TYPE_CHECKING:
     from gateway.sip.invite.refer import IncomingRefer
     from gateway.sip.invite.uas import UasSession
     from gateway.sip.register.registration import Registration
+
+
+class Cause(enum.Enum):
+    """Why a session ended, or never came to be."""
+
+    BYE = "bye"
+    CANCELLED = "cancelled"  # by the caller, or by us
+    TRANSPORT = "transport"  # no response to a request within the dialog
+    NO_ACK = "no ACK"
+    NO_PRACK = "no PRACK"
+    SESSION_EXPIRED = "session timer expired"
+    REFUSED = "refused"  # our INVITE, by a final response
+    NO_ANSWER = "no answer in time"
+    UNREACHABLE = "unreachable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +90,13 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Our INVITE came to nothing. `cause` is one of refused, no-answer, unreachable, cancelled.
+    """Our INVITE came to nothing. `cause` is one of REFUSED, NO_ANSWER, UNREACHABLE, CANCELLED.
 
     `status` and `phrase` are the response's, `reason` its Reason header.
     """
 
     session: Session
-    cause: str
+    cause: Cause
     status: int
     phrase: str
     reason: str = ""
@@ -100,11 +115,11 @@ class Digit:
 class Ended:
     """The session is over. `reason` is the Reason header if there was any.
 
-    `cause` is one of cancelled, bye, no-ack, no-prack, session-expired, transport.
+    `cause` is one of BYE, CANCELLED, TRANSPORT, NO_ACK, NO_PRACK, SESSION_EXPIRED.
     """
 
     session: Session
-    cause: str
+    cause: Cause
     reason: str = ""
 
 
@@ -117,14 +132,14 @@ class Registered:
 
 @dataclass(frozen=True, slots=True)
 class ReferProgress:
-    """The transfer moved on, or ended when `session.referral.done`."""
+    """The transfer moved on, or ended when `session.outgoing_refer.done`."""
 
     session: Session
 
 
 @dataclass(frozen=True, slots=True)
 class Referred:
-    """A REFER of the peer's that its trunk lets us follow: call `followed.target`, and `session.tell_referrer`."""
+    """A REFER that its trunk lets us follow: call `incoming_refer.target`, and tell how it goes by `tell_referrer`."""
 
     session: Session
     incoming_refer: IncomingRefer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.outcomes import Refusal
 from gateway.sip.dialog import session_timer
 from gateway.sip.dialog.session import Session, State
 from gateway.sip.flow import Flow
@@ -74,17 +75,17 @@ class Reception:
         core = self._core
         if 0 < core.max_calls <= core.sessions or core.setups >= core.max_setups:
             core.report("INVITE over the limit of the node", flow)
-            return self._busy(request, "node_busy")
+            return self._busy(request, Refusal.NODE_BUSY)
         limit = core.trunks.admit(trunk, now) if trunk else core.trunks.admit_unknown(now)
         if not limit:
             return None
         core.report(f"INVITE over the limits of {f'the trunk {trunk.name}' if trunk else 'callers of no trunk'}", flow)
         return self._busy(request, limit)
 
-    def _busy(self, request: Request, why: str) -> Response:
+    def _busy(self, request: Request, why: Refusal) -> Response:
         return self._again_later(self._refusal(request, 503), why)
 
-    def _again_later(self, response: Response, why: str) -> Response:
+    def _again_later(self, response: Response, why: Refusal) -> Response:
         if seconds := self._core.retry_after.get(why):
             response.headers.add("Retry-After", seconds)
         return response
@@ -141,7 +142,7 @@ class Reception:
         response.headers.add("Accept", "application/sdp")
         response.headers.add("Supported", ", ".join(sorted(SUPPORTED)))
         if self._core.draining:
-            self._again_later(response, "draining")
+            self._again_later(response, Refusal.DRAINING)
         self._core.finish_response(response)
         return response
 

@@ -9,6 +9,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gateway.outcomes import Refusal
 from gateway.sip.bans import Bans
 from gateway.sip.dialog.session_timer import PREFERRED
 from gateway.sip.message.uri import Uri
@@ -140,31 +141,32 @@ class Trunks:
         """What comes from there is served without a password."""
         return self.trusts(host) or (self.open and not self.trunks)
 
-    def admit_unknown(self, now: float) -> str:
-        """One more call of somebody who belongs to no trunk: nothing, or unknown_rate."""
-        return self._rate("", self.calls_per_second, now) and "unknown_rate"
+    def admit_unknown(self, now: float) -> Refusal | None:
+        """One more call of somebody who belongs to no trunk: None, or UNKNOWN_RATE."""
+        return Refusal.UNKNOWN_RATE if self._rate("", self.calls_per_second, now) else None
 
-    def _rate(self, name: str, per_second: float, now: float) -> str:
+    def _rate(self, name: str, per_second: float, now: float) -> bool:
+        """Whether that is one too many."""
         if not per_second:
-            return ""
+            return False
         bucket = max(1.0, per_second)  # a second's worth may come at once
         use = self._use.setdefault(name, _Use(tokens=1.0 if name else bucket, since=now))
         use.tokens = min(bucket, use.tokens + (now - use.since) * per_second)
         use.since = now
         if use.tokens < 1:
-            return "trunk_rate"
+            return True
         use.tokens -= 1
-        return ""
+        return False
 
-    def admit(self, trunk: Trunk, now: float) -> str:
-        """Take one more call, which `release` gives back, and return nothing; or trunk_busy, trunk_rate."""
+    def admit(self, trunk: Trunk, now: float) -> Refusal | None:
+        """Take one more call, which `release` gives back, and return None; or TRUNK_BUSY, TRUNK_RATE."""
         use = self._use.setdefault(trunk.name, _Use(since=now))
         if trunk.max_calls and use.calls + self.elsewhere.get(trunk.name, 0) >= trunk.max_calls:
-            return "trunk_busy"
-        if too_often := self._rate(trunk.name, trunk.calls_per_second, now):
-            return too_often
+            return Refusal.TRUNK_BUSY
+        if self._rate(trunk.name, trunk.calls_per_second, now):
+            return Refusal.TRUNK_RATE
         use.calls += 1
-        return ""
+        return None
 
     def release(self, trunk: Trunk) -> None:
         self._use[trunk.name].calls -= 1

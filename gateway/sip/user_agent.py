@@ -13,7 +13,7 @@ from typing import Literal
 import structlog
 
 from gateway.machine import Driver
-from gateway.records import RETRY_AFTER
+from gateway.outcomes import RETRY_AFTER
 from gateway.sip.bans import BAN_SECONDS
 from gateway.sip.core import AcceptConnection, Action, Banned, Core, Locate, Refused, Send
 from gateway.sip.events import Event, Registered

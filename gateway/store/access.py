@@ -9,7 +9,6 @@ from typing import Any
 import orjson
 
 from gateway.errors import StoreUnavailable
-from gateway.records import ROLES
 from gateway.store import keys
 from gateway.store.client import AWAY, ask
 from gateway.store.writer import Writer
@@ -17,6 +16,10 @@ from gateway.store.writer import Writer
 IDEMPOTENCY_SECONDS = 86400
 PENDING_SECONDS = 60
 """After which a request that never ended may be made again."""
+
+
+ROLES = ("read", "operate", "admin")
+"""What a key may: look on; act on calls; and all else. Each may what those before it may."""
 
 
 class Access:

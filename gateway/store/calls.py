@@ -10,13 +10,14 @@ from typing import Any
 
 import orjson
 
+from gateway import events
 from gateway.errors import StoreUnavailable
-from gateway.records import CallEvent
+from gateway.events import CallEvent
 from gateway.store import keys, outbox
 from gateway.store.client import AWAY
 from gateway.store.writer import Command, Writer
 
-LIGHT = frozenset({"speech_started", "speech_stopped", "speech_heard"})
+LIGHT = frozenset(one.type for one in (events.SpeechStarted, events.SpeechStopped, events.SpeechHeard))
 """What may be lost when Redis is away for too long."""
 
 _CALL_ID = re.compile(rb'"call_id":"([^"]+)"')

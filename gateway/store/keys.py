@@ -14,7 +14,7 @@
 | `{gateway}:node:ID` | hash | what a node says of itself, values as JSON | `LEASE_SECONDS` after its last word | 1 KB |
 | `{gateway}:node:ID:commands` | stream | what others want done on its calls | until taken | 1,000 entries |
 | `{gateway}:reply:ID` | list | the answer to one command | 30 s | one entry |
-| `{gateway}:outbox` | stream | what has to reach somebody outside: webhooks, records | until delivered or expired | 1,000,000 entries |
+| `{gateway}:outbox` | stream | what has to reach somebody outside: webhooks, records | until delivered or expired | 1,000,000 entries; beyond them the oldest go, which is logged and counted |
 | `{gateway}:outbox:dead` | stream | what was given up | trimmed | 10,000 entries |
 | `{gateway}:outbox:courier` | string | the node that delivers now | `LEASE_SECONDS` after its last word | one name |
 | `{gateway}:idempotency:KEY` | string | the first answer to a request | 24 h | 1 KB |

@@ -11,7 +11,10 @@ from typing import Any
 
 import orjson
 
-from gateway.records import CallEvent
+from gateway import events
+from gateway.call_record import CallState
+from gateway.events import CallEvent
+from gateway.outcomes import Outcome
 from gateway.store import keys
 from gateway.store.calls import record_of
 from gateway.store.client import ask, pairs_of
@@ -110,13 +113,15 @@ class Nodes:
         self, record: dict[str, Any], ended_at: float, entries: Callable[[CallEvent, dict[str, Any]], Entries]
     ) -> bool:
         call_id, node = record["call_id"], record["node"]
-        data = {"outcome": "node_died", "node": node}
-        event = CallEvent(call_id, ended_at, "ended", data)
-        record |= {"state": "ended", "outcome": "node_died", "ended_at": ended_at}
+        ended = events.Ended(Outcome.NODE_DIED, node=node)
+        event = CallEvent.of(call_id, ended_at, ended)
+        record |= {"state": CallState.ENDED, "outcome": Outcome.NODE_DIED, "ended_at": ended_at}
         there = (keys.NODES, keys.LIVE, keys.ENDED, keys.call(call_id), keys.events(call_id), keys.EVENTS, keys.OUTBOX)
         outbox = [part for one in entries(event, record) for part in (one["for"], one["call_id"], one["body"])]
-        watched = orjson.dumps({"call_id": call_id, "type": "ended", "at": ended_at, "data": data, "record": record})
-        about = (node, call_id, repr(ended_at), orjson.dumps(data), self._keep, keys.MAX_WATCHED, watched)
+        watched = orjson.dumps(
+            {"call_id": call_id, "type": event.type, "at": ended_at, "data": event.data, "record": record}
+        )
+        about = (node, call_id, repr(ended_at), orjson.dumps(event.data), self._keep, keys.MAX_WATCHED, watched)
         return bool(await self._run(_CLOSE, there, *about, *outbox))
 
     async def stale(self, seconds: float, now: float) -> list[str]:

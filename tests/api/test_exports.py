@@ -2,7 +2,7 @@ import csv
 import io
 
 from gateway.api.exports import COLUMNS, head, rows
-from gateway.records import timed
+from gateway.call_record import timed
 
 
 def test_a_line_for_each_call_and_no_formulas():

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.api.metrics import Metrics
 from gateway.bridge.media.latency_stats import DelayHistogram
-from gateway.records import CallEvent
+from gateway.events import CallEvent
 from gateway.sip import Trunk
 from gateway.sip.trunks import Trunks
 

@@ -5,6 +5,7 @@ import pytest
 from gateway import errors
 from gateway.bridge import reason_of
 from gateway.bridge.reasons import OURS, REASONS, outcome_of
+from gateway.sip import Cause
 
 
 @pytest.mark.parametrize(
@@ -35,13 +36,13 @@ def test_503_that_passes_says_when_to_come_back():
 @pytest.mark.parametrize(
     ("cause", "status", "reason", "outcome"),
     [
-        ("refused", 486, "", "busy"), ("refused", 600, "", "busy"), ("refused", 480, "", "no_answer"),
-        ("refused", 404, "", "invalid_number"), ("refused", 484, "", "invalid_number"),
-        ("refused", 603, "", "rejected"), ("refused", 403, "", "rejected"), ("refused", 503, "", "failed"),
-        ("refused", 480, 'Q.850;cause=17;text="User busy"', "busy"),
-        ("refused", 503, "SIP;cause=503, Q.850 ; cause=1", "invalid_number"),
-        ("refused", 486, "Q.850;cause=127", "busy"), ("no-answer", 408, "", "no_answer"),
-        ("unreachable", 408, "", "unreachable"), ("cancelled", 487, "", "cancelled"),
+        (Cause.REFUSED, 486, "", "busy"), (Cause.REFUSED, 600, "", "busy"), (Cause.REFUSED, 480, "", "no_answer"),
+        (Cause.REFUSED, 404, "", "invalid_number"), (Cause.REFUSED, 484, "", "invalid_number"),
+        (Cause.REFUSED, 603, "", "rejected"), (Cause.REFUSED, 403, "", "rejected"), (Cause.REFUSED, 503, "", "failed"),
+        (Cause.REFUSED, 480, 'Q.850;cause=17;text="User busy"', "busy"),
+        (Cause.REFUSED, 503, "SIP;cause=503, Q.850 ; cause=1", "invalid_number"),
+        (Cause.REFUSED, 486, "Q.850;cause=127", "busy"), (Cause.NO_ANSWER, 408, "", "no_answer"),
+        (Cause.UNREACHABLE, 408, "", "unreachable"), (Cause.CANCELLED, 487, "", "cancelled"),
     ],
 )  # fmt: skip
 def test_what_became_of_an_invite_of_ours(cause, status, reason, outcome):

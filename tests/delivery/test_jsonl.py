@@ -1,7 +1,7 @@
 import orjson
 
 from gateway.delivery.jsonl import RecordFile
-from gateway.records import CallEvent
+from gateway.events import CallEvent
 
 
 def test_a_line_for_each_call_that_ended(tmp_path):

@@ -7,7 +7,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from gateway.delivery.traces import Traces, exporter_of
-from gateway.records import CallEvent
+from gateway.events import CallEvent
 
 EVENTS = (
     (100.0, "incoming", {}), (100.5, "answered", {}), (101.0, "speech_started", {"audio_start_ms": 1}),

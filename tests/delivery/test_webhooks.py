@@ -8,7 +8,7 @@ from standardwebhooks import Webhook
 from gateway.bridge.tools.webhook import signed
 from gateway.delivery.courier import PermanentFailure
 from gateway.delivery.webhooks import KINDS, WebhookReceiver, WebhookSettings, entries_for, kinds_of
-from gateway.records import CallEvent
+from gateway.events import CallEvent
 
 RECORD = {"call_id": "c", "state": "answered"}
 
@@ -23,7 +23,7 @@ def test_what_each_event_is_to_others():
         ("ended", {"outcome": "transferred", "bridged": True}, ["call.ended"]),
         ("ended", {"outcome": "node_died"}, ["call.ended"]),
     ):  # fmt: skip
-        assert kinds_of(CallEvent("c", 1.0, kind, data)) == told
+        assert kinds_of(CallEvent("c", 1.0, kind, data)) == tuple(told)
         assert set(told) <= set(KINDS)
 
 

@@ -178,7 +178,7 @@ async def test_what_leaks_all_the_same_is_found_and_given_back(tmp_path, monkeyp
         board._sweep()
         assert await call.invite() == 200
         await call.silence(0.5)
-        (line,) = board._lines.values()
+        (line,) = board._runners.values()
         monkeypatch.setattr(line, "close", lambda: None)  # a bug, as it were
         call.bye()
         await until(lambda: not board.calls or board.calls[0].ended)

@@ -116,8 +116,8 @@ def test_a_ban_swallows_nothing_of_a_call_and_no_answer():
 def test_calls_at_once_and_calls_per_second():
     trunk = replace(ACME, max_calls=3, calls_per_second=2.0)
     trunks = Trunks((trunk,))
-    assert [trunks.admit(trunk, 10.0) for _ in range(2)] == ["", "trunk_rate"]
-    assert [trunks.admit(trunk, 12.0) for _ in range(3)] == ["", "", "trunk_busy"]
+    assert [trunks.admit(trunk, 10.0) for _ in range(2)] == [None, "trunk_rate"]
+    assert [trunks.admit(trunk, 12.0) for _ in range(3)] == [None, None, "trunk_busy"]
     trunks.release(trunk)
     assert trunks.calls(trunk) == 2
     assert not trunks.admit(trunk, 13.0)

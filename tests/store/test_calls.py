@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.records import CallEvent
+from gateway.events import CallEvent
 from gateway.store import StoreSettings, keys, open_store
 from gateway.store.connection import server_executable
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from gateway.errors import ConfigError
-from gateway.records import CallEvent
+from gateway.events import CallEvent
 from gateway.store import StoreSettings, open_store
 from gateway.store.client import check_url, client_of, without_password
 from gateway.store.connection import server_executable

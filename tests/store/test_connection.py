@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import ConfigError, StoreUnavailable
-from gateway.records import CallEvent
+from gateway.events import CallEvent
 from gateway.store import StoreSettings, open_store
 from gateway.store.connection import server_executable
 

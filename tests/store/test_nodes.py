@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from gateway.records import CallEvent
+from gateway.events import CallEvent
 from gateway.store import StoreSettings, keys, nodes, open_store
 from gateway.store.connection import server_executable
 from tests.gatewayd import free_port

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from gateway.records import CallEvent
+from gateway.events import CallEvent
 from gateway.store import StoreSettings, open_store, watch
 from gateway.store.connection import server_executable
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gateway import events
+
 if TYPE_CHECKING:
     from gateway.agents import AgentDefinition, BargeInRules
     from gateway.bridge.call.call import Call
@@ -69,7 +71,7 @@ class BargeIn:
             self.paused = True
             call.leg.pause(True)
             call.wake("resume", now + LONGEST_SECONDS)
-            call.emit("paused", now)
+            call.emit(events.Paused(), now)
         else:
             call.interrupt(now, by_speech=by_provider)
 
@@ -109,7 +111,7 @@ class BargeIn:
         if self.paused:
             self.settle()
             self._call.leg.pause(False)
-            self._call.emit("resumed", now)
+            self._call.emit(events.Resumed(), now)
 
     def settle(self) -> None:
         """The pause is over; what becomes of the rest is said by whoever ends it."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from gateway import events
 from gateway.agents import Agent
 from gateway.bridge.call.barge_in import TIMERS, BargeIn
 from gateway.bridge.call.call_commands import CallCommands
@@ -31,8 +32,11 @@ from gateway.bridge.call.transfer import DialSecondLeg, Progress, ReleaseSecondL
 from gateway.bridge.reasons import Reason
 from gateway.bridge.tools.built_in import failure
 from gateway.bridge.tools.runner import RunTool
+from gateway.call_record import CallState
 from gateway.cleanup import finish
+from gateway.events import CallEvent
 from gateway.machine import Timers
+from gateway.outcomes import Outcome
 from gateway.realtime import (
     AudioDelta,
     Broken,
@@ -50,7 +54,6 @@ from gateway.realtime import (
     Transcript,
     Unreached,
 )
-from gateway.records import CallEvent, CallState
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,21 +161,21 @@ class Call:
     def start(self, now: float) -> None:
         self.state = CallState.RINGING
         self.leg.ring()
-        self.emit("incoming", now, agent=self.agent.name)
+        self.emit(events.Incoming(agent=self.agent.name), now)
 
     def talk(self, now: float) -> None:
         """Caller and agent are on the line."""
         self.state = CallState.ANSWERED
         self.stats.answered_at = now + self._epoch
         self.setup.stage("answered", now)
-        self.emit("answered", now)
+        self.emit(events.Answered(), now)
         self.timeouts.answered(now)
         self.rules.answered(now)
 
     def refuse(self, error: Exception, reason: Reason, now: float) -> None:
         if self.state in (CallState.RINGING, CallState.DIALING):
             self.leg.reject(reason.status, reason.headers)
-            self._finish(reason.outcome, now, status=reason.status, problem=str(error))
+            self._finish(events.Ended(reason.outcome, reason.status, str(error)), now)
         else:  # answered before there was an agent
             self.hang_up(reason.outcome, now, problem=str(error))
 
@@ -180,16 +183,16 @@ class Call:
 
     def dial(self, now: float) -> None:
         self.state = CallState.DIALING
-        self.emit("dialing", now, agent=self.agent.name)
+        self.emit(events.Dialing(agent=self.agent.name), now)
 
     def known_as(self, info: CallInfo, now: float) -> None:
         self.info = info
-        self.emit("dialed", now, sip_call_id=info.sip_call_id)
+        self.emit(events.Dialed(sip_call_id=info.sip_call_id), now)
 
     def ringing(self, status: int, now: float) -> None:
         if self.state is CallState.DIALING:
             self.state = CallState.RINGING
-            self.emit("ringing", now, status=status)
+            self.emit(events.Ringing(status=status), now)
 
     def picked_up(self, now: float) -> None:
         """2xx to our INVITE, and our ACK is on its way."""
@@ -197,19 +200,20 @@ class Call:
             self.talk(now)
             self.setup.confirmed(now)
 
-    def not_reached(self, outcome: str, status: int, problem: str, now: float) -> None:
+    def not_reached(self, outcome: Outcome, status: int, problem: str, now: float) -> None:
         if self.state in (CallState.DIALING, CallState.RINGING):
-            self._finish(outcome, now, status=status, problem=problem)
+            self._finish(events.Ended(outcome, status, problem), now)
 
     # both
 
-    def leg_ended(self, cause: str, reason: str, now: float) -> None:
-        if self.state is CallState.ENDED or (self.follow_refer and self.follow_refer.outlives(cause, now)):
+    def leg_ended(self, outcome: Outcome, reason: str, now: float) -> None:
+        """The caller's side is gone; `reason` is the Reason header of its BYE."""
+        hung_up = outcome is Outcome.CALLER_HUNG_UP
+        if self.state is CallState.ENDED or (hung_up and self.follow_refer and self.follow_refer.outlives(now)):
             return
-        if self.state is CallState.BRIDGED or (cause == "bye" and self._left()):
-            cause = "transferred"  # the caller follows the REFER and has no more use for this call
-        outcome = "caller_hung_up" if cause == "bye" else cause.replace("-", "_")
-        self._finish(outcome, now, **({"reason": reason} if reason else {}))
+        if self.state is CallState.BRIDGED or (hung_up and self._left()):
+            outcome = Outcome.TRANSFERRED  # the caller follows the REFER and has no more use for this call
+        self._finish(events.Ended(outcome, reason=reason or None), now)
 
     def digit(self, digit: str, now: float) -> None:
         if self.talking:
@@ -224,14 +228,14 @@ class Call:
         self.fallback.heard(now)
         self.timeouts.heard(now)
 
-    def hang_up(self, outcome: str, now: float, **data: Any) -> None:
+    def hang_up(self, outcome: Outcome, now: float, problem: str | None = None, bridged: bool | None = None) -> None:
         """End the call from our side, whatever it is doing."""
         if self.state is CallState.ENDED:
             return
         if self.state is CallState.RINGING:
             self.leg.reject(480, {})
         self.leg.hang_up(outcome.replace("_", " "))
-        self._finish(outcome, now, **data)
+        self._finish(events.Ended(outcome, problem=problem, bridged=bridged), now)
 
     # the agent's side
 
@@ -254,11 +258,11 @@ class Call:
                 self._turns[event.item_id] = now
                 if len(self._turns) > MOST_TURNS:
                     del self._turns[next(iter(self._turns))]
-                self.emit("speech_started", now, audio_start_ms=event.at_ms)
+                self.emit(events.SpeechStarted(audio_start_ms=event.at_ms), now)
                 self.timeouts.spoke()
                 self.barge_in.started(now)
             case SpeechStopped():
-                self.emit("speech_stopped", now, audio_end_ms=event.at_ms)
+                self.emit(events.SpeechStopped(audio_end_ms=event.at_ms), now)
                 self._turn_ended = now
                 self.timeouts.stopped(now)
                 self.barge_in.stopped(now)
@@ -273,7 +277,7 @@ class Call:
                 self._fault(event, now)
             case Reverted():
                 self._use_agent(event.agent)
-                self.emit("agent_update_refused", now, agent=event.agent.name)
+                self.emit(events.AgentUpdateRefused(agent=event.agent.name), now)
             case Unreached() | Broken() | Restored() | Renewed() | Lost():
                 self.fallback.receive(event, now)
 
@@ -284,28 +288,26 @@ class Call:
             for item_id in [one for one, at in self._turns.items() if at < began]:
                 del self._turns[item_id]  # older ones, of which no words came
         if event.text:
-            extra: dict[str, Any] = {"provider_data": event.extra} if event.extra else {}
-            if began is not None:
-                extra["began_at"] = began + self._epoch
             self.stats.said(event.role, event.text, now + self._epoch)
-            self.emit("transcript", now, role=event.role, text=event.text, item_id=event.item_id, **extra)
+            began_at = None if began is None else began + self._epoch
+            self.emit(events.Transcript(event.role, event.text, event.item_id, event.extra or None, began_at), now)
 
     def heard_here(self, now: float) -> None:
         """Our own detector hears the caller over the agent, maybe before the provider does."""
         if self.talking and not self.leg.echoes():
-            self.emit("speech_heard", now)
+            self.emit(events.SpeechHeard(), now)
             self.barge_in.started(now, by_provider=False)
 
     def blocked(self, tool: str, seconds: float, now: float) -> None:
         """A tool of this call has kept the loop, and with it all calls, from their work."""
         self.stats.blocked_ms += round(seconds * 1000)
-        self.emit("tool_blocked", now, name=tool, ms=round(seconds * 1000))
+        self.emit(events.ToolBlocked(name=tool, ms=round(seconds * 1000)), now)
 
     def _heard_itself(self, now: float) -> None:
         """The provider took the agent's own words, which the line sent back, for the caller's."""
         self.stats.echoes += 1
         if self.stats.echoes == 1:
-            self.emit("echo_detected", now)
+            self.emit(events.EchoDetected(), now)
         self.session.steer({"type": "input_audio_buffer.clear"})  # nobody has said that
 
     def interrupt(self, now: float, by_speech: bool) -> None:
@@ -317,12 +319,11 @@ class Call:
         heard: list[Heard] = self.session.interrupt(self.leg.flush(), by_speech)
         if playing:
             self.stats.interruptions += 1
-            truncated: dict[str, Any] = {}
             if heard:
                 item_id = heard[0].item_id
-                words = self.session.heard_of(item_id)
-                truncated = {"item_id": item_id, "audio_end_ms": heard[0].ms, "heard": words}
-            self.emit("interrupted", now, **truncated)
+                self.emit(events.Interrupted(item_id, heard[0].ms, self.session.heard_of(item_id)), now)
+            else:
+                self.emit(events.Interrupted(), now)
         self.tools.interrupted(now)
 
     def _fault(self, event: ProviderFault, now: float) -> None:
@@ -330,9 +331,9 @@ class Call:
             return
         self.stats.provider_faults += 1
         if self.stats.provider_faults <= MAX_FAULTS:
-            last = {"more": "further ones are counted only"} if self.stats.provider_faults == MAX_FAULTS else {}
-            message = event.message[:MAX_MESSAGE]
-            self.emit("provider_fault", now, code=event.code[:100], message=message, about=event.about, **last)
+            more = "further ones are counted only" if self.stats.provider_faults == MAX_FAULTS else None
+            fault = events.ProviderFault(event.code[:100], event.message[:MAX_MESSAGE], event.about, more)
+            self.emit(fault, now)
 
     def _response_done(self, event: ResponseDone, now: float) -> None:
         self.stats.use(event.usage, self.session.prices)
@@ -340,7 +341,7 @@ class Call:
         if event.status in ("failed", "incomplete"):
             self.stats.provider_faults += 1
             if self.stats.provider_faults <= MAX_FAULTS:
-                self.emit("response_failed", now, status=event.status, problem=event.problem[:MAX_MESSAGE])
+                self.emit(events.ResponseFailed(status=event.status, problem=event.problem[:MAX_MESSAGE]), now)
             if not event.spoke:
                 self.fallback.gap(now)
         for call in event.calls:
@@ -353,7 +354,7 @@ class Call:
             return
         self.state, self.transfer = CallState.TRANSFERRING, transfer
         self.commands.settle()
-        self.emit("transfer_started", now, target=transfer.name, uri=transfer.target)
+        self.emit(events.TransferStarted(target=transfer.name, uri=transfer.target), now)
         transfer.begin(now)
 
     def transfer_moved(self, progress: Progress, now: float) -> None:
@@ -367,7 +368,7 @@ class Call:
         self.state = CallState.ANSWERED
         self._timers.cancel("told")
         self.commands.settle()
-        self.emit("transfer_failed", now, target=transfer.name, status=status, problem=problem)
+        self.emit(events.TransferFailed(target=transfer.name, status=status, problem=problem), now)
         if self.fallback.active:
             self.fallback.end(now)
             return
@@ -382,7 +383,7 @@ class Call:
         """The caller and the target of the transfer talk with each other: the agent has done its work."""
         assert self.transfer is not None
         self.state = CallState.BRIDGED
-        self.emit("bridged", now, target=self.transfer.name)
+        self.emit(events.Bridged(target=self.transfer.name), now)
         self.session.close()
 
     def refer(self, target: str, replaces: str, referred_by: str, now: float) -> None:
@@ -402,13 +403,13 @@ class Call:
         self.hold.render(anew=True)
         if self.commands.input_muted:
             self.commands.settle()
-        self.emit("replaced", now, caller=caller)
+        self.emit(events.Replaced(caller=caller), now)
         self.session.add_text(f"[CALLER] {caller}")
 
     def set_agent(self, agent: Agent, now: float) -> None:
         """Another agent, or the same one with other settings, has the call from now on."""
         self._use_agent(agent)
-        self.emit("agent_updated", now, agent=agent.name)
+        self.emit(events.AgentUpdated(agent=agent.name), now)
 
     def _use_agent(self, agent: Agent) -> None:
         self.agent, self.variables = agent, self.info.variables(agent.name)
@@ -436,20 +437,20 @@ class Call:
 
     # endings
 
-    def _finish(self, outcome: str, now: float, **data: Any) -> None:
+    def _finish(self, ended: events.Ended, now: float) -> None:
         self.state = CallState.ENDED
-        self.stats.outcome, self.stats.ended_at = outcome, now + self._epoch
+        self.stats.outcome, self.stats.ended_at = ended.outcome, now + self._epoch
         for timer in ("announced", "digits", "told", "gap", "prompted", "slow", *TIMERS, *WAITS):
             self._timers.cancel(timer)
         errands = [partial(one.close, "the call has ended") for one in (self.transfer, self.follow_refer) if one]
         finish(
             self, *errands, self.recording.close, self.rules.close, self.session.close, self._keep_stats, self.leg.close
         )
-        self.emit("ended", now, outcome=outcome, **data)
+        self.emit(ended, now)
         self._actions.append(Finished())
 
     def _keep_stats(self) -> None:
         self.stats.media = self.leg.stats()
 
-    def emit(self, kind: str, now: float, **data: Any) -> None:
-        self._actions.append(CallEvent(self.info.call_id, now + self._epoch, kind, data))
+    def emit(self, event: events.EventData, now: float) -> None:
+        self._actions.append(events.CallEvent.of(self.info.call_id, now + self._epoch, event))

@@ -6,11 +6,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from gateway import events
 from gateway.agents import expand
 from gateway.bridge.call.transfer import Transfer
 from gateway.bridge.tools.built_in import KEYS
+from gateway.call_record import CallState
 from gateway.errors import BadCommand, WrongState
-from gateway.records import CallState
+from gateway.outcomes import Outcome
 
 if TYPE_CHECKING:
     from gateway.bridge.call.call import Call
@@ -55,7 +57,7 @@ class CallCommands:
         return WrongState(self._call.info.call_id, str(self._call.state), problem)
 
     def _hang_up(self, given: Mapping[str, Any], now: float) -> None:
-        self._call.hang_up("hung_up_by_request", now)
+        self._call.hang_up(Outcome.HUNG_UP_BY_REQUEST, now)
 
     def _transfer(self, given: Mapping[str, Any], now: float) -> None:
         """To one of the agent's targets by its name, or to any number or URI; at once, whatever is being said."""
@@ -78,12 +80,12 @@ class CallCommands:
         """The caller hears music and is not listened to, or is taken back."""
         self._call.hold.set("gateway", on)
         self.settle()
-        self._call.emit("hold", now, on=on, by="gateway")
+        self._call.emit(events.Hold(on=on, by="gateway"), now)
 
     def held_by_party(self, on: bool, now: float) -> None:
         """The caller's telephone has put us on hold, or taken us back (RFC 3264 section 8.4)."""
         if self._call.hold.set("caller", on):
-            self._call.emit("hold", now, on=on, by="caller")
+            self._call.emit(events.Hold(on=on, by="caller"), now)
 
     def record(self) -> dict[str, Any]:
         """Who holds the call, and who is not heard."""
@@ -103,7 +105,7 @@ class CallCommands:
                     self._call.interrupt(now, by_speech=False)
             case _:
                 raise BadCommand("who", "has to be caller or agent")
-        self._call.emit("mute", now, who=who, on=on)
+        self._call.emit(events.MuteChanged(who=who, on=on), now)
 
     def settle(self) -> None:
         """Whether the agent hears the caller."""
@@ -120,7 +122,7 @@ class CallCommands:
             raise BadCommand("text", "is empty")
         if given.get("interrupt"):
             self._call.interrupt(now, by_speech=False)
-        self._call.emit("say", now, text=text)
+        self._call.emit(events.Say(text=text), now)
         self._call.session.create_response(f"Say exactly: {text}")
 
     def _inject(self, given: Mapping[str, Any], now: float) -> None:
@@ -130,7 +132,7 @@ class CallCommands:
             raise BadCommand("text", "is empty")
         if role not in ("system", "user", "assistant"):
             raise BadCommand("role", "has to be system, user or assistant")
-        self._call.emit("injected", now, role=role, text=text)
+        self._call.emit(events.Injected(role=role, text=text), now)
         self._call.session.add_text(text, role)
         if given.get("respond"):
             self._call.session.create_response()
@@ -153,7 +155,7 @@ class CallCommands:
         if not isinstance(digits, str) or not KEYS.fullmatch(digits):
             raise BadCommand("digits", "has to be a text of 1 to 40 keys: 0-9 * # A-D")
         self._call.leg.send_digits(digits)
-        self._call.emit("dtmf_sent", now, digits=digits)
+        self._call.emit(events.DtmfSent(digits=digits), now)
 
     def _record(self, given: Mapping[str, Any], now: float) -> None:
         if problem := self._call.recording.ask(str(given.get("action")), now):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from gateway.records import Party
+from gateway.call_record import Party
 
 
 @dataclass(frozen=True, slots=True)

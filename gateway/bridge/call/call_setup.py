@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.agents import expand
-from gateway.records import CallState
+from gateway.call_record import CallState
+from gateway.outcomes import Outcome
 
 if TYPE_CHECKING:
     from gateway.bridge.call.call import Call
@@ -54,7 +55,7 @@ class CallSetup:
             return False
         call.fallback.gap_over()
         if not call.fallback.begin(problem, now):
-            call.hang_up("provider_unreachable", now, problem=problem)
+            call.hang_up(Outcome.PROVIDER_UNREACHABLE, now, problem=problem)
         return True
 
     def confirmed(self, now: float) -> None:

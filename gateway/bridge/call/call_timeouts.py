@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway import events
 from gateway.agents import expand
 from gateway.bridge.call.transfer import LAST_WORD_SECONDS
-from gateway.records import CallState
+from gateway.call_record import CallState
+from gateway.outcomes import Outcome
 
 if TYPE_CHECKING:
     from gateway.bridge.call.call import Call
@@ -23,7 +25,7 @@ class CallTimeouts:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._asked = 0  # times since the caller was last heard
-        self._outcome = ""  # why the call is being ended
+        self._outcome: Outcome | None = None  # why the call is being ended
 
     def answered(self, now: float) -> None:
         if longest := self._call.agent.definition.max_seconds:
@@ -42,8 +44,8 @@ class CallTimeouts:
         self._asked = 0
         self._call.tools.caller_spoke()
         self._call.cancel("no_input")
-        if self._outcome == "no_input":
-            self._outcome = ""
+        if self._outcome == Outcome.NO_INPUT:
+            self._outcome = None
             self._call.cancel("leave")
 
     def stopped(self, now: float) -> None:
@@ -56,25 +58,25 @@ class CallTimeouts:
 
     def expire(self, timer: str, now: float) -> None:
         call, rules = self._call, self._call.agent.definition.no_input
-        if timer == "leave":
+        if timer == "leave" and self._outcome:
             call.hang_up(self._outcome, now)
         elif timer == "limit" and call.state is CallState.BRIDGED:
             return  # the caller talks with somebody else by now
         elif timer == "limit":
-            call.emit("max_duration_reached", now, seconds=call.agent.definition.max_seconds)
-            self._leave("max_duration", call.agent.definition.max_seconds_says, now)
+            call.emit(events.MaxDurationReached(seconds=call.agent.definition.max_seconds), now)
+            self._leave(Outcome.MAX_DURATION, call.agent.definition.max_seconds_says, now)
         elif not call.talking or not call.leg.silent or call.session.busy or call.tools.busy or call.leg.holding:
             self._wait(now)
         elif self._asked < rules.times:
             self._asked += 1
-            call.emit("no_input", now, times=self._asked)
+            call.emit(events.NoInput(times=self._asked), now)
             call.session.create_response(f"Say exactly: {expand(rules.says, call.variables)}")
             self._wait(now)
         else:
-            call.emit("no_input", now, times=self._asked + 1)
-            self._leave("no_input", rules.goodbye, now)
+            call.emit(events.NoInput(times=self._asked + 1), now)
+            self._leave(Outcome.NO_INPUT, rules.goodbye, now)
 
-    def _leave(self, outcome: str, words: str, now: float) -> None:
+    def _leave(self, outcome: Outcome, words: str, now: float) -> None:
         self._outcome = outcome
         if words and self._call.talking:
             self._call.wake("leave", now + GOODBYE_SECONDS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gateway import events
 from gateway.bridge.call.recording import State
 from gateway.bridge.tools.built_in import output_of
 from gateway.realtime import ToolCall
@@ -50,7 +51,7 @@ class DtmfInput:
         if not self._digits and (collecting or self._call.agent.definition.keys == "text"):
             self._call.interrupt(now, by_speech=False)
         self._digits += digit
-        self._call.emit("dtmf", now, digit=HIDDEN if collecting and collecting.secret else digit)
+        self._call.emit(events.Dtmf(digit=HIDDEN if collecting and collecting.secret else digit), now)
         if digit == "#" or (collecting and len(self._digits) >= collecting.most):
             self.hand_over(now)
         else:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway import events
 from gateway.agents import expand
 from gateway.bridge.call.transfer import LAST_WORD_SECONDS, Transfer
+from gateway.call_record import CallState
+from gateway.outcomes import Outcome
 from gateway.realtime import Broken, Lost, Renewed, Restored, ToolCall, Unreached
-from gateway.records import CallState
 
 if TYPE_CHECKING:
     from gateway.bridge.call.call import Call
@@ -31,23 +33,22 @@ class Fallback:
         match event:
             case Unreached():
                 call.stats.provider_faults += 1
-                call.emit("provider_failed", now, provider=event.provider, problem=event.problem)
+                call.emit(events.ProviderFailed(provider=event.provider, problem=event.problem), now)
             case Broken():
-                call.emit("provider_broken", now, provider=event.provider, problem=event.problem)
+                call.emit(events.ProviderBroken(provider=event.provider, problem=event.problem), now)
                 self.gap(now)
             case Renewed():
                 call.stats.provided_by(event.provider)
-                call.emit("provider_renewed", now, provider=event.provider)
+                call.emit(events.ProviderRenewed(provider=event.provider), now)
             case Restored():
                 self.gap_over()
                 call.stats.provided_by(event.provider)
                 call.stats.reconnects += 1
-                facts = {"seconds": round(event.seconds, 4), "attempts": event.attempts}
-                call.emit("provider_restored", now, provider=event.provider, **facts)
+                call.emit(events.ProviderRestored(event.provider, round(event.seconds, 4), event.attempts), now)
             case Lost() if call.state is not CallState.BRIDGED:
                 self.gap_over()
                 if not call.talking or not self.begin(event.problem, now):
-                    call.hang_up("provider_lost", now, problem=event.problem)
+                    call.hang_up(Outcome.PROVIDER_LOST, now, problem=event.problem)
 
     def gap(self, now: float, seconds: float = GAP_SECONDS) -> None:
         """There is nobody to talk with; music, if it lasts."""
@@ -87,7 +88,7 @@ class Fallback:
         if self.active or not self.possible:
             return False
         self._problem = problem
-        call.emit("agent_lost", now, problem=problem)
+        call.emit(events.AgentLost(problem=problem), now)
         if self._prompt is None:
             self._on(now)
         else:
@@ -114,4 +115,4 @@ class Fallback:
             )
 
     def end(self, now: float) -> None:
-        self._call.hang_up("provider_lost", now, problem=self._problem)
+        self._call.hang_up(Outcome.PROVIDER_LOST, now, problem=self._problem)

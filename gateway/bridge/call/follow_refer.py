@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway import events
 from gateway.bridge.call.leg import Leg
 from gateway.bridge.call.transfer import DialSecondLeg, ReplaceCallerLeg, release_second_leg
+from gateway.outcomes import Outcome
 
 if TYPE_CHECKING:
     from gateway.bridge.call.call import Call
@@ -24,16 +26,16 @@ class FollowRefer:
         self.other: Leg | None = None
         self._alone = False
 
-    def outlives(self, cause: str, now: float) -> bool:
-        """Whether the call goes on though its peer has gone."""
-        if cause == "bye" and not self._alone:
+    def outlives(self, now: float) -> bool:
+        """Whether the call goes on though its peer has hung up."""
+        if not self._alone:
             self._alone = True
-            self._call.emit("referrer_left", now)
+            self._call.emit(events.ReferrerLeft(), now)
             return True
         return False
 
     def begin(self, now: float) -> None:
-        self._call.emit("referred", now, uri=self._target, referred_by=self._referred_by)
+        self._call.emit(events.Referred(uri=self._target, referred_by=self._referred_by), now)
         self._call.act(DialSecondLeg(self._target, self, self._replaces, self._referred_by))
 
     def other_calling(self, other: Leg) -> None:
@@ -55,11 +57,11 @@ class FollowRefer:
 
     def other_ended(self, problem: str, status: int, now: float) -> None:
         self._call.leg.tell_referrer(status if status >= 300 else 503)
-        self._call.emit("refer_failed", now, uri=self._target, status=status, problem=problem)
+        self._call.emit(events.ReferFailed(uri=self._target, status=status, problem=problem), now)
         self._call.follow_refer = None
         self.close("not needed")
         if self._alone:
-            self._call.leg_ended("bye", "", now)
+            self._call.leg_ended(Outcome.CALLER_HUNG_UP, "", now)
 
     def close(self, why: str) -> None:
         """Let go of the other side."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from gateway.outcomes import Outcome
 from gateway.realtime import Heard
 
 
@@ -16,7 +17,7 @@ class LegEvents:
     digit: Callable[[str], None]
     drained: Callable[[], None]  # all that was to be played has left
     held: Callable[[bool], None]  # by the party itself, or taken back
-    broken: Callable[[str, str], None]  # the media has ended: media_timeout or media_failed, and what happened
+    broken: Callable[[Outcome, str], None]  # the media has ended: MEDIA_TIMEOUT or MEDIA_FAILED, and what happened
 
 
 class Leg(Protocol):

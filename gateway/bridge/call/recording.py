@@ -9,6 +9,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gateway import events
 from gateway.agents import RecordingRules, expand
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Recording:
         if self.state is not State.OFF:
             self.state = State.OFF
             self._call.act(RecordingCommand("stop"))
-            self._call.emit("recording_failed", now, problem=problem)
+            self._call.emit(events.RecordingFailed(problem=problem), now)
 
     def close(self) -> None:
         """The call is over."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from gateway import events
+
 if TYPE_CHECKING:
     from gateway.agents import RuleRow
     from gateway.bridge.call.call import Call
@@ -36,7 +38,7 @@ class Rules:
     def _apply(self, number: int, now: float) -> None:
         rule: RuleRow | None = self._left.pop(number, None)
         if rule and self._call.talking:
-            self._call.emit("rule", now, number=number + 1)
+            self._call.emit(events.RuleApplied(number=number + 1), now)
             self._call.update_agent(rule.agent, rule.settings)
 
     def close(self) -> None:

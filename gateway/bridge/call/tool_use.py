@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from gateway import events
 from gateway.agents import AnyTool, expand
 from gateway.bridge.call.transfer import LAST_WORD_SECONDS, transfer_asked
 from gateway.bridge.tools.application_tool import ApplicationTool
 from gateway.bridge.tools.built_in import arguments_of, digits_of, failure
 from gateway.bridge.tools.runner import RunTool
 from gateway.errors import ToolError
+from gateway.outcomes import Outcome
 from gateway.realtime import ToolCall
 
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ class ToolUse:
     def use(self, asked: ToolCall, now: float) -> None:
         call, definition = self._call, self._call.agent.definition
         call.stats.tool_calls += 1
-        call.emit("tool_call", now, name=asked.name, arguments=asked.arguments, tool_call_id=asked.call_id)
+        call.emit(events.ToolCalled(name=asked.name, arguments=asked.arguments, tool_call_id=asked.call_id), now)
         try:
             if asked.name not in definition.tools:
                 known = ", ".join(definition.tools)
@@ -97,7 +99,9 @@ class ToolUse:
             case "update_agent":
                 self._hand_on(asked, str(given.get("agent")), now)
             case "hang_up":
-                self._announce(Announced(asked, partial(call.hang_up, "agent_hung_up"), survives_speech=False), now)
+                self._announce(
+                    Announced(asked, partial(call.hang_up, Outcome.AGENT_HUNG_UP), survives_speech=False), now
+                )
             case _:
                 transfer = transfer_asked(call, asked, call.variables)
                 self._announce(Announced(asked, partial(call.begin_transfer, transfer), survives_speech=True), now)
@@ -140,7 +144,7 @@ class ToolUse:
 
     def answer(self, asked: ToolCall, output: str, now: float, respond: bool = True) -> None:
         if not self._call.ended:
-            self._call.emit("tool_output", now, name=asked.name, output=output, tool_call_id=asked.call_id)
+            self._call.emit(events.ToolOutput(name=asked.name, output=output, tool_call_id=asked.call_id), now)
             self._call.session.tool_output(asked.call_id, output, respond)
 
     # what is announced
@@ -181,7 +185,7 @@ class ToolUse:
         """Press keys, as for a menu that answers."""
         digits = digits_of(asked.name, asked.arguments)
         self._call.leg.send_digits(digits)
-        self._call.emit("dtmf_sent", now, digits=digits)
+        self._call.emit(events.DtmfSent(digits=digits), now)
         self.answer(asked, "sent", now)
 
     def _record(self, asked: ToolCall, action: str, now: float) -> None:
@@ -207,7 +211,7 @@ class ToolUse:
         if disposition not in known:
             raise ToolError(asked.name, f"disposition has to be one of: {', '.join(known)}")
         self._call.stats.disposition = disposition
-        self._call.emit("disposition", now, disposition=disposition, note=str(given.get("note") or ""))
+        self._call.emit(events.Disposition(disposition=disposition, note=str(given.get("note") or "")), now)
         self.answer(asked, "noted", now)
 
     def _hand_on(self, asked: ToolCall, name: str, now: float) -> None:

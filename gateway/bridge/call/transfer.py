@@ -15,10 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from gateway import events
 from gateway.agents import expand
 from gateway.bridge.call.leg import Leg
 from gateway.bridge.tools.built_in import arguments_of
 from gateway.errors import SipParseError, ToolError
+from gateway.outcomes import Outcome
 from gateway.realtime import ToolCall
 
 if TYPE_CHECKING:
@@ -130,11 +132,11 @@ class Transfer:
     def moved(self, progress: Progress, now: float) -> None:
         """The REFER was answered, or a NOTIFY told how the new call goes: the last word decides (RFC 3515)."""
         if not progress.done:
-            self._call.emit("transfer_progress", now, status=progress.status or 202, reason=progress.reason)
+            self._call.emit(events.TransferProgress(status=progress.status or 202, reason=progress.reason), now)
         elif 200 <= progress.status < 300:
-            self._call.hang_up("transferred", now)
+            self._call.hang_up(Outcome.TRANSFERRED, now)
         elif progress.refused and self._call.leg.transfers == "auto":
-            self._call.emit("transfer_progress", now, status=progress.status, reason="REFER refused: bridged here")
+            self._call.emit(events.TransferProgress(status=progress.status, reason="REFER refused: bridged here"), now)
             if self.stage is Stage.JOINING:
                 self._bridge(now)
             else:
@@ -148,12 +150,12 @@ class Transfer:
         self.other = other
 
     def other_ringing(self, status: int, now: float) -> None:
-        self._call.emit("transfer_progress", now, status=status, reason="")
+        self._call.emit(events.TransferProgress(status=status, reason=""), now)
 
     def other_answered(self, now: float) -> None:
         if self.stage is not Stage.DIALING:
             return
-        self._call.emit("transfer_progress", now, status=200, reason="")
+        self._call.emit(events.TransferProgress(status=200, reason=""), now)
         if self._attended and self._summary:
             self.stage = Stage.TELLING
             self._call.session.create_response(f"Say exactly: {self._summary}")
@@ -173,7 +175,7 @@ class Transfer:
     def other_ended(self, problem: str, status: int, now: float) -> None:
         """Nobody picked up, or whoever did has hung up."""
         if self.stage is Stage.BRIDGED:
-            self._call.hang_up("transferred", now, bridged=True)
+            self._call.hang_up(Outcome.TRANSFERRED, now, bridged=True)
         elif self.stage is not Stage.JOINING:  # else its place was taken, which the NOTIFY tells
             self._fail(problem, status, now)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from gateway import events
 from gateway.bridge.call.leg import LegEvents
 from gateway.bridge.call.transfer import DialSecondLeg, SecondLegEvents
 from gateway.bridge.legs.sip_leg import SipLeg
@@ -64,8 +65,8 @@ class SecondLeg:
             self._tell(lambda whom, now: whom.other_calling(leg))
             session = leg.call(self._order())
             runner.listen_to(session)
-            known = {"uri": asked.target, "sip_call_id": session.dialog.call_id}
-            runner.feed(lambda call, now: call.emit("transfer_dialing", now, **known))
+            dialing = events.TransferDialing(asked.target, session.dialog.call_id)
+            runner.feed(lambda call, now: call.emit(dialing, now))
         except Exception as error:  # boundary: a fault here ends this errand, and not the call
             if not isinstance(error, GatewayError):
                 log.exception("call.bug", call_id=runner.info.call_id, exc_info=error)

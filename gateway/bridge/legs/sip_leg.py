@@ -26,6 +26,7 @@ from gateway.bridge.media.playout import Playout
 from gateway.bridge.media.recorder import Recorder
 from gateway.codecs import CODECS, Codec, Coder, Law, Resampler, Sound
 from gateway.errors import SdpError
+from gateway.outcomes import Outcome
 from gateway.realtime import Heard
 from gateway.rtp import Gap, MediaClock, MediaSettings, PortPool, RtpSession, Srtp, Stream, Trust, open_session
 from gateway.sip import (
@@ -434,7 +435,7 @@ class SipLeg:
         if self.clock:
             self.clock.leave(self)
         if self.events:
-            self.events.broken("media_failed", f"{type(error).__name__}: {error}")
+            self.events.broken(Outcome.MEDIA_FAILED, f"{type(error).__name__}: {error}")
 
     def _check_silence(self) -> None:
         agreed = self.media.agreed
@@ -443,7 +444,7 @@ class SipLeg:
         seconds, self._timeout_ms = self._timeout_ms / 1000, 0.0  # told once
         promised = f"{agreed.remote[0]}:{agreed.remote[1]}"
         self.events.broken(
-            "media_timeout", f"no RTP for {seconds:g} s: its SDP promised it from {promised}; {self.rtp}"
+            Outcome.MEDIA_TIMEOUT, f"no RTP for {seconds:g} s: its SDP promised it from {promised}; {self.rtp}"
         )
 
     # Sink

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway import events
 from gateway.codecs import Resampler, Sound
 
 if TYPE_CHECKING:
@@ -175,18 +176,19 @@ class Tape:
             name = self._runner.info.call_id + (f"-{self._count}" if self._count > 1 else "")
             self._recorder = recorder = Recorder(self._folder / f"{name}.wav", leg.sound, self._threads, self._failed)
             leg.record(recorder)
-            self._tell("recording_started", file=recorder.path.name)
+            self._tell(events.RecordingStarted(recorder.path.name))
         elif recorder and what in ("pause", "resume"):
             recorder.paused = what == "pause"
-            self._tell(f"recording_{what}d", file=recorder.path.name)
+            told = events.RecordingPaused if recorder.paused else events.RecordingResumed
+            self._tell(told(recorder.path.name))
         elif recorder and leg:
             self._recorder = None
             leg.record(None)
             recorder.close()
-            self._tell("recording_stopped", file=recorder.path.name, seconds=round(recorder.seconds, 2))
+            self._tell(events.RecordingStopped(recorder.path.name, round(recorder.seconds, 2)))
 
-    def _tell(self, kind: str, **data: object) -> None:
-        self._runner.feed(lambda call, now: call.emit(kind, now, **data))
+    def _tell(self, event: events.EventData) -> None:
+        self._runner.feed(lambda call, now: call.emit(event, now))
 
     def _failed(self, problem: str) -> None:
         self._runner.log.error("call.recording_failed", problem=problem)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gateway.sip.dialog import info, session_timer
 from gateway.sip.dialog.dialog import Dialog
-from gateway.sip.events import Digit, Ended, Reanswered, ReferProgress, Referred, Reoffered, ReofferRefused
+from gateway.sip.events import Cause, Digit, Ended, Reanswered, ReferProgress, Referred, Reoffered, ReofferRefused
 from gateway.sip.invite.refer import IncomingRefer, OutgoingRefer
 from gateway.sip.message.message import REASONS, Message, Request, Response
 from gateway.sip.message.uri import Uri
@@ -181,7 +181,7 @@ class Session:
         match request.method:
             case "BYE":
                 transaction.respond(request.respond(200), now)
-                self._end(now, "bye", request.headers.get("Reason") or "")
+                self._end(now, Cause.BYE, request.headers.get("Reason") or "")
             case "INVITE" | "UPDATE":
                 self._receive_offer(transaction, now)
             case "INFO":
@@ -268,7 +268,7 @@ class Session:
             self._refer_moved()
         gone = response is None or response.status in (408, 481)  # section 12.2.1.2
         if gone and request.method not in ("BYE", "PRACK", "NOTIFY"):  # those may come too late, and the call goes on
-            self._end(now, "transport" if response is None else "bye")
+            self._end(now, Cause.TRANSPORT if response is None else Cause.BYE)
 
     def _sign_again(self, request: Request, response: Response, now: float) -> bool:
         """The same once more with credentials (section 22.2)."""
@@ -337,7 +337,7 @@ class Session:
             case "NO_ACK":  # section 13.3.1.4
                 self._stop_resending()
                 self._send_bye(self.dialog, now)
-                self._end(now, "no-ack")
+                self._end(now, Cause.NO_ACK)
             case "REFER" if self.outgoing_refer:
                 self.outgoing_refer.give_up()
                 self._refer_moved()
@@ -347,7 +347,7 @@ class Session:
                 pass
             case "SESSION" | "SESSION_END":  # RFC 4028 section 10
                 self.bye(now, 'SIP;cause=408;text="session timer expired"')
-                self._core.emit(Ended(self, "session-expired"))
+                self._core.emit(Ended(self, Cause.SESSION_EXPIRED))
             case _:
                 self._expire(timer, now)
 
@@ -389,7 +389,7 @@ class Session:
         self._core.timers.cancel((self, "RESEND_2XX"))
         self._core.timers.cancel((self, "NO_ACK"))
 
-    def _end(self, now: float, cause: str = "", reason: str = "") -> None:
+    def _end(self, now: float, cause: Cause | None = None, reason: str = "") -> None:
         """`cause` is told to the user of the session; ends of its own making need no telling."""
         if self.state is State.ENDED:
             return

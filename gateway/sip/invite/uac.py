@@ -17,7 +17,7 @@ from gateway.errors import SipParseError
 from gateway.sip.dialog import session_timer
 from gateway.sip.dialog.dialog import Dialog, head
 from gateway.sip.dialog.session import Session, State
-from gateway.sip.events import Answered, Progress, Rejected
+from gateway.sip.events import Answered, Cause, Progress, Rejected
 from gateway.sip.flow import Flow
 from gateway.sip.message.grammar import parse_int, unquote
 from gateway.sip.message.headers import NameAddr
@@ -115,7 +115,7 @@ class UacSession(Session):
     def bye(self, now: float, reason: str = "") -> None:
         """Hang up; before the answer that is a CANCEL."""
         if self.state in (State.CALLING, State.RINGING):
-            self._give_up("cancelled", 487, "Request Terminated", now, reason)
+            self._give_up(Cause.CANCELLED, 487, "Request Terminated", now, reason)
         else:
             super().bye(now, reason)
 
@@ -128,7 +128,7 @@ class UacSession(Session):
         if self._flows:
             self._ask(self._flows.pop(0), now)
         else:
-            self._reject(now, "unreachable", 503, f"{self._invitation.hop or self._target} is nowhere to be found")
+            self._reject(now, Cause.UNREACHABLE, 503, f"{self._invitation.hop or self._target} is nowhere to be found")
 
     def _ask(self, flow: Flow, now: float) -> None:
         asked = self._invitation
@@ -291,7 +291,9 @@ class UacSession(Session):
             self.state, self._target = State.CALLING, contact.uri
             self._core.locate(self._target, self._located)
             return
-        self._reject(now, "refused", status, response.reason, response.headers.get("Reason") or "", response.headers)
+        self._reject(
+            now, Cause.REFUSED, status, response.reason, response.headers.get("Reason") or "", response.headers
+        )
 
     def _failed(self, now: float) -> None:
         """No response at all (timer B), or nowhere to send it."""
@@ -300,9 +302,9 @@ class UacSession(Session):
         elif self._flows and self.state is State.CALLING:
             self._ask(self._flows.pop(0), now)
         else:
-            self._reject(now, "unreachable", 408, "nobody answers there")
+            self._reject(now, Cause.UNREACHABLE, 408, "nobody answers there")
 
-    def _give_up(self, cause: str, status: int, phrase: str, now: float, reason: str = "") -> None:
+    def _give_up(self, cause: Cause, status: int, phrase: str, now: float, reason: str = "") -> None:
         """Tell that it is over, then end the INVITE, which may take its time (section 9.1)."""
         if self._given_up:
             return
@@ -325,7 +327,7 @@ class UacSession(Session):
             self._core.timers.set((self, "NO_487"), now + self._core.timing.patience)
 
     def _reject(
-        self, now: float, cause: str, status: int, phrase: str, reason: str = "", headers: Headers | None = None
+        self, now: float, cause: Cause, status: int, phrase: str, reason: str = "", headers: Headers | None = None
     ) -> None:
         self._end(now)
         self._core.emit(Rejected(self, cause, status, phrase, reason, headers or Headers()))
@@ -342,13 +344,13 @@ class UacSession(Session):
     def _expire(self, timer: str, now: float) -> None:
         match timer:
             case "RING":
-                self._give_up("no-answer", 408, "no answer in time", now, 'SIP;cause=408;text="no answer"')
+                self._give_up(Cause.NO_ANSWER, 408, "no answer in time", now, 'SIP;cause=408;text="no answer"')
             case "NEXT" if self._flows:
                 self._ask(self._flows.pop(0), now)
             case "NO_487":
                 self._end(now)
 
-    def _end(self, now: float, cause: str = "", reason: str = "") -> None:
+    def _end(self, now: float, cause: Cause | None = None, reason: str = "") -> None:
         self._stop_asking()
         self._core.timers.cancel((self, "NO_487"))
         super()._end(now, cause, reason)

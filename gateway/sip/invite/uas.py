@@ -12,7 +12,7 @@ from gateway.errors import SipParseError
 from gateway.sip.dialog import reliable
 from gateway.sip.dialog.dialog import Dialog
 from gateway.sip.dialog.session import Session, State
-from gateway.sip.events import Confirmed
+from gateway.sip.events import Cause, Confirmed
 from gateway.sip.flow import Flow
 from gateway.sip.message.grammar import parse_params
 from gateway.sip.message.headers import NameAddr
@@ -93,7 +93,7 @@ class UasSession(Session):
     def receive_cancel(self, now: float) -> None:
         if self.state in (State.INCOMING, State.RINGING):
             self._respond(self._invite, 487, now)
-            self._end(now, "cancelled")
+            self._end(now, Cause.CANCELLED)
 
     def receive(self, transaction: ServerTransaction, now: float) -> None:
         request = transaction.request
@@ -120,7 +120,7 @@ class UasSession(Session):
                 self._core.timers.set((self, "RESEND_1XX"), now + self._provisional.interval)
             case "NO_PRACK":  # RFC 3262 section 3
                 self._respond(self._invite, 504, now)
-                self._end(now, "no-prack")
+                self._end(now, Cause.NO_PRACK)
 
     def _respond(
         self,
@@ -140,7 +140,7 @@ class UasSession(Session):
         self._core.timers.cancel((self, "RESEND_1XX"))
         self._core.timers.cancel((self, "NO_PRACK"))
 
-    def _end(self, now: float, cause: str = "", reason: str = "") -> None:
+    def _end(self, now: float, cause: Cause | None = None, reason: str = "") -> None:
         self._stop_ringing()
         if self.state in (State.INCOMING, State.RINGING):
             self._core.setups -= 1

@@ -5,6 +5,7 @@ from pydantic import ValidationError
 
 from gateway.agents import Agent, AgentDefinition
 from gateway.bridge.call.barge_in import LONGEST_SECONDS, PATIENCE_SECONDS, turn_detection
+from gateway.outcomes import Outcome
 from gateway.realtime import SpeechStarted, SpeechStopped, Transcript
 from tests.bridge.call.test_call import Stage
 
@@ -123,7 +124,7 @@ def test_our_own_ears_are_believed_at_once_and_the_provider_has_to_be_told(mode)
 def test_a_call_that_ends_while_it_is_paused_ends():
     talk = Talk(mode="resume")
     talk.starts()
-    talk.do(talk.call.leg_ended, "bye", "")
+    talk.do(talk.call.leg_ended, Outcome.CALLER_HUNG_UP, "")
     talk.run(60)
     assert talk.finished
     assert ("pause", False) not in talk.log

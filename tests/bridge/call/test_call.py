@@ -12,7 +12,10 @@ from gateway.bridge.call.dtmf_input import DIGITS_SECONDS
 from gateway.bridge.call.transfer import LAST_WORD_SECONDS
 from gateway.bridge.reasons import Reason
 from gateway.bridge.tools.runner import RunTool
+from gateway.call_record import CallState, Party
 from gateway.errors import SipParseError
+from gateway.events import CallEvent
+from gateway.outcomes import Outcome
 from gateway.realtime import (
     AudioDelta,
     Heard,
@@ -24,7 +27,6 @@ from gateway.realtime import (
     ToolCall,
     Transcript,
 )
-from gateway.records import CallEvent, CallState, Party
 
 AGENT = load_agents(BUNDLED)["receptionist"]
 FACTS = CallInfo(
@@ -187,18 +189,15 @@ def test_a_provider_that_is_away_refuses_the_call():
     assert stage.finished
 
 
-@pytest.mark.parametrize(
-    ("cause", "outcome"),
-    [("bye", "caller_hung_up"), ("cancelled", "cancelled"), ("no-ack", "no_ack"), ("transport", "transport")],
-)
-def test_how_a_call_ends(cause, outcome):
+@pytest.mark.parametrize("outcome", [Outcome.CALLER_HUNG_UP, Outcome.CANCELLED, Outcome.NO_ACK, Outcome.TRANSPORT])
+def test_how_a_call_ends(outcome):
     stage = Stage()
-    stage.do(stage.call.leg_ended, cause, "Q.850;cause=16")
+    stage.do(stage.call.leg_ended, outcome, "Q.850;cause=16")
     assert stage.call.record()["outcome"] == outcome
     assert stage.told[-1].data["reason"] == "Q.850;cause=16"
     assert stage.verbs() == ["close session", "close"]
     assert stage.finished
-    stage.do(stage.call.leg_ended, "bye", "")
+    stage.do(stage.call.leg_ended, Outcome.CALLER_HUNG_UP, "")
     stage.do(stage.call.hang_up, "node_stopped")
     assert stage.kinds().count("ended") == 1
 
@@ -251,7 +250,7 @@ def test_a_refused_transfer_is_told_to_the_model_and_the_talk_goes_on():
 def test_a_caller_who_hangs_up_while_being_transferred_was_transferred():
     stage = Stage()
     transfer(stage)
-    stage.do(stage.call.leg_ended, "bye", "")
+    stage.do(stage.call.leg_ended, Outcome.CALLER_HUNG_UP, "")
     assert stage.call.record()["outcome"] == "transferred"
 
 
@@ -393,7 +392,7 @@ def test_a_tool_that_held_up_the_node_stands_in_the_record():
 def test_the_media_of_a_call_stay_in_its_record_whatever_follows():
     """A recording that is ready later, for one."""
     stage = Stage()
-    stage.do(stage.call.leg_ended, "bye", "")
+    stage.do(stage.call.leg_ended, Outcome.CALLER_HUNG_UP, "")
     assert stage.call.record()["media"] == {"codec": "PCMU"}
 
 
@@ -401,7 +400,7 @@ def test_a_fault_at_the_end_of_a_call_does_not_keep_it_from_ending():
     stage = Stage()
     stage.call.recording.close = lambda: 1 / 0
     stage.call.session.close = lambda: 1 / 0
-    stage.do(stage.call.leg_ended, "bye", "")
+    stage.do(stage.call.leg_ended, Outcome.CALLER_HUNG_UP, "")
     assert stage.call.ended
     assert "close" in [verb[0] for verb in stage.log]
 

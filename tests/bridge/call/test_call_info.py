@@ -1,7 +1,7 @@
 import pytest
 
 from gateway.bridge.call.call_info import CallInfo, CallStats
-from gateway.records import Party
+from gateway.call_record import Party
 
 FACTS = CallInfo(
     "call_1", "sip-1", Party("sip:ann@h", "Ann"), Party("sip:desk@gw:5070"), "h", "gw:5070", {"x-a": "1"}, "node"

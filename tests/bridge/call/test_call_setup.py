@@ -1,6 +1,6 @@
 from gateway.bridge.reasons import OURS
+from gateway.call_record import CallState
 from gateway.realtime import AudioDelta
-from gateway.records import CallState
 from tests.bridge.call.test_call import AGENT, Stage
 
 

@@ -2,8 +2,8 @@ import pytest
 
 from gateway.agents import Agent
 from gateway.bridge.call.call_timeouts import GOODBYE_SECONDS
+from gateway.call_record import CallState
 from gateway.realtime import SpeechStarted, SpeechStopped
-from gateway.records import CallState
 from tests.bridge.call.test_call import AGENT, Stage
 
 

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 from gateway.bridge.call.dtmf_input import DIGITS_SECONDS, DtmfInput
+from gateway.events import Dtmf
 
 
 class Call:
@@ -56,4 +57,4 @@ def test_keys_may_be_events_alone():
     keys.hand_over(3.0)
     assert "interrupt" not in call.names()
     assert "add_text" not in call.names()
-    assert ("emit", "dtmf", 0.0) in [entry[:3] for entry in call.asked]
+    assert ("emit", Dtmf("4"), 0.0) in [entry[:3] for entry in call.asked]

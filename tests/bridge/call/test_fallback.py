@@ -1,5 +1,6 @@
 from gateway.agents import Agent
 from gateway.bridge.call.transfer import DialSecondLeg
+from gateway.outcomes import Outcome
 from gateway.realtime import AudioDelta, Broken, Lost, ResponseDone, Restored
 from tests.bridge.call.test_call import AGENT, Progress, Stage
 
@@ -85,7 +86,7 @@ def test_a_gap_is_filled_with_music_and_told():
 def test_a_caller_who_hangs_up_meanwhile_is_not_called_back():
     stage = stage_for(forward="sip:desk@gw")
     stage.hears(Lost("nobody is there"))
-    stage.do(stage.call.leg_ended, "bye", "")
+    stage.do(stage.call.leg_ended, Outcome.CALLER_HUNG_UP, "")
     stage.run(5)
     assert stage.call.record()["outcome"] == "caller_hung_up"
     assert not [action for action in stage.call.actions() if isinstance(action, DialSecondLeg)]

@@ -4,8 +4,9 @@ import pytest
 
 from gateway.bridge.call.follow_refer import FollowRefer
 from gateway.bridge.call.transfer import DialSecondLeg, ReleaseSecondLeg, ReplaceCallerLeg
+from gateway.call_record import CallState
+from gateway.outcomes import Outcome
 from gateway.realtime import SpeechStarted
-from gateway.records import CallState
 from tests.bridge.call.test_call import Leg, Stage
 
 
@@ -81,20 +82,20 @@ def test_who_sent_the_agent_away_may_hang_up_before_anybody_answers():
     follow_refer = table.follow_refer
     follow_refer.other_calling(table.other)
     table.hears(SpeechStarted(100))
-    table.do(table.call.leg_ended, "bye", "")
+    table.do(table.call.leg_ended, Outcome.CALLER_HUNG_UP, "")
     assert table.told[-1].type == "referrer_left"
     assert not table.finished
     table.do(follow_refer.other_answered)
     assert table.done[1:] == [ReplaceCallerLeg(table.other)]
     assert table.call.state is CallState.ANSWERED
-    table.do(table.call.leg_ended, "bye", "")
+    table.do(table.call.leg_ended, Outcome.CALLER_HUNG_UP, "")
     assert table.finished
 
 
 def test_and_if_nobody_answers_then_the_call_is_over():
     table = Table()
     table.follow_refer.other_calling(table.other)
-    table.do(table.call.leg_ended, "bye", "")
+    table.do(table.call.leg_ended, Outcome.CALLER_HUNG_UP, "")
     table.do(table.follow_refer.other_ended, "486 Busy Here", 486)
     assert [name for name, *_ in table.heard] == ["hang_up", "close"]
     assert table.call.stats.outcome == "caller_hung_up"

@@ -1,5 +1,5 @@
 from gateway.bridge.call.transfer import Transfer
-from gateway.records import CallState
+from gateway.call_record import CallState
 from tests.bridge.call.test_call import Progress, Stage
 from tests.bridge.call.test_call_commands import ask
 

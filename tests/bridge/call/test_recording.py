@@ -4,6 +4,7 @@ import pytest
 
 from gateway.agents import Agent, AgentDefinition
 from gateway.bridge.call.recording import RecordingCommand, State
+from gateway.outcomes import Outcome
 from gateway.realtime import ResponseDone, SpeechStarted
 from tests.bridge.call.test_call import Stage
 
@@ -29,14 +30,14 @@ class Taped(Stage):
 
 def test_nobody_records_who_was_not_asked():
     taped = Taped()
-    taped.do(taped.call.leg_ended, "bye", "")
+    taped.do(taped.call.leg_ended, Outcome.CALLER_HUNG_UP, "")
     assert taped.tape == []
 
 
 def test_from_the_answer_to_the_end():
     taped = Taped(start="answer")
     assert taped.tape == ["start"]
-    taped.do(taped.call.leg_ended, "bye", "")
+    taped.do(taped.call.leg_ended, Outcome.CALLER_HUNG_UP, "")
     assert taped.tape == ["start", "stop"]
 
 
@@ -83,7 +84,7 @@ def test_one_that_is_asked_for_is_announced_too():
 @pytest.mark.parametrize("announcement", ["", "Recorded."])
 def test_an_end_during_the_announcement_records_nothing(announcement):
     taped = Taped(start="answer", announcement=announcement)
-    taped.do(taped.call.leg_ended, "bye", "")
+    taped.do(taped.call.leg_ended, Outcome.CALLER_HUNG_UP, "")
     assert taped.tape == ([] if announcement else ["start", "stop"])
 
 

@@ -3,6 +3,7 @@ from pydantic import ValidationError
 
 from gateway.agents import Agent, AgentDefinition
 from gateway.bridge.call.tool_use import UpdateAgent
+from gateway.outcomes import Outcome
 from gateway.realtime import Transcript
 from tests.bridge.call.test_call import AGENT, Stage
 
@@ -43,7 +44,7 @@ def test_when_the_caller_says_so():
 
 def test_a_call_that_is_over_changes_no_more():
     stage = stage_with(LATE)
-    stage.do(stage.call.leg_ended, "bye", "")
+    stage.do(stage.call.leg_ended, Outcome.CALLER_HUNG_UP, "")
     stage.run(120)
     assert changes(stage) == []
     assert stage.call.deadline() is None

@@ -5,6 +5,7 @@ import pytest
 from gateway.agents import Agent
 from gateway.bridge.call.tool_use import ANNOUNCEMENT_SECONDS, MAX_AT_ONCE, MAX_CALLS, UpdateAgent
 from gateway.bridge.call.transfer import LAST_WORD_SECONDS
+from gateway.outcomes import Outcome
 from gateway.realtime import ResponseDone, Reverted, SpeechStarted, ToolCall
 from tests.bridge.call.test_call import AGENT, Stage
 
@@ -92,7 +93,7 @@ def test_functions_of_the_agent_run_outside_and_come_back():
     assert (tool.tool.name, tool.call_id) == ("opening_hours", "c1")
     stage.do(stage.call.tools.done, "c1", "opening_hours", "{}")
     assert stage.log[-1] == ("tool_output", "c1", "{}", True)
-    stage.do(stage.call.leg_ended, "bye", "")
+    stage.do(stage.call.leg_ended, Outcome.CALLER_HUNG_UP, "")
     stage.do(stage.call.tools.done, "c1", "opening_hours", "too late")
     assert stage.verbs().count("tool_output") == 1
 

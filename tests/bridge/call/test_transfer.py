@@ -4,8 +4,9 @@ import pytest
 
 from gateway.agents import Agent
 from gateway.bridge.call.transfer import LAST_WORD_SECONDS, TELLING_SECONDS, DialSecondLeg, ReleaseSecondLeg
+from gateway.call_record import CallState
+from gateway.outcomes import Outcome
 from gateway.realtime import AudioDelta
-from gateway.records import CallState
 from tests.bridge.call.test_call import AGENT, Leg, Progress, Stage
 
 REFUSED = Progress(405, "Method Not Allowed", done=True, accepted=False, refused=True)
@@ -129,7 +130,7 @@ def test_attended_is_joined_here_where_replaces_is_refused():
     table.do(table.transfer.other_answered)
     table.do(table.call.transfer_moved, REFUSED)
     assert table.call.state is CallState.BRIDGED
-    table.do(table.call.leg_ended, "bye", "")
+    table.do(table.call.leg_ended, Outcome.CALLER_HUNG_UP, "")
     assert table.call.stats.outcome == "transferred"
     assert ("hang_up", "the call has ended") in table.heard
 
@@ -137,7 +138,7 @@ def test_attended_is_joined_here_where_replaces_is_refused():
 def test_the_caller_gives_up_while_the_target_rings():
     table = Table("bridge")
     table.do(table.transfer.other_ringing, 180)
-    table.do(table.call.leg_ended, "bye", "")
+    table.do(table.call.leg_ended, Outcome.CALLER_HUNG_UP, "")
     assert table.call.stats.outcome == "caller_hung_up"
     assert [name for name, *_ in table.heard] == ["hang_up", "close"]
 

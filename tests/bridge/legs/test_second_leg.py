@@ -6,9 +6,9 @@ import pytest
 
 from gateway.bridge.call.transfer import DialSecondLeg
 from gateway.bridge.legs.second_leg import SecondLeg
+from gateway.call_record import Party
 from gateway.errors import NoMediaPort
-from gateway.records import Party
-from gateway.sip import Progress, Rejected, Trunk
+from gateway.sip import Cause, Progress, Rejected, Trunk
 
 
 class Whom:
@@ -44,7 +44,7 @@ class Runner:
         leg.close()
 
     def feed(self, action):
-        action(SimpleNamespace(emit=lambda kind, now, **data: self.events.append((kind, data))), 1.0)
+        action(SimpleNamespace(emit=lambda event, now: self.events.append((event.type, event.data()))), 1.0)
 
 
 def second(line, **headers):
@@ -61,7 +61,7 @@ async def test_it_calls_with_the_headers_it_was_given_and_tells_who_asked():
     assert order.headers == (("Referred-By", "<sip:boss@pbx>"),)
     assert line.events == [("transfer_dialing", {"uri": "sip:ann@pbx", "sip_call_id": "sip-2"})]
     leg.receive(Progress(line.session, 180, b""))
-    leg.receive(Rejected(line.session, "refused", 486, "Busy Here"))
+    leg.receive(Rejected(line.session, Cause.REFUSED, 486, "Busy Here"))
     assert whom.told[1:] == [("other_ringing", 180), ("other_ended", "486 Busy Here", 486)]
 
 
@@ -85,5 +85,5 @@ async def test_after_it_was_dismissed_nobody_hears_of_it():
     await leg.dial()
     leg.dismiss()
     told = list(whom.told)
-    leg.receive(Rejected(line.session, "refused", 487, "Request Terminated"))
+    leg.receive(Rejected(line.session, Cause.REFUSED, 487, "Request Terminated"))
     assert (whom.told, line.closed) == (told, ["leg"])

@@ -1,5 +1,6 @@
 """Reliable provisional responses on a fake clock (RFC 3262)."""
 
+from gateway.sip import Cause
 from tests.wire import OFFER, Wire, request
 
 RELIABLE = "Require: 100rel\r\n"
@@ -42,7 +43,7 @@ def test_a_caller_that_never_acknowledges_is_refused():
     wire, session, _ = ringing()
     wire.run(33)
     assert 504 in [getattr(one.message, "status", 0) for one in wire.sent]
-    assert (wire.events[-1].session, wire.events[-1].cause) == (session, "no-prack")
+    assert (wire.events[-1].session, wire.events[-1].cause) == (session, Cause.NO_PRACK)
 
 
 def test_an_answer_or_a_cancel_ends_the_resending():

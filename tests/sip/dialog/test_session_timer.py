@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.errors import SipParseError
+from gateway.sip import Cause
 from gateway.sip.dialog.session_timer import SessionTimer, TooShort, granted, requested
 from gateway.sip.message.message import parse
 from tests.wire import OFFER, Wire, request
@@ -76,7 +77,7 @@ def test_a_peer_that_refreshes_keeps_the_call_and_one_that_stops_loses_it():
     assert wire.times("BYE") == []
     wire.run(600)
     assert wire.times("BYE")[0] == 1200 + 600 - 32
-    assert wire.events[-1].cause == "session-expired"
+    assert wire.events[-1].cause == Cause.SESSION_EXPIRED
 
 
 def test_a_reinvite_refreshes_too():
@@ -126,7 +127,7 @@ def test_a_longer_interval_is_agreed_to_and_a_peer_without_update_gets_a_reinvit
 def test_a_peer_that_does_not_answer_the_refresh_is_gone():
     wire, _, _ = call("Supported: timer\r\nSession-Expires: 600;refresher=uas\r\n")
     wire.run(340)
-    assert wire.events[-1].cause == "transport"
+    assert wire.events[-1].cause == Cause.TRANSPORT
     wire.run(100)
     assert len(wire.core) == 0
 

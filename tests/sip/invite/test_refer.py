@@ -5,7 +5,7 @@ from ipaddress import ip_network
 import pytest
 
 from gateway.errors import SipParseError
-from gateway.sip import Referred, Trunk, Uri
+from gateway.sip import Cause, Referred, Trunk, Uri
 from gateway.sip.invite.refer import IncomingRefer, OutgoingRefer, State
 from tests.wire import Wire, answered, asked, request
 
@@ -101,7 +101,7 @@ def test_the_caller_may_hang_up_in_the_middle():
     session, refer = transferring(wire)
     wire.receive(refer.respond(202).serialize())
     wire.receive(request("BYE", cseq=2, branch="z9hG4bKbye", to_tag=session.dialog.local.tag))
-    assert wire.events[-1].cause == "bye"
+    assert wire.events[-1].cause == Cause.BYE
     wire.run(120)
     assert len(wire.core) == 0
 

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.errors import TrunkBusy
-from gateway.sip import Answered, Credentials, Ended, Progress, Rejected, Reoffered, Trunk
+from gateway.sip import Answered, Cause, Credentials, Ended, Progress, Rejected, Reoffered, Trunk
 from gateway.sip.dialog.session import State
 from gateway.sip.flow import Flow
 from gateway.sip.message.uri import Uri
@@ -65,7 +65,7 @@ def test_the_peer_hangs_up():
     session = picked_up(wire)
     (ok,) = wire.receive(asked(wire, "BYE", session, extra="Reason: Q.850;cause=16\r\n"))
     assert ok.status == 200
-    assert wire.events[-1] == Ended(session, "bye", "Q.850;cause=16")
+    assert wire.events[-1] == Ended(session, Cause.BYE, "Q.850;cause=16")
     wire.run(60)
     assert len(wire.core) == 0
 
@@ -76,7 +76,7 @@ def test_a_refusal_is_told_with_its_reason():
     (ack,) = wire.receive(response(invite, 486, Reason='Q.850;cause=17;text="User busy"'))
     assert ack.method == "ACK"
     (rejected,) = told(wire, Rejected)
-    assert (rejected.cause, rejected.status, rejected.reason) == ("refused", 486, 'Q.850;cause=17;text="User busy"')
+    assert (rejected.cause, rejected.status, rejected.reason) == (Cause.REFUSED, 486, 'Q.850;cause=17;text="User busy"')
     wire.run(60)
     assert len(wire.core) == 0
 
@@ -89,7 +89,7 @@ def test_nobody_picks_up():
     assert wire.times("CANCEL")[0] == 20.0
     cancel = next(one.message for one in wire.sent if getattr(one.message, "method", "") == "CANCEL")
     assert (cancel.via, cancel.to.tag, str(cancel.cseq)) == (invite.via, "", "1 CANCEL")
-    assert told(wire, Rejected)[0].cause == "no-answer"
+    assert told(wire, Rejected)[0].cause == Cause.NO_ANSWER
     wire.receive(cancel.respond(200).serialize())
     assert methods(wire.receive(response(invite, 487))) == ["ACK"]
     wire.run(60)
@@ -102,7 +102,7 @@ def test_a_cancel_waits_for_the_first_response():
     invite = calling(wire)
     session = wire.core._clients[invite.via.branch, "INVITE"]._sink
     assert wire.act(session.bye) == []
-    assert told(wire, Rejected)[0].cause == "cancelled"
+    assert told(wire, Rejected)[0].cause == Cause.CANCELLED
     assert methods(wire.receive(response(invite, 100))) == ["CANCEL"]
 
 
@@ -281,7 +281,7 @@ def test_who_is_nowhere_to_be_found_is_unreachable():
         calling(wire, flows=(), hop=Uri.parse("sip:carrier.example"), trunk=trunk)
     assert [str(one) for one in wire.located] == ["sip:carrier.example"]
     (rejected,) = told(wire, Rejected)
-    assert (rejected.cause, rejected.status) == ("unreachable", 503)
+    assert (rejected.cause, rejected.status) == (Cause.UNREACHABLE, 503)
     assert wire.core.trunks.calls(trunk) == 0
 
 

@@ -5,7 +5,7 @@ from ipaddress import ip_network
 import pytest
 
 from gateway.errors import SipParseError
-from gateway.sip import Confirmed, Ended, Incoming, Reoffered, Trunk
+from gateway.sip import Cause, Confirmed, Ended, Incoming, Reoffered, Trunk
 from gateway.sip.core import Core, Send
 from gateway.sip.dialog.session import State
 from gateway.sip.flow import Flow
@@ -42,7 +42,7 @@ def test_a_call_that_is_never_acknowledged_ends_with_bye():
     wire.act(lambda now: session.answer(b"v=0\r\n", now))
     wire.run(40)
     assert wire.times("BYE")[0] == 32.0
-    assert wire.events[-1] == Ended(session, "no-ack")
+    assert wire.events[-1] == Ended(session, Cause.NO_ACK)
 
 
 def test_cancel_gets_200_and_the_invite_487():
@@ -51,7 +51,7 @@ def test_cancel_gets_200_and_the_invite_487():
     wire.act(wire.events[0].session.ring)
     statuses = [(one.status, one.cseq.method) for one in wire.receive(request("CANCEL"))]
     assert statuses == [(200, "CANCEL"), (487, "INVITE")]
-    assert wire.events[-1].cause == "cancelled"
+    assert wire.events[-1].cause == Cause.CANCELLED
 
 
 def test_cancel_that_crosses_the_200_changes_nothing():
@@ -93,7 +93,7 @@ def test_bye_before_the_answer_ends_the_invite_with_487():
     wire.act(session.ring)
     answers = wire.receive(request("BYE", cseq=2, branch="z9hG4bKbye", to_tag=session.dialog.local.tag))
     assert [(one.status, one.cseq.method) for one in answers] == [(200, "BYE"), (487, "INVITE")]
-    assert wire.events[-1].cause == "bye"
+    assert wire.events[-1].cause == Cause.BYE
 
 
 def test_a_reinvite_is_answered_within_the_call():

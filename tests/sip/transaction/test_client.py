@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.sip import Rejected
+from gateway.sip import Cause, Rejected
 from gateway.sip.transaction.client import INVITE, NON_INVITE, Input, State
 from tests.wire import TCP, UDP, Wire, answered, calling
 
@@ -75,7 +75,7 @@ def test_figure_5_over_udp():
     calling(wire)
     wire.run(60)
     assert wire.times("INVITE") == [0, 0.5, 1.5, 3.5, 7.5, 15.5, 31.5]
-    assert [(type(event), event.cause) for event in wire.events] == [(Rejected, "unreachable")]
+    assert [(type(event), event.cause) for event in wire.events] == [(Rejected, Cause.UNREACHABLE)]
     assert len(wire.core) == 0
 
 
