@@ -19,6 +19,7 @@ lint: .venv/.dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy --strict -p gateway
+	@$(BIN)/mypy --strict tests/bridge/fakes.py
 
 bench: .venv/.dev            ## figures of this machine: kernels, then calls under load
 	@$(BIN)/python -m tests.bench

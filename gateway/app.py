@@ -163,7 +163,10 @@ class Gateway:
             found.append("draining: no new calls are taken")
         if not self.store.available:
             found.append(f"Redis at {self.store.url} does not answer; {len(self.store.writer)} writes wait")
-        refused, routed = self.switchboard.health.refused, {route.agent for route in self.settings.bridge.routes}
+        refused, routed = (
+            self.switchboard.resources.health.refused,
+            {route.agent for route in self.settings.bridge.routes},
+        )
         if refused and all(
             set(wanted(self.settings.agents[name].definition).values()) <= set(refused) for name in routed
         ):
@@ -185,7 +188,7 @@ class Gateway:
     def warnings(self) -> list[str]:
         """What somebody should look at though calls come through: a lost registration, a key that is refused."""
         lost = {name: one.problem for name, one in self.switchboard.user_agent.registrations.items() if one.problem}
-        refused = self.switchboard.health.refused
+        refused = self.switchboard.resources.health.refused
         return [
             *(f"the trunk {name} is not registered: {problem}" for name, problem in lost.items()),
             *(f"the provider {name} refuses us: {problem}" for name, problem in refused.items()),
@@ -325,7 +328,7 @@ class Gateway:
         log.error("gateway.loop_blocked", seconds=round(one.seconds, 3), where=one.where, **culprit, **fix)
         if one.tool:
             self.blocked_by[one.tool] += one.seconds
-            self.switchboard.blocked(one.tool, one.call_id, one.seconds)
+            self.switchboard.tool_blocked(one.tool, one.call_id, one.seconds)
 
     def _log(self, event: CallEvent, record: dict[str, Any]) -> None:
         if event.type == events.Transcript.type and not self.settings.log.transcripts:

@@ -62,6 +62,18 @@ class Timers(Generic[Key]):
             keys.append(key)
         return keys
 
+    def pending(self) -> list[tuple[Key, float]]:
+        """Those that are set, with their times, earliest first."""
+        return [
+            (key, when)
+            for when, serial, key in sorted(self._heap, key=lambda one: one[:2])
+            if self._live.get(key) == serial
+        ]
+
+    def clear(self) -> None:
+        """None is set any more."""
+        self._heap, self._live = [], {}
+
     def __len__(self) -> int:
         return len(self._live)
 

@@ -91,9 +91,11 @@ class Metrics:
     def collect(self) -> Iterator[Metric]:
         """Called at the scrape."""
         switchboard, writer = self._gateway.switchboard, self._gateway.store.writer
-        clock = switchboard.clock
+        clock = switchboard.resources.clock
         yield GaugeMetricFamily("gateway_calls_live", "Calls in progress", value=len(switchboard))
-        yield GaugeMetricFamily("gateway_media_ports_free", "RTP ports that can be lent", value=len(switchboard.ports))
+        yield GaugeMetricFamily(
+            "gateway_media_ports_free", "RTP ports that can be lent", value=len(switchboard.resources.ports)
+        )
         yield GaugeMetricFamily("gateway_ready", "1 when calls may be sent here", value=not self._gateway.problems)
         yield GaugeMetricFamily("gateway_store_available", "1 when Redis answers", value=self._gateway.store.available)
         yield GaugeMetricFamily("gateway_store_waiting", "Writes that wait for Redis", value=len(writer))
@@ -146,16 +148,16 @@ class Metrics:
         down = GaugeMetricFamily(
             "gateway_provider_down", "1 while it is asked last, for it failed", labels=["provider"]
         )
-        for name in switchboard.providers:
-            down.add_metric([name], switchboard.health.is_down(name))
+        for name in switchboard.resources.providers:
+            down.add_metric([name], switchboard.resources.health.is_down(name))
         yield down
         refused = GaugeMetricFamily(
             "gateway_provider_refused",
             "1 while it says no to all: to the key, or for lack of money",
             labels=["provider"],
         )
-        for name in switchboard.providers:
-            refused.add_metric([name], name in switchboard.health.refused)
+        for name in switchboard.resources.providers:
+            refused.add_metric([name], name in switchboard.resources.health.refused)
         yield refused
         yield CounterMetricFamily(
             "gateway_erased",
@@ -176,8 +178,8 @@ class Metrics:
         yield HistogramMetricFamily(
             "gateway_uplink_seconds",
             "From the first packet of a batch to the last WebSocket that it went to",
-            buckets=switchboard.uplink_delays.cumulative(),
-            sum_value=switchboard.uplink_delays.total,
+            buckets=switchboard.resources.uplink_delays.cumulative(),
+            sum_value=switchboard.resources.uplink_delays.total,
         )
         yield GaugeMetricFamily("gateway_media_worst_tick_seconds", "The latest tick so far", value=clock.worst)
 

@@ -4,9 +4,10 @@ from gateway.bridge.call.call import Call
 from gateway.bridge.call.call_info import CallInfo
 from gateway.bridge.call_runner import OutboundCall
 from gateway.bridge.reasons import REASONS, Reason, reason_of
+from gateway.bridge.resources import BridgeSettings
 from gateway.bridge.router import Route, Router
 from gateway.bridge.session_config import choices
-from gateway.bridge.switchboard import BridgeSettings, Switchboard
+from gateway.bridge.switchboard import Switchboard
 from gateway.bridge.tools.external_tools import McpSettings, with_tools
 from gateway.bridge.tools.runner import running_tools
 

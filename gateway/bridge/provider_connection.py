@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from gateway.agents import Agent
 from gateway.bridge.application import Application, ApplicationRejected
 from gateway.bridge.call.call import Call
+from gateway.bridge.call.call_info import CallInfo
+from gateway.bridge.legs.sip_leg import SipLeg
 from gateway.bridge.reasons import Reason
+from gateway.bridge.resources import Resources
 from gateway.bridge.session_config import choices
 from gateway.codecs import Law, Resampler
 from gateway.errors import GatewayError, ProviderError
 from gateway.outcomes import Outcome
 from gateway.realtime import Client, Event
-
-if TYPE_CHECKING:
-    from gateway.bridge.call_runner import CallRunner
-    from gateway.bridge.legs.sip_leg import SipLeg
-    from gateway.bridge.switchboard import Switchboard
 
 RESTORE_SECONDS = 10.0
 """Least time for which a new session is sought where one broke in mid-call."""
@@ -33,11 +31,24 @@ def resampler(in_hz: int, out_hz: int) -> Callable[[bytes], bytes]:
     return lambda audio: stream.push(np.frombuffer(audio[: len(audio) & ~1], "<i2")).tobytes()
 
 
-class ProviderConnection:
-    """One line's. `law` is what the provider speaks, where that is not PCM."""
+T = TypeVar("T")
 
-    def __init__(self, runner: CallRunner, switchboard: Switchboard) -> None:
-        self._runner, self._switchboard = runner, switchboard
+
+class Owner(Protocol):
+    """Whose provider it is: `gateway.bridge.call_runner`."""
+
+    @property
+    def info(self) -> CallInfo: ...
+    def feed(self, action: Callable[[Call, float], T]) -> T: ...
+    def start_media(self, leg: SipLeg) -> None: ...
+    def set_agent(self, agent: Agent) -> None: ...
+
+
+class ProviderConnection:
+    """One call's. `law` is what the provider speaks, where that is not PCM."""
+
+    def __init__(self, owner: Owner, resources: Resources) -> None:
+        self._owner, self._resources = owner, resources
         self._client: Client | None = None
         self.law: Law | None = None
         self.application: Application | None = None
@@ -45,16 +56,10 @@ class ProviderConnection:
     def client(self, agent: Agent, leg: SipLeg) -> Client:
         """Made once; no session is begun by that."""
         if self._client is None:
-            info, switchboard, patience = (
-                self._runner.info,
-                self._switchboard,
-                agent.definition.on_provider_failure.queue_seconds,
-            )
-            found = choices(agent, info, self._format(agent, leg), switchboard.providers)
-            restore_seconds = max(RESTORE_SECONDS, patience)
-            self._client = Client(
-                found, self._said, switchboard.health, restore_seconds, switchboard.pool, resampler, agent
-            )
+            info, of = self._owner.info, self._resources
+            found = choices(agent, info, self._format(agent, leg), of.providers)
+            seconds = max(RESTORE_SECONDS, agent.definition.on_provider_failure.queue_seconds)
+            self._client = Client(found, self._said, of.health, seconds, of.pool, resampler, agent)
             self._client.log = self._client.log.bind(call_id=info.call_id)
         return self._client
 
@@ -71,20 +76,20 @@ class ProviderConnection:
         """The conversation goes on with this agent's settings."""
         client = self.client(agent, leg)
         audio = client.choices[0].config.audio
-        client.update(choices(agent, self._runner.info, audio, self._switchboard.providers), agent)
+        client.update(choices(agent, self._owner.info, audio, self._resources.providers), agent)
 
     async def accepted(self, agent: Agent, leg: SipLeg) -> Agent | None:
         """What the application makes of the agent; None where it does not want the call. Raises ApplicationSilent."""
-        runner, switchboard = self._runner, self._switchboard
-        secret = switchboard.settings.application_secrets.get(agent.name, "")
-        self.application = Application(agent, switchboard.web, secret)
+        owner = self._owner
+        secret = self._resources.settings.application_secrets.get(agent.name, "")
+        self.application = Application(agent, self._resources.web, secret)
         security = "sdes" if leg.encrypted else "none"
-        answer = await self.application.ask(runner.info.call_id, runner.info.headers, security)
+        answer = await self.application.ask(owner.info.call_id, owner.info.headers, security)
         if isinstance(answer, ApplicationRejected):
             error, reason = GatewayError("the application rejected the call"), Reason(answer.status, Outcome.REJECTED)
-            runner.feed(lambda call, now: call.refuse(error, reason, now))
+            owner.feed(lambda call, now: call.refuse(error, reason, now))
             return None
-        runner.configure(answer)
+        owner.set_agent(answer)
         return answer
 
     async def find(self, agent: Agent, leg: SipLeg) -> None:
@@ -94,19 +99,18 @@ class ProviderConnection:
         try:
             await client.open(agent.definition.on_provider_failure.queue_seconds)
         except ProviderError as error:
-            problem, done = str(error), list[bool]()
-            self._runner.feed(lambda call, now: done.append(call.setup.agent_missing(problem, now)))
-            if done != [True]:
-                raise
-            return
+            problem = str(error)
+            if self._owner.feed(lambda call, now: call.setup.agent_missing(problem, now)):
+                return
+            raise
         finally:
             if timer:
                 timer.cancel()
-        self._runner.feed(lambda call, now: call.setup.agent_ready(client.provider, now))
+        self._owner.feed(lambda call, now: call.setup.agent_ready(client.provider, now))
 
     def _answer_early(self, leg: SipLeg) -> None:
-        self._runner.feed(lambda call, now: call.setup.answer_early(now))
-        self._runner.talk(leg)
+        self._owner.feed(lambda call, now: call.setup.answer_early(now))
+        self._owner.start_media(leg)
 
     def hears(self, audio: bytes) -> None:
         """The caller's voice, in the format of the session."""
@@ -119,4 +123,4 @@ class ProviderConnection:
             self._client.close()
 
     def _said(self, event: Event) -> None:
-        self._runner.feed(lambda call, now: Call.receive(call, event, now))
+        self._owner.feed(lambda call, now: Call.receive(call, event, now))

@@ -4,50 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import socket
-import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import cached_property, partial
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-import numpy as np
 import structlog
-from httpx import AsyncClient
-from numpy.typing import NDArray
 
 from gateway.agents import Agent, with_changes
-from gateway.bridge.call.call import Call
+from gateway.bridge.call.call import NOBODY, Call
 from gateway.bridge.call.call_info import CallInfo
 from gateway.bridge.call_runner import CallRunner, OutboundCall
-from gateway.bridge.legs.media_access import MediaAccess
-from gateway.bridge.legs.sip_leg import SipLeg
-from gateway.bridge.media.batch_render import render
-from gateway.bridge.media.batch_upsample import BatchUpsample
-from gateway.bridge.media.latency_stats import DelayHistogram
-from gateway.bridge.reasons import OURS, Reason, reason_of
+from gateway.bridge.reasons import OURS
+from gateway.bridge.resources import BridgeSettings, Resources
 from gateway.bridge.router import Route, Router
 from gateway.call_record import Party
 from gateway.cleanup import finish
-from gateway.codecs import Sound, hold_tune, levels
+from gateway.codecs import Sound, levels
 from gateway.errors import (
     AgentBusy,
     BadCommand,
     ConfigError,
     Draining,
-    NoSuchAgent,
     NoSuchCall,
     NoSuchTrunk,
     SipParseError,
     WrongState,
 )
 from gateway.events import CallEvent
-from gateway.outcomes import RETRY_AFTER, Outcome
-from gateway.realtime import Health, Pool, Provider
-from gateway.rtp import BatchTrigger, MediaClock, MediaSettings, PortPool
+from gateway.outcomes import Outcome
+from gateway.realtime import Provider
+from gateway.rtp import MediaSettings
 from gateway.sip import (
     Event,
     Incoming,
@@ -60,7 +47,6 @@ from gateway.sip import (
     check_outgoing_invite,
     claims,
 )
-from gateway.web import http_client
 
 log = structlog.get_logger("gateway.calls")
 
@@ -68,32 +54,6 @@ SWEEP_SECONDS = 40.0
 """Between two looks for what nobody has any more; a session that waits for its last answer takes 32 (64 * T1)."""
 
 Sink = Callable[[CallEvent, dict[str, Any]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class BridgeSettings:
-    """`codecs` in order of preference; the caller's audio goes to the provider in pieces of `chunk_ms`.
-
-    `srtp` is off, optional (where the caller offers it) or required. `retry_after`: seconds by outcome. `ptime_ms` is
-    what peers are asked to send. `recordings` is the folder for them. `prompts`, by agent,
-    are PCM16 at 24 kHz: what is played when no provider is left. `application_secrets`,
-    by agent, sign what applications are asked. `hold_audio`: int16 at 24 kHz, played in a loop. With `echo_guard` what
-    a line sends back of the agent's words is kept from the agent.
-    """
-
-    routes: tuple[Route, ...] = ()
-    codecs: tuple[str, ...] = ("PCMU", "PCMA")
-    chunk_ms: int = 20
-    srtp: str = "optional"
-    ptime_ms: int = 20
-    node: str = field(default_factory=socket.gethostname)
-    retry_after: Mapping[str, int] = field(default_factory=lambda: RETRY_AFTER)
-    recordings: Path | None = None
-    prompts: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-    application_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    comfort_noise_dbm0: float | None = None
-    echo_guard: bool = True
-    hold_audio: NDArray[np.int16] = field(default_factory=hold_tune, repr=False)
 
 
 class Switchboard:
@@ -108,9 +68,7 @@ class Switchboard:
         providers: Mapping[str, Provider],
         tell: Sink,
     ) -> None:
-        loop = asyncio.get_running_loop()
-        self.settings, self.media, self.tell = settings, media, tell
-        self._agents, self._providers = agents, providers
+        self.settings, self.tell = settings, tell
         self._router = Router(settings.routes)
         self._runners: dict[str, CallRunner] = {}  # by call_id
         self._by_session: dict[Session, CallRunner] = {}
@@ -118,37 +76,15 @@ class Switchboard:
         self._empty = asyncio.Event()
         self._empty.set()
         self.user_agent = UserAgent(sip, self._receive)
-        self.ports = PortPool(media.first_port, media.last_port, loop.time)
-        self.access = MediaAccess(self.user_agent, self.ports)
+        self.resources = Resources(settings, media, agents, providers, self.user_agent)
         self.leaked = 0  # calls, ports and sessions that nobody had any more, found by the sweep
         self._suspects: set[object] = set()
-        self._sweeper = loop.call_later(SWEEP_SECONDS, self._sweep)
-        self.clock: MediaClock[SipLeg] = MediaClock(render)
-        self.health, self.pool = Health(loop.time), Pool()
-        self.threads = ThreadPoolExecutor(1, "recorder")  # started with the first recording
-        gather = BatchTrigger(lambda: len(self.clock))
-        self.uplink_delays = DelayHistogram()  # from the first packet of a batch to the last WebSocket that it went to
-        self.upsample = BatchUpsample(lambda upsample: gather.ask(self._measured(upsample)))
+        self._sweeper = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
 
-    def _measured(self, upsample: BatchUpsample) -> Callable[[], None]:
-        now = asyncio.get_running_loop().time
-        began = now()
-
-        def flush() -> None:
-            upsample.flush()
-            self.uplink_delays.add(now() - began)
-
-        return flush
-
-    @property
-    def epoch(self) -> float:
-        """What makes wall-clock seconds of the loop's, as the clock stands now: it may have been set."""
-        return time.time() - asyncio.get_running_loop().time()
-
-    def blocked(self, tool: str, call_id: str, seconds: float) -> None:
+    def tool_blocked(self, tool: str, call_id: str, seconds: float) -> None:
         """A tool has kept the loop from its work."""
         if runner := self._runners.get(call_id):
-            runner.feed(lambda call, now: call.blocked(tool, seconds, now))
+            runner.feed(lambda call, now: call.tool_blocked(tool, seconds, now))
 
     @property
     def draining(self) -> bool:
@@ -162,7 +98,7 @@ class Switchboard:
     @property
     def calls(self) -> list[Call]:
         """Calls in progress, oldest first."""
-        return [runner.call for runner in self._runners.values() if runner.call]
+        return [runner.call for runner in self._runners.values()]
 
     def __len__(self) -> int:
         return len(self._runners)
@@ -171,7 +107,7 @@ class Switchboard:
         """How loud the caller and the agent are now, in dBm0, of one part of the calls that are answered."""
         names, sounds = list[str](), list[tuple[Sound, bytes]]()
         for runner in self._runners.values():
-            if runner.number % of == part and runner.leg and runner.call and runner.call.stats.answered_at:
+            if runner.number % of == part and runner.call.stats.answered_at:
                 names.append(runner.info.call_id)
                 sounds += [(runner.leg.sound, one) for one in runner.leg.voices()]
         found = levels(sounds)
@@ -184,14 +120,14 @@ class Switchboard:
     def record(self, call_id: str) -> dict[str, Any] | None:
         """A call of this node as it stands, also one that is only being made ready."""
         runner = self._runners.get(call_id)
-        return runner.record() if runner else None
+        return runner.call.record() if runner else None
 
     def _sweep(self) -> None:
         """What has been without an owner at two looks is a leak: a fault of ours, which costs no more than this."""
         self._sweeper = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
         owned = {leg.rtp for runner in self._runners.values() for leg in runner.legs}
-        ended = [runner for runner in self._runners.values() if runner.closed or (runner.call and runner.call.ended)]
-        orphans = [rtp for rtp in self.ports.lent.values() if rtp and rtp not in owned]
+        ended = [runner for runner in self._runners.values() if runner.closed or runner.call.ended]
+        orphans = [rtp for rtp in self.resources.ports.lent.values() if rtp and rtp not in owned]
         lost = [one for one in self.user_agent.core.live_sessions() if one not in self._by_session]
         found: list[tuple[object, Callable[[], object]]] = [
             *((runner, runner.close) for runner in ended),
@@ -214,7 +150,7 @@ class Switchboard:
         """Call somebody; the call's id. Raises Draining, NoSuchAgent, and SipParseError for what cannot be called."""
         if self.draining:
             raise Draining
-        self.agent(order.agent)
+        self.resources.agent(order.agent)
         check_outgoing_invite(order.order)
         trunk, target = order.order.trunk, order.order.target
         host = trunk.domain or (trunk.server.host if trunk.server else self.user_agent.host)
@@ -247,7 +183,7 @@ class Switchboard:
         return found
 
     def command(self, verb: str, call_id: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        """What somebody outside asks of a call: see `CallCommands`, and `update`. Its record after it.
+        """What somebody outside asks of a call: see `CallCommands`, `update`, `accept`, `reject`. Its record after it.
 
         Raises NoSuchCall, WrongState, BadCommand, NoSuchAgent.
         """
@@ -258,13 +194,9 @@ class Switchboard:
             self._settle(runner, verb, given)
         elif verb == "update":
             self._update(runner, str(given.get("agent") or ""), given.get("settings") or {})
-        elif runner.call is None and verb == "hangup":
-            runner.hang_up(Outcome.HUNG_UP_BY_REQUEST)
-        elif runner.call is None:
-            raise WrongState(call_id, str(runner.record()["state"]), "it is only being made ready")
         else:
             runner.feed(lambda call, now: call.commands.do(verb, given, now))
-        return runner.record()
+        return runner.call.record()
 
     def _settle(self, runner: CallRunner, verb: str, given: Mapping[str, Any]) -> None:
         """What the application says to a call that it was asked about."""
@@ -274,15 +206,15 @@ class Switchboard:
         else:
             done = waiting is not None and waiting.reject(int(given.get("status_code") or 603))
         if not done:
-            state = str(runner.record()["state"])
+            state = str(runner.call.state)
             raise WrongState(runner.info.call_id, state, "it does not wait to be accepted or rejected")
 
     def _update(self, runner: CallRunner, agent: str, changes: Mapping[str, Any]) -> None:
-        if runner.call is None:
-            raise WrongState(runner.info.call_id, str(runner.record()["state"]), "it has no agent yet")
-        new = self.agent(agent) if agent else runner.call.agent
+        if runner.call.agent is NOBODY:
+            raise WrongState(runner.info.call_id, str(runner.call.state), "it has no agent yet")
+        new = self.resources.agent(agent) if agent else runner.call.agent
         try:
-            runner.configure(with_changes(new, changes) if changes else new)
+            runner.set_agent(with_changes(new, changes) if changes else new)
         except ConfigError as error:
             raise BadCommand("settings", str(error)) from error
 
@@ -302,46 +234,22 @@ class Switchboard:
         self._sweeper.cancel()
         for runner in list(self._runners.values()):
             finish(runner.info.call_id, partial(runner.hang_up, Outcome.NODE_STOPPED), runner.close)
-        finish("switchboard", self.pool.close, self.access.close)
+        finish("switchboard", self.resources.pool.close, self.resources.access.close)
         await self.user_agent.close()
-        if "web" in self.__dict__:
-            await self.web.aclose()
-        await asyncio.to_thread(self.threads.shutdown)
+        await self.resources.close()
 
-    # for lines
-
-    def agent(self, name: str) -> Agent:
-        """Raises NoSuchAgent."""
-        try:
-            return self._agents[name]
-        except KeyError:
-            raise NoSuchAgent(name, list(self._agents)) from None
+    # for runners
 
     def agent_for(self, info: CallInfo) -> Agent:
         """Who answers a call that comes in. Raises Draining, NoRoute, AgentBusy."""
         if self.draining:
             raise Draining
         name = self._router.agent_for(info.called.user, info.trunk, info.claims.get("attest", ""))
-        agent = self._agents[name]
+        agent = self.resources.agents[name]
         live = sum(call.agent.name == name for call in self.calls) + self.elsewhere.get(name, 0)
         if 0 < agent.definition.max_calls <= live:
             raise AgentBusy(name)
         return agent
-
-    @cached_property
-    def web(self) -> AsyncClient:
-        """For asking applications; made when the first is asked, for it costs some 20 ms."""
-        return http_client()
-
-    @property
-    def providers(self) -> Mapping[str, Provider]:
-        return self._providers
-
-    def reason_of(self, error: BaseException) -> Reason:
-        return reason_of(error, self.settings.retry_after)
-
-    def reject(self, session: UasSession, reason: Reason) -> None:
-        self.user_agent.act(lambda now: session.reject(reason.status, now, headers=reason.headers))
 
     def listen_to(self, session: Session, runner: CallRunner) -> None:
         """What happens in `session` is for `line`."""
@@ -363,7 +271,7 @@ class Switchboard:
                 self._take(event.session)
             except Exception:  # boundary: a caller is not left waiting for a fault of ours
                 log.exception("call.bug", call=str(event.session))
-                self.reject(event.session, OURS)
+                self.resources.reject(event.session, OURS)
         elif runner := self._by_session.get(event.session):
             runner.receive(event)
 
@@ -378,7 +286,7 @@ class Switchboard:
         runner.spawn(runner.take(session))
 
     def _new_runner(self, info: CallInfo, trunk: Trunk | None) -> CallRunner:
-        runner = self._runners[info.call_id] = CallRunner(self, info, trunk)
+        runner = self._runners[info.call_id] = CallRunner(self.resources, self, info, trunk)
         self._empty.clear()
         return runner
 

@@ -69,6 +69,10 @@ class ResponseDone:
     code: str = ""  # of the problem
     spoke: bool = True  # something of it was heard, or is to be done
 
+    @property
+    def failed(self) -> bool:
+        return self.status in ("failed", "incomplete")
+
 
 class Severity(enum.Enum):
     """What an error event means for the call."""

@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 import structlog
 
@@ -30,6 +30,8 @@ from gateway.sip.trace import Trace, readable
 from gateway.sip.transaction.timers import Timing
 from gateway.sip.transport import TlsSettings, Transports
 from gateway.sip.trunks import Trunk
+
+T = TypeVar("T")
 
 log = structlog.get_logger("gateway.sip")
 
@@ -173,11 +175,12 @@ class UserAgent:
             return []
         return self.core.reception.registrar.find(order.target, asyncio.get_running_loop().time())
 
-    def act(self, verb: Callable[[float], object]) -> None:
-        """Run one verb of a session, such as `lambda now: session.bye(now)`, and send what it wants sent."""
+    def act(self, verb: Callable[[float], T]) -> T:
+        """What one verb of a session returns, such as `lambda now: session.bye(now)`; what it wants sent is sent."""
         assert self._driver is not None
-        verb(self._driver.now())
+        found = verb(self._driver.now())
         self._driver.drain()
+        return found
 
     async def close(self) -> None:
         self.use(())

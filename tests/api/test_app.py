@@ -125,7 +125,9 @@ async def test_ready_knows_of_a_key_that_is_refused_and_of_a_lost_registration(t
         (node,) = (await http.get("/v1/nodes")).json()["data"]
         assert node["warnings"] == answer.json()["warnings"]
         assert 'gateway_provider_refused{provider="far"} 1.0' in (await http.get("/metrics")).text
-        gateway.switchboard.health._states["far"].until = 0.0  # it may be asked again: who would find out otherwise?
+        gateway.switchboard.resources.health._states[
+            "far"
+        ].until = 0.0  # it may be asked again: who would find out otherwise?
         assert (await http.get("/ready")).json() == {"ready": True, "problems": [], "warnings": [], "calls": 0}
         gateway.switchboard.user_agent.registrations["acme"].problem = "403 Forbidden"
         told = (await http.get("/ready")).json()

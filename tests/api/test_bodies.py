@@ -2,13 +2,12 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.api.bodies import COMMANDS, EntryId, Filters, NewCall
-from gateway.bridge.call.call_commands import CallCommands
 from tests.bridge.call.test_call import Stage
 
 
 def test_every_command_is_documented_and_known_to_calls():
     verbs = {one.verb for one in COMMANDS}
-    assert set(CallCommands(Stage().call)._verbs) | {"update"} == verbs | {"steer"}  # by the session's WebSocket
+    assert set(Stage().call.commands._verbs) | {"update"} == verbs | {"steer"}  # by the session's WebSocket
     assert all(one.doc for one in COMMANDS)
 
 

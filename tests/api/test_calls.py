@@ -68,7 +68,7 @@ async def test_every_action_from_the_node_that_does_not_have_the_call(tmp_path, 
         await until(lambda: "Nobody hears this." in said(one), call)
         await ask("mute", who="agent", on=False)
         await ask("mute")
-        assert one.gateway.switchboard.calls[0].commands.caller_muted
+        assert one.gateway.switchboard.calls[0].mute.caller
         await ask("mute", on=False)
         await ask("inject", text="The caller is a premium customer.")
         assert ("injected", {"role": "system", "text": "The caller is a premium customer."}) in one.events

@@ -3,7 +3,6 @@ import shutil
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace as Thing
-from typing import ClassVar
 
 import pytest
 
@@ -22,11 +21,14 @@ def with_bans(trunks):
 
 
 class Board(list):
-    draining, uplink_delays, leaked = False, DelayHistogram(), 9
-    clock = Thing(frames=7, late=1, missed=0, worst=0.006)
-    ports = range(3)
-    providers: ClassVar = {"acme": None, "other": None}
-    health = Thing(is_down=lambda name: name == "other", refused={"other": "no key"})
+    draining, leaked = False, 9
+    resources = Thing(
+        uplink_delays=DelayHistogram(),
+        clock=Thing(frames=7, late=1, missed=0, worst=0.006),
+        ports=range(3),
+        providers={"acme": None, "other": None},
+        health=Thing(is_down=lambda name: name == "other", refused={"other": "no key"}),
+    )
     user_agent = Thing(
         refused=2,
         registrations={"acme": Thing(problem="")},

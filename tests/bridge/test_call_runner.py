@@ -88,7 +88,7 @@ async def test_music_while_it_rings_and_the_agent_again_where_nobody_is_there(tm
         billing.switchboard.user_agent.core.draining = True  # 503 for every call
         await until(lambda: "transfer_failed" in kinds(here), call)
         assert next(data["status"] for kind, data in here if kind == "transfer_failed") == 503
-        assert (len(gateway.switchboard), len(gateway.switchboard.clock)) == (1, 1)
+        assert (len(gateway.switchboard), len(gateway.switchboard.resources.clock)) == (1, 1)
         call.bye()
         await until(lambda: not len(gateway.switchboard), call)
 
@@ -138,10 +138,12 @@ async def test_somebody_else_takes_the_callers_place(tmp_path):
 
 async def test_a_target_that_hangs_up_before_it_was_told_all_leaves_nothing_behind(tmp_path):
     async with talking(tmp_path, mode="attended", transfer="bridge") as (call, gateway, here, billing, _):
-        await until(lambda: len(gateway.switchboard.clock) == 2, call)  # billing has picked up, and is being told
+        await until(
+            lambda: len(gateway.switchboard.resources.clock) == 2, call
+        )  # billing has picked up, and is being told
         billing.switchboard.command("hangup", billing.switchboard.calls[0].info.call_id, {})
         await until(lambda: "transfer_failed" in kinds(here), call)
-        assert (len(gateway.switchboard), len(gateway.switchboard.clock)) == (1, 1)
+        assert (len(gateway.switchboard), len(gateway.switchboard.resources.clock)) == (1, 1)
         await call.silence(0.3)
         call.bye()
         await until(lambda: not len(gateway.switchboard), call)
@@ -162,7 +164,7 @@ async def test_a_refer_of_the_peers_is_followed_and_the_agent_goes_on_with_someb
                 await call.over.wait()  # our BYE: it is needed no more
             notified = [text.rpartition("\r\n\r\n")[2].strip() for text in call.requests if "NOTIFY" in text[:6]]
             assert (notified[0], notified[-1]) == ("SIP/2.0 100 Trying", "SIP/2.0 200 OK")
-            assert (len(gateway.switchboard), len(gateway.switchboard.clock)) == (1, 1)
+            assert (len(gateway.switchboard), len(gateway.switchboard.resources.clock)) == (1, 1)
             async with asyncio.timeout(15):
                 while "Billing here." not in said(there, "assistant") or not said(here, "user"):
                     await asyncio.sleep(0.1)  # the two agents hear each other
@@ -184,7 +186,7 @@ async def test_a_refer_to_somebody_who_is_not_there_leaves_the_call_as_it_was(tm
         await until(lambda: "refer_failed" in kinds(here), call)
         await call.talk(narrowband("goodbye"))
         await until(lambda: "Goodbye then." in said(here, "assistant"), call)
-        assert (len(gateway.switchboard), len(gateway.switchboard.clock)) == (1, 1)
+        assert (len(gateway.switchboard), len(gateway.switchboard.resources.clock)) == (1, 1)
         call.bye()
         await until(lambda: not len(gateway.switchboard), call)
     assert any("SIP/2.0 503" in text or "SIP/2.0 408" in text for text in call.requests if text.startswith("NOTIFY"))
@@ -205,7 +207,7 @@ async def test_who_sends_the_agent_away_and_hangs_up_at_once_has_done_so(tmp_pat
             call.bye()
             await until(lambda: "replaced" in kinds(here), call)
             await until(lambda: said(there, "assistant"), call)
-            assert (len(gateway.switchboard), len(gateway.switchboard.clock)) == (1, 1)
+            assert (len(gateway.switchboard), len(gateway.switchboard.resources.clock)) == (1, 1)
             gateway.switchboard.command("hangup", gateway.switchboard.calls[0].info.call_id, {})
             await until(lambda: "ended" in kinds(there), call)
     assert [data["outcome"] for kind, data in here if kind == "ended"] == ["hung_up_by_request"]

@@ -48,7 +48,7 @@ async def test_calls_do_not_touch_each_other_and_leave_nothing(tmp_path):
         async with asyncio.timeout(5):
             while len(gateway.switchboard):
                 await asyncio.sleep(0.01)
-        assert len(gateway.switchboard.clock) == 0
+        assert len(gateway.switchboard.resources.clock) == 0
         assert all(caller.count > 15 for caller in callers)
         assert len({data["outcome"] for kind, data in events if kind == "ended"}) == 1
         for caller in callers:

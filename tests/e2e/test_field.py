@@ -42,7 +42,7 @@ REFUSED = {
 
 def lent(gateway):
     """RTP ports that a call has."""
-    return len(gateway.switchboard.ports.lent)
+    return len(gateway.switchboard.resources.ports.lent)
 
 
 async def until(condition, seconds=10):
@@ -185,7 +185,7 @@ async def test_what_leaks_all_the_same_is_found_and_given_back(tmp_path, monkeyp
         assert len(board) == 1
         monkeypatch.undo()
         monkeypatch.setattr(module, "SWEEP_SECONDS", 0.2)
-        await until(lambda: len(board) == 0 and not board.ports.lent)
+        await until(lambda: len(board) == 0 and not board.resources.ports.lent)
         assert board.leaked >= 1
 
 

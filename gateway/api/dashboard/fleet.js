@@ -8,7 +8,7 @@ const texts = [["q", "Caller, called, agent or id"], ["agent", "Agent"], ["trunk
 export async function history(main, given) {
   const wanted = new URLSearchParams(given ?? "");
   const [names, document_] = await Promise.all([choices(), get("/openapi.json")]);
-  const listed = (name) => [document_.paths["/v1/calls"].get.parameters.find((one) => one.name === name).schema].flatMap((one) => one.anyOf ?? [one]).find((one) => one.enum)?.enum ?? [];
+  const listed = (name) => [document_.paths["/v1/calls"].get.parameters.find((one) => one.name === name).schema].flatMap((one) => one.anyOf ?? [one]).map((one) => (one.$ref ? document_.components.schemas[one.$ref.split("/").at(-1)] : one)).find((one) => one.enum)?.enum ?? [];
   const place = el("div", { "aria-live": "polite" });
   const fields = [
     ...texts.map(([name, label]) => [label, el("input", { name, type: "search", list: names[name] && `known-${name}`, value: wanted.get(name) ?? "" })]),

@@ -10,21 +10,19 @@ to an answer, a cough to where the agent was.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gateway import events
-
-if TYPE_CHECKING:
-    from gateway.agents import AgentDefinition, BargeInRules
-    from gateway.bridge.call.call import Call
+from gateway.agents import AgentDefinition, BargeInRules
+from gateway.bridge.call.part import CallPort, Part
+from gateway.bridge.call.recording import Recording
+from gateway.bridge.call.tool_use import ToolUse
 
 PATIENCE_SECONDS = 3.0
 """From the end of the caller's speech to its transcript; without one nothing was said."""
 
 LONGEST_SECONDS = 15.0
 """From a pause to going on where nothing more is heard of the caller's turn: a provider may forget to tell its end."""
-
-TIMERS = ("debounce", "resume")
 
 
 def turn_detection(definition: AgentDefinition) -> dict[str, Any]:
@@ -36,66 +34,75 @@ def turn_detection(definition: AgentDefinition) -> dict[str, Any]:
     return asked | ({"interrupt_response": False} if barge_in.debounce_ms else {})
 
 
-class BargeIn:
-    """One call's. The call passes on what it hears of the caller, and wakes it by its timers."""
+class BargeIn(Part):
+    """One call's."""
 
-    def __init__(self, call: Call) -> None:
-        self._call = call
+    name = "barge_in"
+
+    def __init__(self, call: CallPort, recording: Recording, tools: ToolUse) -> None:
+        super().__init__(call)
+        self._recording, self._tools = recording, tools
         self.paused = False
         self._unanswered = False  # the caller's turn is over, and it waits for its words
+
+    def snapshot(self) -> dict[str, Any]:
+        return {"paused": self.paused, "unanswered": self._unanswered}
 
     @property
     def _definition(self) -> AgentDefinition:
         """Of the agent who has the call now."""
-        return self._call.agent.definition
+        return self.call.agent.definition
 
     @property
     def _settings(self) -> BargeInRules:
         return self._definition.barge_in
 
-    def started(self, now: float, by_provider: bool = True) -> None:
-        """The caller is heard, by the provider or by our own detector."""
-        call = self._call
-        if not self._definition.turn_detection.interrupt_response or call.recording.announcing:
+    def speech_started(self, now: float) -> None:
+        self._started(now, by_provider=True)
+
+    def speech_heard(self, now: float) -> None:
+        self._started(now, by_provider=False)
+
+    def _started(self, now: float, by_provider: bool) -> None:
+        if not self._definition.turn_detection.interrupt_response or self._recording.announcing:
             return
         if self.paused:
-            call.cancel("resume")
-        elif self._settings.debounce_ms and by_provider and not call.leg.silent:
-            call.wake("debounce", now + self._settings.debounce_ms / 1000)
+            self.cancel("resume")
+        elif self._settings.debounce_ms and by_provider and not self.call.leg.silent:
+            self.wake("debounce", now + self._settings.debounce_ms / 1000)
         else:
             self._give_way(now, by_provider)
 
     def _give_way(self, now: float, by_provider: bool) -> None:
-        call = self._call
-        if self._settings.mode == "resume" and not call.leg.silent and not call.ending:
+        call = self.call
+        if self._settings.mode == "resume" and not call.leg.silent and not self._tools.announcing:
             self.paused = True
             call.leg.pause(True)
-            call.wake("resume", now + LONGEST_SECONDS)
+            self.wake("resume", now + LONGEST_SECONDS)
             call.emit(events.Paused(), now)
         else:
             call.interrupt(now, by_speech=by_provider)
 
-    def stopped(self, now: float) -> None:
-        """The caller's turn is over. Where answering is ours to decide, it is decided now or with its words."""
-        call = self._call
-        call.cancel("debounce")
-        if self._settings.mode != "resume" or not self._definition.turn_detection.create_response or not call.talking:
+    def speech_stopped(self, now: float) -> None:
+        """Where answering is ours to decide, it is decided now or with the caller's words."""
+        self.cancel("debounce")
+        wanted = self._settings.mode == "resume" and self._definition.turn_detection.create_response
+        if not wanted or not self.call.talking:
             return
         if self.paused:
             self._unanswered = True
-            call.wake("resume", now + PATIENCE_SECONDS)
+            self.wake("resume", now + PATIENCE_SECONDS)
         else:
-            call.session.create_response()
+            self.call.session.create_response()
 
-    def words(self, text: str, now: float) -> None:
-        """The transcript of the caller's turn: what was said, or nothing."""
+    def caller_said(self, text: str, now: float) -> None:
         if not self._unanswered and not self.paused:
             return
         if text:
             answer, self._unanswered = self._unanswered, False
-            self._call.interrupt(now, by_speech=True)
+            self.call.interrupt(now, by_speech=True)
             if answer:
-                self._call.session.create_response()
+                self.call.session.create_response()
         elif self._unanswered:
             self._go_on(now)
 
@@ -109,11 +116,14 @@ class BargeIn:
         """Nothing was said. With `keep` its words may still come."""
         self._unanswered = keep
         if self.paused:
-            self.settle()
-            self._call.leg.pause(False)
-            self._call.emit(events.Resumed(), now)
+            self._settle()
+            self.call.leg.pause(False)
+            self.call.emit(events.Resumed(), now)
 
-    def settle(self) -> None:
+    def interrupted(self, now: float) -> None:
+        self._settle()
+
+    def _settle(self) -> None:
         """The pause is over; what becomes of the rest is said by whoever ends it."""
-        self._call.cancel("resume")
+        self.cancel("resume")
         self.paused = False

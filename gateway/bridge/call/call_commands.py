@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gateway import events
 from gateway.agents import expand
-from gateway.bridge.call.transfer import Transfer
+from gateway.bridge.call.mute_state import MuteState
+from gateway.bridge.call.part import CallPort, TransferRequest
+from gateway.bridge.call.recording import Recording
+from gateway.bridge.call.tool_use import ToolUse
 from gateway.bridge.tools.built_in import KEYS
 from gateway.call_record import CallState
 from gateway.errors import BadCommand, WrongState
 from gateway.outcomes import Outcome
-
-if TYPE_CHECKING:
-    from gateway.bridge.call.call import Call
 
 _NUMBER = re.compile(r"\+?[0-9]{1,20}")
 _URI = re.compile(r"(sips?|tel):[^\s<>\"]{1,200}")
@@ -24,13 +24,12 @@ _URI = re.compile(r"(sips?|tel):[^\s<>\"]{1,200}")
 class CallCommands:
     """One call's. Raises WrongState where the call cannot do it now, BadCommand where nobody could."""
 
-    def __init__(self, call: Call) -> None:
-        self._call = call
-        self.caller_muted = self.agent_muted = False
+    def __init__(self, call: CallPort, mute: MuteState, recording: Recording, tools: ToolUse) -> None:
+        self._call, self._mute_state, self._recording, self._tools = call, mute, recording, tools
         self._verbs: Mapping[str, Callable[[Mapping[str, Any], float], None]] = {
             "hangup": self._hang_up,
             "transfer": self._transfer,
-            "hold": lambda given, now: self.hold(bool(given.get("on", True)), now),
+            "hold": lambda given, now: call.put_on_hold(bool(given.get("on", True)), now),
             "mute": self._mute,
             "say": self._say,
             "inject": self._inject,
@@ -62,7 +61,7 @@ class CallCommands:
     def _transfer(self, given: Mapping[str, Any], now: float) -> None:
         """To one of the agent's targets by its name, or to any number or URI; at once, whatever is being said."""
         call = self._call
-        if call.ending or call.follow_refer:
+        if self._tools.announcing or call.leaving:
             raise self._wrong("it is being ended or transferred already")
         to, definition = str(given.get("to") or ""), call.agent.definition
         target = expand(definition.transfer_targets.get(to, to), call.variables)
@@ -74,47 +73,22 @@ class CallCommands:
         attended = given.get("attended")
         call.interrupt(now, by_speech=False)
         wanted = definition.transfer == "attended" if attended is None else bool(attended)
-        call.begin_transfer(Transfer(call, None, to, target, wanted, str(given.get("summary") or "")), now)
-
-    def hold(self, on: bool, now: float) -> None:
-        """The caller hears music and is not listened to, or is taken back."""
-        self._call.hold.set("gateway", on)
-        self.settle()
-        self._call.emit(events.Hold(on=on, by="gateway"), now)
-
-    def held_by_party(self, on: bool, now: float) -> None:
-        """The caller's telephone has put us on hold, or taken us back (RFC 3264 section 8.4)."""
-        if self._call.hold.set("caller", on):
-            self._call.emit(events.Hold(on=on, by="caller"), now)
-
-    def record(self) -> dict[str, Any]:
-        """Who holds the call, and who is not heard."""
-        muted = [who for who, on in (("caller", self.caller_muted), ("agent", self.agent_muted)) if on]
-        return {"held_by": list(self._call.hold.reasons), "muted": muted}
+        call.begin_transfer(TransferRequest(to, target, wanted, str(given.get("summary") or "")), now)
 
     def _mute(self, given: Mapping[str, Any], now: float) -> None:
         """The agent hears silence instead of the caller, or the caller silence instead of the agent."""
         who, on = given.get("who", "caller"), bool(given.get("on", True))
         match who:
             case "caller":
-                self.caller_muted = on
-                self.settle()
+                self._mute_state.caller = on
+                self._mute_state.render()
             case "agent":
-                self.agent_muted = on
+                self._mute_state.agent = on
                 if on:
                     self._call.interrupt(now, by_speech=False)
             case _:
                 raise BadCommand("who", "has to be caller or agent")
         self._call.emit(events.MuteChanged(who=who, on=on), now)
-
-    def settle(self) -> None:
-        """Whether the agent hears the caller."""
-        self._call.leg.mute_input(self.input_muted)
-
-    @property
-    def input_muted(self) -> bool:
-        """The agent is not to hear the caller, nor the music that is played to them."""
-        return self._call.hold.music or self.caller_muted or self._call.state is CallState.TRANSFERRING
 
     def _say(self, given: Mapping[str, Any], now: float) -> None:
         text = str(given.get("text") or "").strip()
@@ -123,7 +97,7 @@ class CallCommands:
         if given.get("interrupt"):
             self._call.interrupt(now, by_speech=False)
         self._call.emit(events.Say(text=text), now)
-        self._call.session.create_response(f"Say exactly: {text}")
+        self._call.session.say(text)
 
     def _inject(self, given: Mapping[str, Any], now: float) -> None:
         """An item of the conversation that neither the caller nor the model has said."""
@@ -158,5 +132,5 @@ class CallCommands:
         self._call.emit(events.DtmfSent(digits=digits), now)
 
     def _record(self, given: Mapping[str, Any], now: float) -> None:
-        if problem := self._call.recording.ask(str(given.get("action")), now):
+        if problem := self._recording.ask(str(given.get("action")), now):
             raise self._wrong(problem)

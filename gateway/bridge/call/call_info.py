@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from gateway.call_record import Party
@@ -42,6 +42,12 @@ class CallInfo:
             **{f"identity.{name}": value for name, value in self.claims.items()},
             **{f"var.{name}": value for name, value in self.own.items()},
         }
+
+    def snapshot(self) -> dict[str, Any]:
+        """All of it as plain JSON values; digits that were collected are secret, and stay out."""
+        found = asdict(self)
+        del found["collected"]
+        return found
 
     def identity(self) -> dict[str, Any]:
         """The part of a record that never changes."""

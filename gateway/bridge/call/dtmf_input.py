@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from gateway import events
-from gateway.bridge.call.recording import State
+from gateway.bridge.call.part import CallPort, Part
+from gateway.bridge.call.recording import Recording, State
 from gateway.bridge.tools.built_in import output_of
 from gateway.realtime import ToolCall
-
-if TYPE_CHECKING:
-    from gateway.bridge.call.call import Call
 
 DIGITS_SECONDS = 2.0
 """Keys that are pressed within this time belong together; `#` ends them at once."""
@@ -34,13 +32,19 @@ class Collecting:
     recorded: bool  # the recording was paused for it
 
 
-class DtmfInput:
+class DtmfInput(Part):
     """One call's."""
 
-    def __init__(self, call: Call) -> None:
-        self._call = call
+    name = "dtmf_input"
+
+    def __init__(self, call: CallPort, recording: Recording) -> None:
+        super().__init__(call)
+        self._recording = recording
         self._digits = ""
         self._collecting: Collecting | None = None
+
+    def snapshot(self) -> dict[str, Any]:
+        return {"digits": self._digits, "collecting": self._collecting and asdict(self._collecting)}
 
     @property
     def collecting(self) -> bool:
@@ -48,43 +52,46 @@ class DtmfInput:
 
     def press(self, digit: str, now: float) -> None:
         collecting = self._collecting
-        if not self._digits and (collecting or self._call.agent.definition.keys == "text"):
-            self._call.interrupt(now, by_speech=False)
+        if not self._digits and (collecting or self.call.agent.definition.keys == "text"):
+            self.call.interrupt(now, by_speech=False)
         self._digits += digit
-        self._call.emit(events.Dtmf(digit=HIDDEN if collecting and collecting.secret else digit), now)
+        self.call.emit(events.Dtmf(digit=HIDDEN if collecting and collecting.secret else digit), now)
         if digit == "#" or (collecting and len(self._digits) >= collecting.most):
             self.hand_over(now)
         else:
-            self._call.wake("digits", now + (COLLECT_SECONDS if collecting else DIGITS_SECONDS))
+            self.wake("digits", now + (COLLECT_SECONDS if collecting else DIGITS_SECONDS))
 
     def collect(self, asked_by: ToolCall, name: str, most: int, secret: bool, now: float) -> bool:
         """Answer `asked_by` with what is pressed next; False where another such call waits already."""
         if self._collecting:
             return False
-        recorded = secret and self._call.recording.state is State.ON
+        recorded = secret and self._recording.state is State.ON
         if recorded:
-            self._call.recording.ask("pause", now)
+            self._recording.ask("pause", now)
         self._collecting = Collecting(asked_by, name, most, secret, recorded)
-        self._call.wake("digits", now + COLLECT_SECONDS)
+        self.wake("digits", now + COLLECT_SECONDS)
         return True
+
+    def expire(self, timer: str, now: float) -> None:
+        self.hand_over(now)
 
     def hand_over(self, now: float) -> None:
         digits, self._digits = self._digits, ""
         collecting, self._collecting = self._collecting, None
-        self._call.cancel("digits")
+        self.cancel("digits")
         if collecting:
             self._answer(collecting, digits.rstrip("#"), now)
-        elif digits and self._call.talking and self._call.agent.definition.keys == "text":
-            self._call.session.add_text(f"[DTMF] {digits}")
-            self._call.session.create_response()
+        elif digits and self.call.talking and self.call.agent.definition.keys == "text":
+            self.call.session.add_text(f"[DTMF] {digits}")
+            self.call.session.create_response()
 
     def _answer(self, collecting: Collecting, digits: str, now: float) -> None:
-        self._call.info.collected[collecting.name] = digits
+        self.call.info.collected[collecting.name] = digits
         if collecting.recorded:
-            self._call.recording.ask("resume", now)
+            self._recording.ask("resume", now)
         told = {"digits": digits}
         if collecting.secret:
             told = {"last_four": digits[-4:] if len(digits) > 8 else ""}
-        self._call.tools.answer(
+        self.call.answer_tool(
             collecting.asked_by, output_of({"name": collecting.name, "count": len(digits), **told}), now
         )

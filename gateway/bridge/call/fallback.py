@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from gateway import events
 from gateway.agents import expand
-from gateway.bridge.call.transfer import LAST_WORD_SECONDS, Transfer
+from gateway.bridge.call.part import LAST_WORD_SECONDS, CallPort, Part, TransferRequest
 from gateway.call_record import CallState
 from gateway.outcomes import Outcome
-from gateway.realtime import Broken, Lost, Renewed, Restored, ToolCall, Unreached
-
-if TYPE_CHECKING:
-    from gateway.bridge.call.call import Call
+from gateway.realtime import Broken, Lost, Renewed, ResponseDone, Restored, Unreached
 
 GAP_SECONDS = 1.5
 """Without a session, after which the caller hears music instead of nothing."""
 
 
-class Fallback:
-    """One call's. With no session left: a prompt, where there is one, then somebody else's telephone or the end."""
+class Fallback(Part):
+    """One call's. With no session left: `prompt`, where there is one, then somebody else's telephone or the end.
 
-    def __init__(self, call: Call, prompt: bytes | None) -> None:
-        self._call, self._prompt = call, prompt
+    Timers: gap (nobody to talk with for so long that music is due), prompted (the prompt was heard).
+    """
+
+    name = "fallback"
+
+    def __init__(self, call: CallPort) -> None:
+        super().__init__(call)
+        self.prompt: bytes | None = None  # PCM16 at 24 kHz
         self._problem = ""
         self._gap_at: float | None = None  # when music begins, where nobody has spoken by then
         self._music = False
 
+    def snapshot(self) -> dict[str, Any]:
+        return {"problem": self._problem, "gap_at": self._gap_at, "music": self._music}
+
     def receive(self, event: Unreached | Broken | Restored | Renewed | Lost, now: float) -> None:
         """What happens to the agent's session."""
-        call = self._call
+        call = self.call
         match event:
             case Unreached():
                 call.stats.provider_faults += 1
@@ -54,25 +60,33 @@ class Fallback:
         """There is nobody to talk with; music, if it lasts."""
         if self._gap_at is None or now + seconds < self._gap_at:
             self._gap_at = now + seconds
-            self._call.wake("gap", self._gap_at)
+            self.wake("gap", self._gap_at)
 
-    def music(self) -> None:
-        """It lasts."""
+    def expire(self, timer: str, now: float) -> None:
+        if timer == "gap":
+            self._play_music()
+        else:
+            self._go_on(now)
+
+    def _play_music(self) -> None:
         self._music = True
-        self._call.leg.play_music(True)
+        self.call.leg.play_music(True)
 
     def gap_over(self) -> None:
         self._gap_at, self._music = None, False
-        self._call.cancel("gap")
-        self._call.leg.play_music(False)
+        self.cancel("gap")
+        self.call.leg.play_music(False)
 
-    def spoken_again(self) -> None:
-        """The agent says something."""
+    def agent_speaks(self, now: float) -> None:
         if self._music:
             self.gap_over()
         elif self._gap_at is not None:
             self._gap_at = None
-            self._call.cancel("gap")
+            self.cancel("gap")
+
+    def response_done(self, event: ResponseDone, now: float) -> None:
+        if event.failed and not event.spoke:
+            self.gap(now)
 
     @property
     def active(self) -> bool:
@@ -80,39 +94,32 @@ class Fallback:
 
     @property
     def possible(self) -> bool:
-        return bool(self._call.agent.definition.on_provider_failure.forward) or self._prompt is not None
+        return bool(self.call.agent.definition.on_provider_failure.forward) or self.prompt is not None
 
     def begin(self, problem: str, now: float) -> bool:
         """Whether anything is done; else the call ends as it would have."""
-        call = self._call
+        call = self.call
         if self.active or not self.possible:
             return False
         self._problem = problem
         call.emit(events.AgentLost(problem=problem), now)
-        if self._prompt is None:
-            self._on(now)
+        if self.prompt is None:
+            self._go_on(now)
         else:
-            call.leg.announce(self._prompt)
+            call.leg.announce(self.prompt)
         return True
 
-    def heard(self, now: float) -> None:
-        """All that was said has left for the caller."""
-        if self.active and self._call.talking:
-            self._call.wake("prompted", now + LAST_WORD_SECONDS)
+    def playout_drained(self, now: float) -> None:
+        if self.active and self.call.talking:
+            self.wake("prompted", now + LAST_WORD_SECONDS)
 
-    def prompted(self, now: float) -> None:
-        """The prompt was heard."""
-        self._on(now)
-
-    def _on(self, now: float) -> None:
-        call, target = self._call, self._call.agent.definition.on_provider_failure.forward
+    def _go_on(self, now: float) -> None:
+        call, target = self.call, self.call.agent.definition.on_provider_failure.forward
         if not target:
             self.end(now)
         elif call.state is CallState.ANSWERED:
-            nobody = ToolCall("", "on_provider_failure", "")
-            call.begin_transfer(
-                Transfer(call, nobody, "on_provider_failure", expand(target, call.variables), False, ""), now
-            )
+            request = TransferRequest("on_provider_failure", expand(target, call.variables))
+            call.begin_transfer(request, now)
 
     def end(self, now: float) -> None:
-        self._call.hang_up(Outcome.PROVIDER_LOST, now, problem=self._problem)
+        self.call.hang_up(Outcome.PROVIDER_LOST, now, problem=self._problem)

@@ -6,64 +6,52 @@ as telephones do after a blind transfer, leaves the agent to whoever it has sent
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from gateway import events
-from gateway.bridge.call.leg import Leg
-from gateway.bridge.call.transfer import DialSecondLeg, ReplaceCallerLeg, release_second_leg
-from gateway.outcomes import Outcome
-
-if TYPE_CHECKING:
-    from gateway.bridge.call.call import Call
+from gateway.bridge.call.actions import DialSecondLeg, ReplaceCallerLeg
+from gateway.bridge.call.part import CallPort
+from gateway.bridge.call.transfer import SecondParty
 
 
-class FollowRefer:
-    """`consult` says whom to call; `Swap` is done with whoever picked up."""
+class FollowRefer(SecondParty):
+    """One REFER's: `ReplaceCallerLeg` is done with whoever picked up."""
 
-    def __init__(self, call: Call, target: str, replaces: str, referred_by: str) -> None:
-        self._call, self._target = call, target
-        self._replaces, self._referred_by = replaces, referred_by
-        self.other: Leg | None = None
+    name = "follow_refer"
+
+    def __init__(self, call: CallPort, target: str, replaces: str, referred_by: str) -> None:
+        super().__init__(call)
+        self._target, self._replaces, self._referred_by = target, replaces, referred_by
         self._alone = False
 
-    def outlives(self, now: float) -> bool:
-        """Whether the call goes on though its peer has hung up."""
-        if not self._alone:
-            self._alone = True
-            self._call.emit(events.ReferrerLeft(), now)
-            return True
-        return False
+    def snapshot(self) -> dict[str, Any]:
+        asked = {"target": self._target, "replaces": self._replaces, "referred_by": self._referred_by}
+        return asked | {"alone": self._alone}
+
+    def referrer_left(self, now: float) -> bool:
+        """The peer has hung up; whether that was news: the call goes on without it."""
+        if self._alone:
+            return False
+        self._alone = True
+        self.call.emit(events.ReferrerLeft(), now)
+        return True
 
     def begin(self, now: float) -> None:
-        self._call.emit(events.Referred(uri=self._target, referred_by=self._referred_by), now)
-        self._call.act(DialSecondLeg(self._target, self, self._replaces, self._referred_by))
-
-    def other_calling(self, other: Leg) -> None:
-        self.other = other
+        self.call.emit(events.Referred(self._target, self._referred_by), now)
+        self.call.act(DialSecondLeg(self._target, self, self._replaces, self._referred_by))
 
     def other_ringing(self, status: int, now: float) -> None:
-        self._call.leg.tell_referrer(status)
+        self.call.leg.tell_referrer(status)
 
     def other_answered(self, now: float) -> None:
         other, self.other = self.other, None
         assert other is not None
-        self._call.leg.tell_referrer(200)
-        self._call.follow_refer = None
-        self._call.act(ReplaceCallerLeg(other))
-        self._call.replaced(self._target, now)
-
-    def other_drained(self, now: float) -> None:
-        """Nothing is said to it before it is the caller."""
+        self.call.leg.tell_referrer(200)
+        self.call.act(ReplaceCallerLeg(other))
+        self.call.replaced(self._target, now)
 
     def other_ended(self, problem: str, status: int, now: float) -> None:
-        self._call.leg.tell_referrer(status if status >= 300 else 503)
-        self._call.emit(events.ReferFailed(uri=self._target, status=status, problem=problem), now)
-        self._call.follow_refer = None
-        self.close("not needed")
-        if self._alone:
-            self._call.leg_ended(Outcome.CALLER_HUNG_UP, "", now)
-
-    def close(self, why: str) -> None:
-        """Let go of the other side."""
-        other, self.other = self.other, None
-        release_second_leg(self._call, other, why)
+        self.call.leg.tell_referrer(status if status >= 300 else 503)
+        self.call.emit(events.ReferFailed(self._target, status, problem), now)
+        self.release("not needed")
+        self.call.refer_failed(now, self._alone)

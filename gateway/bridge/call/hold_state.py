@@ -7,21 +7,25 @@ caller    the caller's own telephone holds us (RFC 3264 section 8.4): it does as
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    from gateway.bridge.call.call import Call
+from gateway.bridge.call.part import CallPort, Part
 
 Reason = Literal["gateway", "transfer", "caller"]
 
 
-class HoldState:
+class HoldState(Part):
     """One call's."""
 
-    def __init__(self, call: Call) -> None:
-        self._call = call
+    name = "hold"
+
+    def __init__(self, call: CallPort) -> None:
+        super().__init__(call)
         self._reasons: dict[Reason, None] = {}
         self._told = False  # what the leg was told
+
+    def snapshot(self) -> dict[str, Any]:
+        return {"reasons": self.reasons}
 
     @property
     def reasons(self) -> list[Reason]:
@@ -49,4 +53,4 @@ class HoldState:
             self._told = False
         if self.music != self._told:
             self._told = self.music
-            self._call.leg.hold(self.music)
+            self.call.leg.hold(self.music)

@@ -26,9 +26,6 @@ class Leg(Protocol):
     @property
     def transfers(self) -> str: ...
 
-    holding: bool
-    """The party is on hold."""
-
     @property
     def silent(self) -> bool:
         """Nothing is left to be played to this party."""
@@ -112,8 +109,37 @@ class AgentSession(Protocol):
         """Of what is being said more audio is still to come."""
 
     def create_response(self, instructions: str = "") -> None: ...
+    def say(self, text: str) -> None:
+        """Have the agent say just this, in its own voice."""
+
     def add_text(self, text: str, role: str = "user") -> None: ...
     def steer(self, event: dict[str, Any]) -> None: ...
     def interrupt(self, heard: list[Heard], by_speech: bool = True) -> list[Heard]: ...
+    def tool_output(self, call_id: str, output: str, respond: bool = True) -> None: ...
+    def close(self) -> None: ...
+
+
+class NoSession:
+    """An `AgentSession` before there is an agent: nobody is told anything."""
+
+    begun = busy = unfinished = False
+    prices: Mapping[str, float] = {}
+
+    def __init__(self) -> None:
+        self.taps: list[Callable[[dict[str, Any]], None]] = []
+
+    def described(self) -> dict[str, Any]:
+        return {}
+
+    def heard_of(self, item_id: str) -> str:
+        return ""
+
+    def create_response(self, instructions: str = "") -> None: ...
+    def say(self, text: str) -> None: ...
+    def add_text(self, text: str, role: str = "user") -> None: ...
+    def steer(self, event: dict[str, Any]) -> None: ...
+    def interrupt(self, heard: list[Heard], by_speech: bool = True) -> list[Heard]:
+        return heard
+
     def tool_output(self, call_id: str, output: str, respond: bool = True) -> None: ...
     def close(self) -> None: ...

@@ -3,44 +3,42 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import Any
 
 from gateway import events
-
-if TYPE_CHECKING:
-    from gateway.agents import RuleRow
-    from gateway.bridge.call.call import Call
-
-TIMER = "rule "
+from gateway.agents import RuleRow
+from gateway.bridge.call.actions import UpdateAgent
+from gateway.bridge.call.part import CallPort, Part
 
 
-class Rules:
-    """One call's, those of the agent that it began with."""
+class Rules(Part):
+    """One call's, those of the agent that had it when it was answered. Its timers are the numbers of rules."""
 
-    def __init__(self, call: Call) -> None:
-        self._call = call
-        self._left = dict(enumerate(call.agent.definition.rules))
+    name = "rules"
+
+    def __init__(self, call: CallPort) -> None:
+        super().__init__(call)
+        self._left: dict[int, RuleRow] = {}
+
+    def snapshot(self) -> dict[str, Any]:
+        return {"left": list(self._left)}
 
     def answered(self, now: float) -> None:
+        self._left = dict(enumerate(self.call.agent.definition.rules))
         for number, rule in self._left.items():
             if rule.after_seconds is not None:
-                self._call.wake(f"{TIMER}{number}", now + rule.after_seconds)
+                self.wake(str(number), now + rule.after_seconds)
 
     def expire(self, timer: str, now: float) -> None:
-        self._apply(int(timer.removeprefix(TIMER)), now)
+        self._apply(int(timer), now)
 
-    def said(self, text: str, now: float) -> None:
-        """By the caller."""
+    def caller_said(self, text: str, now: float) -> None:
         for number, rule in list(self._left.items()):
             if rule.hears and re.search(rule.hears, text, re.IGNORECASE):
                 self._apply(number, now)
 
     def _apply(self, number: int, now: float) -> None:
-        rule: RuleRow | None = self._left.pop(number, None)
-        if rule and self._call.talking:
-            self._call.emit(events.RuleApplied(number=number + 1), now)
-            self._call.update_agent(rule.agent, rule.settings)
-
-    def close(self) -> None:
-        for number in self._left:
-            self._call.cancel(f"{TIMER}{number}")
+        rule = self._left.pop(number, None)
+        if rule and self.call.talking:
+            self.call.emit(events.RuleApplied(number=number + 1), now)
+            self.call.act(UpdateAgent(rule.agent, rule.settings))

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from gateway import events
 from gateway.agents import AnyTool, expand
-from gateway.bridge.call.transfer import LAST_WORD_SECONDS, transfer_asked
+from gateway.bridge.call.actions import RunTool, UpdateAgent
+from gateway.bridge.call.dtmf_input import DtmfInput
+from gateway.bridge.call.part import LAST_WORD_SECONDS, CallPort, Part, TransferRequest
+from gateway.bridge.call.recording import Recording
 from gateway.bridge.tools.application_tool import ApplicationTool
 from gateway.bridge.tools.built_in import arguments_of, digits_of, failure
-from gateway.bridge.tools.runner import RunTool
 from gateway.errors import ToolError
 from gateway.outcomes import Outcome
-from gateway.realtime import ToolCall
-
-if TYPE_CHECKING:
-    from gateway.bridge.call.call import Call
+from gateway.realtime import ResponseDone, ToolCall
 
 ANNOUNCEMENT_SECONDS = 60.0
 """Longest wait for an announcement; only a call that is on hold takes so long."""
-
 
 MAX_AT_ONCE, MAX_CALLS = 16, 50
 """Functions of the agent's that may run at the same time, and that may be called while the caller says nothing."""
@@ -30,47 +27,57 @@ MAX_AT_ONCE, MAX_CALLS = 16, 50
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """What is done once the words before it have been heard."""
+    """What is done once the words before it have been heard: a transfer, or the end of the call."""
 
-    tool_call: ToolCall
-    act: Callable[[float], None]
-    survives_speech: bool  # a caller who speaks up stops a hang-up, but not a transfer
+    asked: ToolCall
+    transfer: TransferRequest | None
 
-
-@dataclass(frozen=True, slots=True)
-class UpdateAgent:
-    """The agent of that name, or the one it is, has the call from now on, with other `settings`."""
-
-    name: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    @property
+    def survives_speech(self) -> bool:
+        """A caller who speaks up stops the end of the call, but not a transfer."""
+        return self.transfer is not None
 
 
-class ToolUse:
-    """One call's. Functions of the agent's run elsewhere (`RunTool`), the built-in ones are done here."""
+class ToolUse(Part):
+    """One call's. Functions of the agent's run elsewhere (`RunTool`), the built-in ones are done here.
 
-    def __init__(self, call: Call) -> None:
-        self._call = call
+    Timers: announced (the words have been heard), slow (a function takes long).
+    """
+
+    name = "tools"
+
+    def __init__(self, call: CallPort, recording: Recording, dtmf_input: DtmfInput) -> None:
+        super().__init__(call)
+        self._recording, self._dtmf_input = recording, dtmf_input
         self._announced: Announced | None = None
-        self._running: set[str] = set()  # calls of functions that have not ended
-        self._flood = 0  # calls since the caller was last heard
+        self._running: dict[str, None] = {}  # calls of functions that have not ended
+        self._since_caller = 0  # calls of functions since the caller was last heard
+
+    def snapshot(self) -> dict[str, Any]:
+        announced = self._announced and asdict(self._announced)
+        return {"announced": announced, "running": list(self._running), "since_caller": self._since_caller}
 
     @property
     def announcing(self) -> bool:
         """What is being said comes before a transfer or the end."""
         return self._announced is not None
 
-    def caller_spoke(self) -> None:
-        self._flood = 0
-
     @property
     def busy(self) -> bool:
         """A function runs, or keys are waited for."""
-        return bool(self._running) or self._call.dtmf_input.collecting
+        return bool(self._running) or self._dtmf_input.collecting
+
+    def caller_active(self, now: float) -> None:
+        self._since_caller = 0
+
+    def response_done(self, event: ResponseDone, now: float) -> None:
+        for asked in event.calls:
+            self.use(asked, now)
 
     def use(self, asked: ToolCall, now: float) -> None:
-        call, definition = self._call, self._call.agent.definition
+        call, definition = self.call, self.call.agent.definition
         call.stats.tool_calls += 1
-        call.emit(events.ToolCalled(name=asked.name, arguments=asked.arguments, tool_call_id=asked.call_id), now)
+        call.emit(events.ToolCalled(asked.name, asked.arguments, asked.call_id), now)
         try:
             if asked.name not in definition.tools:
                 known = ", ".join(definition.tools)
@@ -80,11 +87,11 @@ class ToolUse:
             else:
                 self._built_in(asked, now)
         except ToolError as error:
-            self.answer(asked, failure(error.problem), now)
+            call.answer_tool(asked, failure(error.problem), now)
 
     def _built_in(self, asked: ToolCall, now: float) -> None:
         """Raises ToolError."""
-        call, given = self._call, arguments_of(asked.name, asked.arguments)
+        given = arguments_of(asked.name, asked.arguments)
         match asked.name:
             case "recording":
                 self._record(asked, str(given.get("action")), now)
@@ -99,12 +106,9 @@ class ToolUse:
             case "update_agent":
                 self._hand_on(asked, str(given.get("agent")), now)
             case "hang_up":
-                self._announce(
-                    Announced(asked, partial(call.hang_up, Outcome.AGENT_HUNG_UP), survives_speech=False), now
-                )
+                self._announce(Announced(asked, None), now)
             case _:
-                transfer = transfer_asked(call, asked, call.variables)
-                self._announce(Announced(asked, partial(call.begin_transfer, transfer), survives_speech=True), now)
+                self._announce(Announced(asked, self._transfer(asked, given)), now)
 
     # what runs elsewhere
 
@@ -112,111 +116,119 @@ class ToolUse:
         """Raises ToolError."""
         if isinstance(tool, ApplicationTool):
             return  # who sees the session answers it there
-        self._flood += 1
-        if self._flood > MAX_CALLS:  # and no more answers: a model that goes round in circles waits for the caller
-            self.answer(asked, failure("too many functions since the caller last spoke"), now, respond=False)
+        self._since_caller += 1
+        if self._since_caller > MAX_CALLS:  # no more answers: a model that goes round in circles waits for the caller
+            problem = "too many functions since the caller last spoke"
+            self.call.answer_tool(asked, failure(problem), now, respond=False)
             return
         if len(self._running) >= MAX_AT_ONCE:
             raise ToolError(asked.name, f"{MAX_AT_ONCE} functions are running already")
-        self._running.add(asked.call_id)
-        rules = self._call.agent.definition.slow_tools
+        self._running[asked.call_id] = None
+        rules = self.call.agent.definition.slow_tools
         if rules.says or rules.music:
-            self._call.wake("slow", now + rules.after_seconds)
-        self._call.act(RunTool(tool, asked.call_id, asked.arguments))
+            self.wake("slow", now + rules.after_seconds)
+        self.call.act(RunTool(tool, asked.call_id, asked.arguments))
 
-    def slow(self, now: float) -> None:
+    def _slow(self) -> None:
         """A function takes long: the caller hears that somebody is still there."""
-        call, rules = self._call, self._call.agent.definition.slow_tools
+        call, rules = self.call, self.call.agent.definition.slow_tools
         if not self._running or not call.talking or not call.leg.silent:
             return
         if rules.says:
-            call.session.create_response(f"Say exactly: {expand(rules.says, call.variables)}")
+            call.session.say(expand(rules.says, call.variables))
         if rules.music:
             call.leg.play_music(True)
 
     def done(self, call_id: str, name: str, output: str, now: float) -> None:
         """A function that ran elsewhere has ended."""
-        self._running.discard(call_id)
+        self._running.pop(call_id, None)
         if not self._running:
-            self._call.cancel("slow")
-            self._call.leg.play_music(False)
-        self.answer(ToolCall(call_id, name, ""), output, now)
-
-    def answer(self, asked: ToolCall, output: str, now: float, respond: bool = True) -> None:
-        if not self._call.ended:
-            self._call.emit(events.ToolOutput(name=asked.name, output=output, tool_call_id=asked.call_id), now)
-            self._call.session.tool_output(asked.call_id, output, respond)
+            self.cancel("slow")
+            self.call.leg.play_music(False)
+        self.call.answer_tool(ToolCall(call_id, name, ""), output, now)
 
     # what is announced
 
     def _announce(self, announced: Announced, now: float) -> None:
-        """Do it when the words that came with it have been heard, not when they were received."""
-        call = self._call
-        if self._announced or call.transfer or call.follow_refer:
-            raise ToolError(announced.tool_call.name, "the call is being ended or transferred already")
+        """Do it when the words that came with it have been heard, not when they were received. Raises ToolError."""
+        if self._announced or self.call.leaving:
+            raise ToolError(announced.asked.name, "the call is being ended or transferred already")
         self._announced = announced
-        call.wake("announced", now + (0 if call.leg.silent else ANNOUNCEMENT_SECONDS))
+        self.wake("announced", now + (0 if self.call.leg.silent else ANNOUNCEMENT_SECONDS))
 
-    def heard(self, now: float) -> None:
-        """All that was said has left for the caller."""
+    def playout_drained(self, now: float) -> None:
         if self._announced:
-            self._call.wake("announced", now + LAST_WORD_SECONDS)
+            self.wake("announced", now + LAST_WORD_SECONDS)
 
     def interrupted(self, now: float) -> None:
         """The caller spoke over the announcement."""
         if self._announced is None:
             return
         if self._announced.survives_speech:
-            self._call.wake("announced", now)
+            self.wake("announced", now)
         else:
-            asked, self._announced = self._announced.tool_call, None
-            self._call.cancel("announced")
-            self.answer(asked, failure("the caller spoke first, so the call goes on"), now, respond=False)
+            asked, self._announced = self._announced.asked, None
+            self.cancel("announced")
+            self.call.answer_tool(asked, failure("the caller spoke first, so the call goes on"), now, respond=False)
 
-    def announced(self, now: float) -> None:
-        """The time has come."""
-        if self._announced:
-            announced, self._announced = self._announced, None
-            announced.act(now)
+    def expire(self, timer: str, now: float) -> None:
+        if timer == "slow":
+            self._slow()
+        elif self._announced:
+            transfer, self._announced = self._announced.transfer, None
+            if transfer:
+                self.call.begin_transfer(transfer, now)
+            else:
+                self.call.hang_up(Outcome.AGENT_HUNG_UP, now)
+
+    def _transfer(self, asked: ToolCall, given: Mapping[str, Any]) -> TransferRequest:
+        """What the model wants. Raises ToolError where it named nobody that it may."""
+        definition = self.call.agent.definition
+        name, summary = given.get("target"), given.get("summary", "")
+        if not isinstance(name, str) or name not in definition.transfer_targets:
+            raise ToolError(asked.name, f"the target has to be one of: {', '.join(definition.transfer_targets)}")
+        target = expand(definition.transfer_targets[name], self.call.variables)
+        told = summary if isinstance(summary, str) else ""
+        return TransferRequest(name, target, definition.transfer == "attended", told, asked)
 
     # what is done at once
 
     def _send_digits(self, asked: ToolCall, now: float) -> None:
         """Press keys, as for a menu that answers."""
         digits = digits_of(asked.name, asked.arguments)
-        self._call.leg.send_digits(digits)
-        self._call.emit(events.DtmfSent(digits=digits), now)
-        self.answer(asked, "sent", now)
+        self.call.leg.send_digits(digits)
+        self.call.emit(events.DtmfSent(digits), now)
+        self.call.answer_tool(asked, "sent", now)
 
     def _record(self, asked: ToolCall, action: str, now: float) -> None:
-        recording = self._call.recording
-        problem = recording.ask(action, now)
-        self.answer(asked, failure(problem) if problem else "done", now, respond=not recording.announcing)
+        problem = self._recording.ask(action, now)
+        output = failure(problem) if problem else "done"
+        self.call.answer_tool(asked, output, now, respond=not self._recording.announcing)
 
     def _hold(self, asked: ToolCall, on: bool, now: float) -> None:
-        self._call.commands.hold(on, now)
-        self.answer(asked, "on hold" if on else "back", now, respond=not on)
+        self.call.put_on_hold(on, now)
+        self.call.answer_tool(asked, "on hold" if on else "back", now, respond=not on)
 
-    def _collect(self, asked: ToolCall, given: dict[str, Any], now: float) -> None:
+    def _collect(self, asked: ToolCall, given: Mapping[str, Any], now: float) -> None:
         """Answered when the keys have come."""
         most = given.get("max_digits")
         if not isinstance(most, int) or not 1 <= most <= 40:
             raise ToolError(asked.name, "max_digits has to be 1 to 40")
         name = str(given.get("name") or "digits")
-        if not self._call.dtmf_input.collect(asked, name, most, given.get("secret") is True, now):
+        if not self._dtmf_input.collect(asked, name, most, given.get("secret") is True, now):
             raise ToolError(asked.name, "keys are being collected already")
 
-    def _dispose(self, asked: ToolCall, given: dict[str, Any], now: float) -> None:
-        disposition, known = given.get("disposition"), self._call.agent.definition.dispositions
+    def _dispose(self, asked: ToolCall, given: Mapping[str, Any], now: float) -> None:
+        disposition, known = given.get("disposition"), self.call.agent.definition.dispositions
         if disposition not in known:
             raise ToolError(asked.name, f"disposition has to be one of: {', '.join(known)}")
-        self._call.stats.disposition = disposition
-        self._call.emit(events.Disposition(disposition=disposition, note=str(given.get("note") or "")), now)
-        self.answer(asked, "noted", now)
+        self.call.stats.disposition = disposition
+        self.call.emit(events.Disposition(disposition, str(given.get("note") or "")), now)
+        self.call.answer_tool(asked, "noted", now)
 
     def _hand_on(self, asked: ToolCall, name: str, now: float) -> None:
-        known = self._call.agent.definition.update_agent
+        known = self.call.agent.definition.update_agent
         if name not in known:
             raise ToolError(asked.name, f"agent has to be one of: {', '.join(known)}")
-        self.answer(asked, f"{name} goes on with the conversation", now, respond=False)
-        self._call.update_agent(name, {})
+        self.call.answer_tool(asked, f"{name} goes on with the conversation", now, respond=False)
+        self.call.act(UpdateAgent(name))

@@ -11,23 +11,16 @@ Where it fails on the way the caller is with the agent again, who hears why.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import asdict
+from typing import Any, Protocol
 
 from gateway import events
-from gateway.agents import expand
+from gateway.bridge.call.actions import DialSecondLeg, ReleaseSecondLeg
+from gateway.bridge.call.hold_state import HoldState
 from gateway.bridge.call.leg import Leg
-from gateway.bridge.tools.built_in import arguments_of
-from gateway.errors import SipParseError, ToolError
+from gateway.bridge.call.part import LAST_WORD_SECONDS, CallPort, Part, TransferRequest
+from gateway.errors import SipParseError
 from gateway.outcomes import Outcome
-from gateway.realtime import ToolCall
-
-if TYPE_CHECKING:
-    from gateway.bridge.call.call import Call
-
-LAST_WORD_SECONDS = 0.2
-"""From the last packet of an announcement to what it announced: the peer's own buffer has to play out."""
 
 TELLING_SECONDS = 30.0
 """Longest time for telling who is called what it is about."""
@@ -42,8 +35,6 @@ class Progress(Protocol):
 
     @property
     def done(self) -> bool: ...
-    @property
-    def accepted(self) -> bool: ...
 
 
 class Stage(enum.Enum):
@@ -54,59 +45,56 @@ class Stage(enum.Enum):
     BRIDGED = "bridged"
 
 
-class SecondLegEvents(Protocol):
-    """Who wanted a second telephone called, and hears of it."""
+class SecondParty(Part):
+    """Whoever wants a second telephone called, and has it until it lets go."""
 
-    def other_calling(self, other: Leg) -> None: ...
-    def other_ringing(self, status: int, now: float) -> None: ...
-    def other_answered(self, now: float) -> None: ...
-    def other_drained(self, now: float) -> None: ...
-    def other_ended(self, problem: str, status: int, now: float) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class DialSecondLeg:
-    """Call `target` for the call. `replaces` and `referred_by` are headers of its INVITE."""
-
-    target: str
-    whom: SecondLegEvents
-    replaces: str = ""
-    referred_by: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseSecondLeg:
-    """The second telephone is needed no more."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReplaceCallerLeg:
-    """`leg`, the second telephone, has taken the caller's place."""
-
-    leg: Leg
-
-
-class Transfer:
-    """`name` is the target's name for the agent, `target` its URI, `summary` what to tell whoever picks up there.
-
-    `asked_by` is None where it was not the model who asked.
-    """
-
-    def __init__(
-        self, call: Call, asked_by: ToolCall | None, name: str, target: str, attended: bool, summary: str
-    ) -> None:
-        self._call, self.asked_by, self.name, self.target = call, asked_by, name, target
-        self._attended, self._summary = attended, summary
-        self.stage = Stage.REFERRING
+    def __init__(self, call: CallPort) -> None:
+        super().__init__(call)
         self.other: Leg | None = None
+
+    def other_calling(self, other: Leg) -> None:
+        self.other = other
+
+    def other_drained(self, now: float) -> None:
+        """What was to be said has left for whoever picked up."""
+
+    def release(self, why: str) -> None:
+        """Hang up on the second telephone."""
+        other, self.other = self.other, None
+        if other:
+            other.hang_up(why)
+            other.close()
+        self.call.act(ReleaseSecondLeg())
+
+    def ended(self, now: float) -> None:
+        self.release("the call has ended")
+
+
+class Transfer(SecondParty):
+    """One of a call's. Timer: told (whoever picked up has heard the summary)."""
+
+    name = "transfer"
+
+    def __init__(self, call: CallPort, hold: HoldState, request: TransferRequest) -> None:
+        super().__init__(call)
+        self._hold, self.request = hold, request
+        self.stage = Stage.REFERRING
+
+    def snapshot(self) -> dict[str, Any]:
+        return {"stage": self.stage.value, "request": asdict(self.request)}
 
     @property
     def listener(self) -> Leg | None:
         """Who hears what the agent says now."""
         return self.other if self.stage is Stage.TELLING else None
 
+    @property
+    def caller_follows(self) -> bool:
+        """A caller who hangs up now has followed the REFER, and not given up waiting."""
+        return self.stage in (Stage.REFERRING, Stage.JOINING)
+
     def begin(self, now: float) -> None:
-        if self._attended or self._call.leg.transfers == "bridge":
+        if self.request.attended or self.call.leg.transfers == "bridge":
             self._dial()
             return
         problem = self._refer(None)
@@ -115,28 +103,29 @@ class Transfer:
 
     def _refer(self, replaces: Leg | None) -> str:
         """What keeps the caller's side from being asked; empty when it was."""
+        target = self.request.target
         try:
-            if self._call.leg.transfer(self.target, replaces):
+            if self.call.leg.transfer(target, replaces):
                 return ""
             return "the call cannot be transferred now"
         except SipParseError as error:
-            return f"{self.target!r} cannot be called: {error.problem}"
+            return f"{target!r} cannot be called: {error.problem}"
 
     def _dial(self) -> None:
         self.stage = Stage.DIALING
-        self._call.hold.set("transfer", True)
-        self._call.act(DialSecondLeg(self.target, self))
+        self._hold.set("transfer", True)
+        self.call.act(DialSecondLeg(self.request.target, self))
 
     # from the caller's side
 
     def moved(self, progress: Progress, now: float) -> None:
         """The REFER was answered, or a NOTIFY told how the new call goes: the last word decides (RFC 3515)."""
         if not progress.done:
-            self._call.emit(events.TransferProgress(status=progress.status or 202, reason=progress.reason), now)
+            self.call.emit(events.TransferProgress(progress.status or 202, progress.reason), now)
         elif 200 <= progress.status < 300:
-            self._call.hang_up(Outcome.TRANSFERRED, now)
-        elif progress.refused and self._call.leg.transfers == "auto":
-            self._call.emit(events.TransferProgress(status=progress.status, reason="REFER refused: bridged here"), now)
+            self.call.hang_up(Outcome.TRANSFERRED, now)
+        elif progress.refused and self.call.leg.transfers == "auto":
+            self.call.emit(events.TransferProgress(progress.status, "REFER refused: bridged here"), now)
             if self.stage is Stage.JOINING:
                 self._bridge(now)
             else:
@@ -146,43 +135,39 @@ class Transfer:
 
     # from the other side
 
-    def other_calling(self, other: Leg) -> None:
-        self.other = other
-
     def other_ringing(self, status: int, now: float) -> None:
-        self._call.emit(events.TransferProgress(status=status, reason=""), now)
+        self.call.emit(events.TransferProgress(status, ""), now)
 
     def other_answered(self, now: float) -> None:
         if self.stage is not Stage.DIALING:
             return
-        self._call.emit(events.TransferProgress(status=200, reason=""), now)
-        if self._attended and self._summary:
+        self.call.emit(events.TransferProgress(200, ""), now)
+        if self.request.attended and self.request.summary:
             self.stage = Stage.TELLING
-            self._call.session.create_response(f"Say exactly: {self._summary}")
-            self._call.wake("told", now + TELLING_SECONDS)
+            self.call.session.say(self.request.summary)
+            self.wake("told", now + TELLING_SECONDS)
         else:
             self._join(now)
 
     def other_drained(self, now: float) -> None:
-        """What was to be said has left for whoever picked up."""
         if self.stage is Stage.TELLING:
-            self._call.wake("told", now + LAST_WORD_SECONDS)
+            self.wake("told", now + LAST_WORD_SECONDS)
 
-    def told(self, now: float) -> None:
+    def expire(self, timer: str, now: float) -> None:
         if self.stage is Stage.TELLING:
             self._join(now)
 
     def other_ended(self, problem: str, status: int, now: float) -> None:
         """Nobody picked up, or whoever did has hung up."""
         if self.stage is Stage.BRIDGED:
-            self._call.hang_up(Outcome.TRANSFERRED, now, bridged=True)
+            self.call.hang_up(Outcome.TRANSFERRED, now, bridged=True)
         elif self.stage is not Stage.JOINING:  # else its place was taken, which the NOTIFY tells
             self._fail(problem, status, now)
 
     # the end
 
     def _join(self, now: float) -> None:
-        if self._attended and self._call.leg.transfers != "bridge" and not self._refer(self.other):
+        if self.request.attended and self.call.leg.transfers != "bridge" and not self._refer(self.other):
             self.stage = Stage.JOINING
         else:
             self._bridge(now)
@@ -190,35 +175,11 @@ class Transfer:
     def _bridge(self, now: float) -> None:
         assert self.other is not None
         self.stage = Stage.BRIDGED
-        self._call.leg.join(self.other)
-        self._call.bridged(now)
+        self.call.leg.join(self.other)
+        self.call.bridged(now)
 
     def _fail(self, problem: str, status: int, now: float) -> None:
-        self.close("transfer failed")
-        self._call.hold.set("transfer", False)
-        self._call.transfer_failed(problem, status, now)
-
-    def close(self, why: str) -> None:
-        """Let go of the other side."""
-        other, self.other = self.other, None
-        release_second_leg(self._call, other, why)
-
-
-def release_second_leg(call: Call, other: Leg | None, why: str) -> None:
-    """Hang up on the second telephone."""
-    if other:
-        other.hang_up(why)
-        other.close()
-    call.act(ReleaseSecondLeg())
-
-
-def transfer_asked(call: Call, asked: ToolCall, variables: Mapping[str, str]) -> Transfer:
-    """What the model wants. Raises ToolError where it named nobody that it may."""
-    definition = call.agent.definition
-    arguments = arguments_of(asked.name, asked.arguments)
-    name, summary = arguments.get("target"), arguments.get("summary", "")
-    if not isinstance(name, str) or name not in definition.transfer_targets:
-        raise ToolError(asked.name, f"the target has to be one of: {', '.join(definition.transfer_targets)}")
-    target = expand(definition.transfer_targets[name], variables)
-    told = summary if isinstance(summary, str) else ""
-    return Transfer(call, asked, name, target, definition.transfer == "attended", told)
+        self.cancel("told")
+        self.release("transfer failed")
+        self._hold.set("transfer", False)
+        self.call.transfer_failed(problem, status, now)

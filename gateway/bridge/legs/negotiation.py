@@ -27,12 +27,15 @@ class Negotiation:
         self.local = LocalMedia(
             host="",
             port=9,
-            formats=tuple(AudioFormat(one.name, one.clock_hz, one.payload_type) for one in codecs),
+            formats=_formats(codecs),
             session_id=secrets.randbits(31),
             ptime_ms=ptime_ms,
             srtp=srtp,
             srtp_key=secrets.token_bytes(30),
         )
+
+    def use_only(self, codecs: tuple[Codec, ...]) -> None:
+        self.local = replace(self.local, formats=_formats(codecs))
 
     @property
     def spoken(self) -> AudioFormat:
@@ -108,3 +111,7 @@ class Negotiation:
     def offered(self, told: LocalMedia) -> None:
         """`told` was sent."""
         self.local = replace(told, formats=self.local.formats, srtp=self.local.srtp)
+
+
+def _formats(codecs: tuple[Codec, ...]) -> tuple[AudioFormat, ...]:
+    return tuple(AudioFormat(one.name, one.clock_hz, one.payload_type) for one in codecs)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeVar
 
 import structlog
 
 from gateway import events
+from gateway.bridge.call.actions import DialSecondLeg, SecondLegEvents
+from gateway.bridge.call.call import Call
+from gateway.bridge.call.call_info import CallInfo
 from gateway.bridge.call.leg import LegEvents
-from gateway.bridge.call.transfer import DialSecondLeg, SecondLegEvents
 from gateway.bridge.legs.sip_leg import SipLeg
 from gateway.bridge.reasons import reason_of
 from gateway.errors import GatewayError
@@ -29,17 +31,33 @@ from gateway.sip import (
     Trunk,
 )
 
-if TYPE_CHECKING:
-    from gateway.bridge.call_runner import CallRunner
-
 log = structlog.get_logger("gateway.calls")
+
+
+T = TypeVar("T")
+
+
+class Owner(Protocol):
+    """Whose second leg it is: `gateway.bridge.call_runner`."""
+
+    trunk: Trunk | None
+
+    @property
+    def info(self) -> CallInfo: ...
+    async def open_second(self) -> SipLeg: ...
+    def listen_to(self, session: Session) -> None: ...
+    def feed(self, action: Callable[[Call, float], T]) -> T: ...
+    def once_named(self, leg: SipLeg, body: bytes, then: Callable[[], None]) -> None: ...
+    def media_changed(self, leg: SipLeg, event: Reoffered | Reanswered | ReofferRefused) -> None: ...
+    def start_media(self, leg: SipLeg) -> None: ...
+    def leave(self, leg: SipLeg) -> None: ...
 
 
 class SecondLeg:
     """`asked.whom` hears what becomes of it, until `dismissed`."""
 
-    def __init__(self, runner: CallRunner, asked: DialSecondLeg) -> None:
-        self._runner, self._asked = runner, asked
+    def __init__(self, owner: Owner, asked: DialSecondLeg) -> None:
+        self._owner, self._asked = owner, asked
         self.leg: SipLeg | None = None
         self._dismissed = False
 
@@ -49,9 +67,9 @@ class SecondLeg:
 
     async def dial(self) -> None:
         """Any error on the way is an end that `whom` hears of."""
-        runner, asked = self._runner, self._asked
+        owner, asked = self._owner, self._asked
         try:
-            leg = await runner.open_second()
+            leg = await owner.open_second()
             if self._dismissed:
                 leg.close()
                 return
@@ -64,18 +82,18 @@ class SecondLeg:
             )
             self._tell(lambda whom, now: whom.other_calling(leg))
             session = leg.call(self._order())
-            runner.listen_to(session)
+            owner.listen_to(session)
             dialing = events.TransferDialing(asked.target, session.dialog.call_id)
-            runner.feed(lambda call, now: call.emit(dialing, now))
+            owner.feed(lambda call, now: call.emit(dialing, now))
         except Exception as error:  # boundary: a fault here ends this errand, and not the call
             if not isinstance(error, GatewayError):
-                log.exception("call.bug", call_id=runner.info.call_id, exc_info=error)
+                log.exception("call.bug", call_id=owner.info.call_id, exc_info=error)
             self._ended(str(error), reason_of(error).status)
 
     def _order(self) -> OutgoingInvite:
-        runner, asked = self._runner, self._asked
-        trunk = runner.trunk or Trunk("")
-        caller_id = runner.info.caller.user if runner.trunk is None else ""
+        owner, asked = self._owner, self._asked
+        trunk = owner.trunk or Trunk("")
+        caller_id = owner.info.caller.user if owner.trunk is None else ""
         headers = (("Referred-By", asked.referred_by),) if asked.referred_by else ()
         return OutgoingInvite(asked.target, trunk, caller_id, headers, replaces=asked.replaces)
 
@@ -87,13 +105,13 @@ class SecondLeg:
             case Progress(status=status):
                 self._tell(lambda whom, now: whom.other_ringing(status, now))
             case Answered(body=body):
-                self._runner.once_named(leg, body, lambda: self._answered(leg, body))
+                self._owner.once_named(leg, body, lambda: self._answered(leg, body))
             case Rejected():
                 self._ended(f"{event.status} {event.phrase}", event.status)
             case Reoffered(body=body) | Reanswered(body=body):
-                self._runner.once_named(leg, body, lambda: self._runner.media_changed(leg, event))
+                self._owner.once_named(leg, body, lambda: self._owner.media_changed(leg, event))
             case ReofferRefused():
-                self._runner.media_changed(leg, event)
+                self._owner.media_changed(leg, event)
             case Digit(digit=digit):
                 leg.digit(digit)
             case Referred():
@@ -107,7 +125,7 @@ class SecondLeg:
         except GatewayError as error:
             self._ended(str(error), 488)
             return
-        self._runner.talk(leg)
+        self._owner.start_media(leg)
         self._tell(lambda whom, now: whom.other_answered(now))
 
     def _ended(self, problem: str, status: int) -> None:
@@ -115,7 +133,7 @@ class SecondLeg:
 
     def _tell(self, what: Callable[[SecondLegEvents, float], None]) -> None:
         if not self._dismissed:
-            self._runner.feed(lambda call, now: what(self._asked.whom, now))
+            self._owner.feed(lambda call, now: what(self._asked.whom, now))
 
     def release(self) -> SipLeg:
         """It has become the call's own leg."""
@@ -127,4 +145,4 @@ class SecondLeg:
         """It is needed no more. Whoever asked for it has hung up."""
         self._dismissed = True
         if self.leg:
-            self._runner.leave(self.leg)
+            self._owner.leave(self.leg)

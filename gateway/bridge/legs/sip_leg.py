@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import structlog
@@ -43,6 +43,8 @@ from gateway.sip import (
 
 log = structlog.get_logger("gateway.calls")
 
+T = TypeVar("T")
+
 SILENCE: NDArray[np.int16] = np.zeros(FRAME, np.int16)
 
 
@@ -69,7 +71,7 @@ class SipLeg:
             caller_audio.find_keys(self.digit)
         self._sent = b""  # the latest frame
         self.latency = LatencyStats()
-        self.holding = self._told = False  # what is wanted, and what the peer was told
+        self._holding = self._told = False  # what is wanted, and what the peer was told
         self._music_wanted = self._held = False
         self._other: SipLeg | None = None
         self._talking = self._closed = False
@@ -92,6 +94,11 @@ class SipLeg:
     def _check(self, agreed: Agreed) -> None:
         if self._access and self.session:
             self._access.check(agreed, self.session, self.rtp.port if self.rtp else 0)
+
+    def use_only(self, codecs: tuple[Codec, ...]) -> None:
+        """Speak these of its codecs. Before anything is agreed on."""
+        self.media.use_only(codecs)
+        self._use(codecs[0])
 
     # signalling
 
@@ -145,17 +152,17 @@ class SipLeg:
 
     def reoffer_refused(self) -> None:
         """A hold that the peer does not want: it hears the music all the same."""
-        self._told = self.holding
+        self._told = self._holding
 
-    def _act(self, verb: Callable[[Session, float], object]) -> None:
-        if self.session:
-            session = self.session
-            self._user_agent.act(lambda now: verb(session, now))
+    def _act(self, verb: Callable[[Session, float], T]) -> T | None:
+        """What the verb returns; None while there is no session."""
+        session = self.session
+        return self._user_agent.act(lambda now: verb(session, now)) if session else None
 
     def _apply(self, agreed: Agreed, offered: bool = True) -> None:
         """`offered`: it is what the peer asked for, and not its answer to what we did."""
         self._use(CODECS[agreed.format.name])
-        if offered or not self.holding:  # who does not want our music does not hold us
+        if offered or not self._holding:  # who does not want our music does not hold us
             self._tell_held(not agreed.send)
         if self.rtp:
             access, session = self._access, self.session
@@ -230,11 +237,9 @@ class SipLeg:
         self._act(lambda session, now: session.bye(now, header))
 
     def transfer(self, target: str, replaces: Leg | None = None) -> bool:
-        asked: list[object] = []
         target = self._as_sip(target)
         other = replaces.session if isinstance(replaces, SipLeg) else None
-        self._act(lambda session, now: asked.append(session.refer(target, now, replaces=other)))
-        return asked not in ([], [None])
+        return self._act(lambda session, now: session.refer(target, now, replaces=other)) is not None
 
     def _as_sip(self, target: str) -> str:
         """A number as a SIP URI at the trunk (RFC 3261 section 19.1.6): Asterisk and others refuse tel: in Refer-To."""
@@ -269,8 +274,8 @@ class SipLeg:
         old.record(None)
 
     def hold(self, on: bool) -> None:
-        if on != self.holding:
-            self.holding = on
+        if on != self._holding:
+            self._holding = on
             self._fill_audio.rewind()
             self._sync()
 
@@ -281,19 +286,17 @@ class SipLeg:
 
     def _sync(self) -> None:
         """Tell the peer what is not what it knows; while another offer is open, when that is settled."""
-        told = self.media.direction("sendonly" if self.holding else "sendrecv")
-        if self.holding == self._told or told is None:
+        told = self.media.direction("sendonly" if self._holding else "sendrecv")
+        if self._holding == self._told or told is None:
             return
-        sent: list[bool] = []
-        self._act(lambda session, now: sent.append(session.reoffer(make_offer(told), now)))
-        if sent == [True]:
-            self._told = self.holding
+        if self._act(lambda session, now: session.reoffer(make_offer(told), now)):
+            self._told = self._holding
             self.media.offered(told)
 
     def join(self, other: Leg) -> None:
         assert isinstance(other, SipLeg)
         for one, another in ((self, other), (other, self)):
-            one._other, one.holding = another, False
+            one._other, one._holding = another, False
             one.playout.flush()
             one._sync()
 
@@ -382,7 +385,7 @@ class SipLeg:
     @property
     def music_plays(self) -> bool:
         """Where nobody speaks."""
-        return self.holding or self._music_wanted
+        return self._holding or self._music_wanted
 
     def passed_on(self) -> bytes | None:
         """20 ms of the other party; None where there is none to pass on."""

@@ -13,16 +13,13 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway import events
 from gateway.codecs import Resampler, Sound
-
-if TYPE_CHECKING:
-    from gateway.bridge.call_runner import CallRunner
 
 MAX_WAITING = 30
 """Pieces that may wait for a disk that does not answer; more fail the recording."""
@@ -157,39 +154,51 @@ def _head(frames: int, hz: int) -> bytes:
     return struct.pack("<4sI4s4sI16s4sI", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, layout, b"data", size)
 
 
-class Tape:
-    """A line's recordings, one file after the other, in `folder`."""
+class Recordable(Protocol):
+    """A leg, as far as its recorder needs it."""
 
-    def __init__(self, runner: CallRunner, folder: Path | None, threads: ThreadPoolExecutor) -> None:
-        self._runner, self._folder, self._threads = runner, folder, threads
+    @property
+    def sound(self) -> Sound: ...
+    def record(self, recorder: Recorder | None) -> None: ...
+
+
+class RecordedCall(Protocol):
+    """Who is recorded, and hears what becomes of it."""
+
+    @property
+    def call_id(self) -> str: ...
+    def recorded_leg(self) -> Recordable: ...
+    def recording_moved(self, event: events.EventData) -> None: ...
+    def recording_failed(self, problem: str) -> None: ...
+
+
+class Tape:
+    """A call's recordings, one file after the other, in `folder`."""
+
+    def __init__(self, call: RecordedCall, folder: Path | None, threads: ThreadPoolExecutor) -> None:
+        self._call, self._folder, self._threads = call, folder, threads
         self._recorder: Recorder | None = None
         self._count = 0
 
     def do(self, what: str) -> None:
         """start, pause, resume, stop; what became of it is an event of the call."""
-        recorder, leg = self._recorder, self._runner.leg
-        if what == "start" and leg:
+        recorder, leg = self._recorder, self._call.recorded_leg()
+        if what == "start":
             if self._folder is None:
-                self._failed("the gateway has no folder for it: set recordings")
+                self._call.recording_failed("the gateway has no folder for it: set recordings")
                 return
             self._count += 1
-            name = self._runner.info.call_id + (f"-{self._count}" if self._count > 1 else "")
-            self._recorder = recorder = Recorder(self._folder / f"{name}.wav", leg.sound, self._threads, self._failed)
+            name = self._call.call_id + (f"-{self._count}" if self._count > 1 else "")
+            path, failed = self._folder / f"{name}.wav", self._call.recording_failed
+            self._recorder = recorder = Recorder(path, leg.sound, self._threads, failed)
             leg.record(recorder)
-            self._tell(events.RecordingStarted(recorder.path.name))
+            self._call.recording_moved(events.RecordingStarted(recorder.path.name))
         elif recorder and what in ("pause", "resume"):
             recorder.paused = what == "pause"
             told = events.RecordingPaused if recorder.paused else events.RecordingResumed
-            self._tell(told(recorder.path.name))
-        elif recorder and leg:
+            self._call.recording_moved(told(recorder.path.name))
+        elif recorder:
             self._recorder = None
             leg.record(None)
             recorder.close()
-            self._tell(events.RecordingStopped(recorder.path.name, round(recorder.seconds, 2)))
-
-    def _tell(self, event: events.EventData) -> None:
-        self._runner.feed(lambda call, now: call.emit(event, now))
-
-    def _failed(self, problem: str) -> None:
-        self._runner.log.error("call.recording_failed", problem=problem)
-        self._runner.feed(lambda call, now: call.recording.failed(problem, now))
+            self._call.recording_moved(events.RecordingStopped(recorder.path.name, round(recorder.seconds, 2)))

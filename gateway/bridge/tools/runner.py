@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -20,28 +19,16 @@ MAX_THREADS = 64
 log = structlog.get_logger("gateway.bridge")
 
 
-@dataclass(frozen=True, slots=True)
-class RunTool:
-    """Run a tool of the agent's and hand its answer to the call's `tools.done`."""
-
-    tool: AnyTool
-    call_id: str
-    arguments: str
-
-
 _slots = threading.Semaphore(MAX_THREADS)
 
 
-async def run(asked: RunTool, context: CallContext, seconds: float) -> str:
+async def run(tool: AnyTool, call_id: str, arguments: str, context: CallContext, seconds: float) -> str:
     """Run one function, off the media path. Raises ToolError, after a fault of the function itself logged once."""
-    tool = asked.tool
-    bound = tool.bind(asked.arguments, context, asked.call_id)
+    bound = tool.bind(arguments, context, call_id)
     try:
         async with asyncio.timeout(seconds):
-            call_id = getattr(context, "call_id", "")
-            value = await (
-                _Stepped(bound(), (tool.name, call_id)) if tool.is_async else _in_thread(tool, bound, call_id)
-            )
+            where = getattr(context, "call_id", "")
+            value = await (_Stepped(bound(), (tool.name, where)) if tool.is_async else _in_thread(tool, bound, where))
         return output_of(value)
     except TimeoutError as error:
         raise ToolError(tool.name, f"took longer than {seconds:g} s") from error

@@ -7,7 +7,7 @@ import random
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -67,6 +67,9 @@ REFUSED = frozenset(
 
 RENEW_AGAIN_SECONDS = 5.0
 """After a session for other settings was not to be had, until it is asked for again."""
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,13 +246,14 @@ class Client:
     def create_response(self, instructions: str = "") -> None:
         self._do(lambda session: session.create_response(instructions))
 
+    def say(self, text: str) -> None:
+        self.create_response(f"Say exactly: {text}")
+
     def add_text(self, text: str, role: str = "user") -> None:
         self._do(lambda session: session.add_text(text, role))
 
     def interrupt(self, heard: list[Heard], by_speech: bool = True) -> list[Heard]:
-        truncated: list[Heard] = []
-        self._do(lambda session: truncated.extend(session.interrupt(heard, by_speech)))
-        return truncated
+        return self._do(lambda session: session.interrupt(heard, by_speech)) or []
 
     def heard_of(self, item_id: str) -> str:
         """The words of an item of the assistant's, as far as the caller heard them."""
@@ -258,15 +262,16 @@ class Client:
     def tool_output(self, call_id: str, output: str, respond: bool = True) -> None:
         self._do(lambda session: session.tool_output(call_id, output, respond))
 
-    def _do(self, verb: Callable[[Session], None]) -> None:
+    def _do(self, verb: Callable[[Session], T]) -> T | None:
         """Between two sessions the old one takes it down: what it owes, the next one begins with."""
         if self.session is None:
-            return
-        verb(self.session)
+            return None
+        found = verb(self.session)
         if self._link:
             self._link.flush()
         else:
             self.session.outbox.clear()
+        return found
 
     @property
     def begun(self) -> bool:

@@ -115,7 +115,7 @@ def test_a_silent_agent_needs_no_debounce():
 @pytest.mark.parametrize("mode", ["stop", "resume"])
 def test_our_own_ears_are_believed_at_once_and_the_provider_has_to_be_told(mode):
     talk = Talk(mode=mode, debounce_ms=200, local_ms=60)
-    talk.do(talk.call.heard_here)
+    talk.do(talk.call.speech_heard)
     assert talk.log[0] == (("flush",) if mode == "stop" else ("pause", True))
     if mode == "stop":
         assert talk.log[1] == ("interrupt", False)

@@ -1,24 +1,21 @@
 """Every decision of a call, on a fake clock, with a leg and a session that note what they are asked."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
 
 import pytest
 
 from gateway.agents import BUNDLED, load_agents
-from gateway.bridge.call.call import Call, Finished
+from gateway.bridge.call.actions import Finished, RunTool
+from gateway.bridge.call.call import Call
 from gateway.bridge.call.call_info import CallInfo
 from gateway.bridge.call.dtmf_input import DIGITS_SECONDS
-from gateway.bridge.call.transfer import LAST_WORD_SECONDS
+from gateway.bridge.call.part import LAST_WORD_SECONDS
 from gateway.bridge.reasons import Reason
-from gateway.bridge.tools.runner import RunTool
 from gateway.call_record import CallState, Party
-from gateway.errors import SipParseError
 from gateway.events import CallEvent
 from gateway.outcomes import Outcome
 from gateway.realtime import (
     AudioDelta,
-    Heard,
     Lost,
     ProviderFault,
     ResponseDone,
@@ -27,6 +24,7 @@ from gateway.realtime import (
     ToolCall,
     Transcript,
 )
+from tests.bridge.fakes import FakeLeg, FakeSession
 
 AGENT = load_agents(BUNDLED)["receptionist"]
 FACTS = CallInfo(
@@ -34,94 +32,23 @@ FACTS = CallInfo(
 )
 
 
-class Leg:
-    def __init__(self, log):
-        self.log, self.queued, self.accepts = log, 0, True
-        self.bad_target = False
-
-    @property
-    def silent(self):
-        return not self.queued
-
-    def __getattr__(self, name):
-        return lambda *arguments: self.log.append((name, *arguments))
-
-    def play(self, item_id, index, audio):
-        self.queued += len(audio)
-
-    def announce(self, audio):
-        self.queued += len(audio)
-
-    def flush(self):
-        self.log.append(("flush",))
-        heard, self.queued = ([Heard("item_1", 0, 120)] if self.queued else []), 0
-        return heard
-
-    transfers, holding = "refer", False
-
-    def stats(self):
-        return {"codec": "PCMU"}
-
-    echoing = False
-
-    def echoes(self):
-        return self.echoing
-
-    def transfer(self, target, replaces=None):
-        if self.bad_target:
-            raise SipParseError("not a URI")
-        self.replaces = replaces
-        self.log.append(("transfer", target))
-        return self.accepts
-
-
-class Session:
-    unfinished = busy = False
-    prices: ClassVar = {}
-
-    def __init__(self, log):
-        self.log = log
-
-    def heard_of(self, item_id):
-        return f"what was heard of {item_id}"
-
-    def interrupt(self, heard, by_speech=True):
-        self.log.append(("interrupt", by_speech))
-        return heard
-
-    def create_response(self, instructions=""):
-        self.log.append(("create_response", instructions))
-
-    def add_text(self, text, role="user"):
-        self.log.append(("add_text", text) if role == "user" else ("add_text", text, role))
-
-    def tool_output(self, call_id, output, respond=True):
-        self.log.append(("tool_output", call_id, output, respond))
-
-    def steer(self, event):
-        self.log.append(("steer", event["type"]))
-
-    def close(self):
-        self.log.append(("close session",))
-
-
 @dataclass
 class Progress:
     status: int = 0
     reason: str = ""
     done: bool = False
-    accepted: bool = True
     refused: bool = False
 
 
 class Stage:
     """A call with its clock; `log` holds every verb, `told` every event."""
 
-    def __init__(self, talking=True, agent=AGENT, prompt=None):
+    def __init__(self, talking=True, agent=AGENT, prompt=None, direction="inbound"):
         self.log, self.told, self.now = [], [], 10.0
-        self.leg, self.finished, self.tools = Leg(self.log), False, []
-        self.call = Call(FACTS, agent, self.leg, Session(self.log), self.now, 1000.0, prompt)
-        self.do(self.call.start)
+        self.leg, self.finished, self.tools = FakeLeg(self.log), False, []
+        self.call = Call(replace(FACTS, direction=direction), self.leg, self.now, 1000.0)
+        self.call.begin(agent, FakeSession(self.log), prompt)
+        self.do(self.call.dial if direction == "outbound" else self.call.ring)
         if talking:
             self.do(self.call.setup.agent_ready, "acme")
             self.do(self.call.setup.confirmed)
@@ -175,7 +102,7 @@ def test_ringing_then_an_answer_then_the_greeting():
     stage.do(stage.call.setup.agent_ready, "acme")
     assert stage.verbs() == ["ring", "answer"]
     stage.do(stage.call.setup.confirmed)
-    assert stage.log[-1] == ("create_response", f"Say exactly: {AGENT.definition.greeting}")
+    assert stage.log[-1] == ("say", f"{AGENT.definition.greeting}")
     assert stage.kinds() == ["incoming", "answered"]
     assert stage.call.record()["answered_at"] == 1010.0
 
@@ -327,9 +254,7 @@ def test_what_comes_before_the_answer_or_after_the_end_does_nothing():
 
 
 def test_a_call_that_we_make():
-    stage = Stage(talking=False)
-    stage.call.state = CallState.INCOMING
-    stage.do(stage.call.dial)
+    stage = Stage(talking=False, direction="outbound")
     stage.do(stage.call.setup.agent_ready, "acme")
     stage.do(stage.call.ringing, 180)
     stage.do(stage.call.ringing, 183)
@@ -337,12 +262,11 @@ def test_a_call_that_we_make():
     stage.do(stage.call.picked_up)
     assert stage.call.state is CallState.ANSWERED
     assert stage.kinds()[-3:] == ["dialing", "ringing", "answered"]
-    assert stage.verbs()[-1] == "create_response"
+    assert stage.verbs()[-1] == "say"
 
 
 def test_a_call_that_nobody_takes():
-    stage = Stage(talking=False)
-    stage.do(stage.call.dial)
+    stage = Stage(talking=False, direction="outbound")
     stage.do(stage.call.not_reached, "busy", 486, "486 Busy Here")
     assert (stage.call.stats.outcome, stage.finished) == ("busy", True)
     stage.do(stage.call.picked_up)
@@ -385,7 +309,7 @@ def test_faults_by_the_hundred_fill_no_record():
 
 def test_a_tool_that_held_up_the_node_stands_in_the_record():
     stage = Stage()
-    stage.do(stage.call.blocked, "lookup", 1.5)
+    stage.do(stage.call.tool_blocked, "lookup", 1.5)
     assert stage.call.record()["blocked_ms"] == 1500
 
 

@@ -38,7 +38,7 @@ def test_one_who_is_muted_and_held_is_heard_when_both_are_over():
 def test_what_is_said_and_what_the_model_is_told():
     stage = Stage()
     ask(stage, "say", text=" Hello there. ")
-    assert stage.log[-1] == ("create_response", "Say exactly: Hello there.")
+    assert stage.log[-1] == ("say", "Hello there.")
     ask(stage, "inject", text="VIP", respond=True)
     assert stage.log[-2:] == [("add_text", "VIP", "system"), ("create_response", "")]
     for verb, given, field in (
@@ -75,13 +75,13 @@ def test_nothing_is_done_before_the_answer_but_hanging_up():
 def test_who_holds_whom_is_in_the_record():
     stage = Stage()
     ask(stage, "hold")
-    stage.do(stage.call.commands.held_by_party, True)
-    stage.do(stage.call.commands.held_by_party, True)  # told once
+    stage.do(stage.call.held_by_caller, True)
+    stage.do(stage.call.held_by_caller, True)  # told once
     ask(stage, "mute")
     assert stage.call.record()["held_by"] == ["gateway", "caller"]
     assert stage.call.record()["muted"] == ["caller"]
     ask(stage, "hold", on=False)
-    stage.do(stage.call.commands.held_by_party, False)
+    stage.do(stage.call.held_by_caller, False)
     assert [event.data for event in stage.told if event.type == "hold"] == [
         {"on": True, "by": "gateway"}, {"on": True, "by": "caller"},
         {"on": False, "by": "gateway"}, {"on": False, "by": "caller"}]  # fmt: skip

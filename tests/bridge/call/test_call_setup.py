@@ -15,7 +15,7 @@ def test_the_answer_waits_for_the_agent_and_the_greeting_for_the_ack():
     assert stage.verbs()[-1] == "answer"
     stage.run(0.1)
     stage.do(stage.call.setup.confirmed)
-    assert stage.log[-1][0] == "create_response"
+    assert stage.log[-1][0] == "say"
     stage.run(0.2)
     stage.hears(AudioDelta("i", 0, bytes(960)))
     stage.hears(AudioDelta("i", 0, bytes(960)))
@@ -30,11 +30,11 @@ def test_an_early_answer_is_followed_by_the_greeting():
     stage.do(stage.call.setup.answer_early)
     stage.do(stage.call.setup.confirmed)
     assert stage.call.state is CallState.ANSWERED
-    assert "create_response" not in stage.verbs()
+    assert "say" not in stage.verbs()
     stage.run(3.0)
     assert stage.log[-1] == ("play_music", True)
     stage.do(stage.call.setup.agent_ready, "acme")
-    assert stage.log[-2:] == [("play_music", False), ("create_response", stage.log[-1][1])]
+    assert stage.log[-2:] == [("play_music", False), ("say", stage.log[-1][1])]
     assert stage.verbs().count("answer") == 1
     stage.do(stage.call.setup.answer_early)  # too late to mean anything
     assert stage.verbs().count("answer") == 1

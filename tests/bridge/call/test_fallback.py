@@ -1,5 +1,5 @@
 from gateway.agents import Agent
-from gateway.bridge.call.transfer import DialSecondLeg
+from gateway.bridge.call.actions import DialSecondLeg
 from gateway.outcomes import Outcome
 from gateway.realtime import AudioDelta, Broken, Lost, ResponseDone, Restored
 from tests.bridge.call.test_call import AGENT, Progress, Stage

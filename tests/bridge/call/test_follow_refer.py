@@ -2,12 +2,13 @@
 
 import pytest
 
+from gateway.bridge.call.actions import DialSecondLeg, ReleaseSecondLeg, ReplaceCallerLeg
 from gateway.bridge.call.follow_refer import FollowRefer
-from gateway.bridge.call.transfer import DialSecondLeg, ReleaseSecondLeg, ReplaceCallerLeg
 from gateway.call_record import CallState
 from gateway.outcomes import Outcome
 from gateway.realtime import SpeechStarted
-from tests.bridge.call.test_call import Leg, Stage
+from tests.bridge.call.test_call import Stage
+from tests.bridge.fakes import FakeLeg
 
 
 class Table(Stage):
@@ -16,7 +17,7 @@ class Table(Stage):
     def __init__(self):
         self.heard, self.done = [], []
         super().__init__()
-        self.other = Leg(self.heard)
+        self.other = FakeLeg(self.heard)
         self.do(self.call.refer, "sip:ann@pbx", "a;to-tag=1;from-tag=2", "<sip:boss@pbx>")
 
     def drain(self):

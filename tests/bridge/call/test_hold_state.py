@@ -1,4 +1,4 @@
-from gateway.bridge.call.transfer import Transfer
+from gateway.bridge.call.part import TransferRequest
 from gateway.call_record import CallState
 from tests.bridge.call.test_call import Progress, Stage
 from tests.bridge.call.test_call_commands import ask
@@ -13,7 +13,7 @@ def transferring(how):
     stage = Stage()
     stage.leg.transfers = how
     ask(stage, "hold")
-    stage.do(stage.call.begin_transfer, Transfer(stage.call, None, "billing", "sip:billing@gw", False, ""))
+    stage.do(stage.call.begin_transfer, TransferRequest("billing", "sip:billing@gw"))
     return stage
 
 
@@ -33,7 +33,7 @@ def test_an_operators_hold_outlives_a_transfer_that_fails():
 
 def test_so_it_does_where_the_refer_is_refused():
     stage = transferring("refer")
-    stage.do(stage.call.transfer_moved, Progress(603, "Decline", done=True, accepted=False, refused=True))
+    stage.do(stage.call.transfer_moved, Progress(603, "Decline", done=True, refused=True))
     assert told(stage, "hold") == [("hold", True)]
     assert told(stage, "mute_input")[-1] == ("mute_input", True)
     ask(stage, "hold", on=False)
@@ -43,7 +43,7 @@ def test_so_it_does_where_the_refer_is_refused():
 def test_a_hold_that_ends_within_a_transfer_leaves_the_transfers_own():
     stage = Stage()
     stage.leg.transfers = "bridge"
-    stage.do(stage.call.begin_transfer, Transfer(stage.call, None, "billing", "sip:billing@gw", False, ""))
+    stage.do(stage.call.begin_transfer, TransferRequest("billing", "sip:billing@gw"))
     assert stage.call.record()["held_by"] == ["transfer"]
     stage.call.hold.set("caller", True)  # which changes nothing of the music
     stage.do(stage.call.transfer.other_ended, "486 Busy Here", 486)

@@ -3,7 +3,8 @@
 import pytest
 
 from gateway.agents import Agent, AgentDefinition
-from gateway.bridge.call.recording import RecordingCommand, State
+from gateway.bridge.call.actions import RecordingCommand
+from gateway.bridge.call.recording import State
 from gateway.outcomes import Outcome
 from gateway.realtime import ResponseDone, SpeechStarted
 from tests.bridge.call.test_call import Stage
@@ -45,14 +46,14 @@ def test_the_announcement_is_heard_before_anything_is_recorded_and_before_the_gr
     taped = Taped(talking=False, start="answer", announcement="This call is recorded, {{caller_name}}.")
     taped.do(taped.call.setup.agent_ready, "acme")
     taped.do(taped.call.setup.confirmed)
-    assert taped.log[-1] == ("create_response", "Say exactly: This call is recorded, Ann.")
+    assert taped.log[-1] == ("say", "This call is recorded, Ann.")
     assert taped.tape == []
     taped.speaks()
     taped.hears(SpeechStarted(0))  # and cannot be interrupted
     assert "flush" not in taped.verbs()
     taped.plays_out()
     assert taped.tape == ["start"]
-    assert taped.log[-1] == ("create_response", "Say exactly: Hello.")
+    assert taped.log[-1] == ("say", "Hello.")
     taped.speaks()
     taped.plays_out()
     assert taped.tape == ["start"]
@@ -103,9 +104,9 @@ def test_what_is_being_said_is_not_taken_for_the_announcement():
     taped = Taped(announcement="From now on I record.")
     taped.speaks()
     assert taped.asks("start") == "done"
-    assert ("create_response", "Say exactly: From now on I record.") not in taped.log
+    assert ("say", "From now on I record.") not in taped.log
     taped.plays_out()  # the sentence before
-    assert taped.log[-1] == ("create_response", "Say exactly: From now on I record.")
+    assert taped.log[-1] == ("say", "From now on I record.")
     assert taped.tape == []
     taped.call.session.busy = True
     taped.speaks()
@@ -134,5 +135,5 @@ def test_without_an_announcement_nothing_is_recorded_and_the_call_goes_on(status
     taped.hears(ResponseDone("r1", status))
     assert taped.call.recording.state is State.OFF
     assert status in next(event.data["problem"] for event in taped.told if event.type == "recording_failed")
-    assert taped.log[-1] == ("create_response", "Say exactly: Hello.")
+    assert taped.log[-1] == ("say", "Hello.")
     assert "start" not in taped.tape

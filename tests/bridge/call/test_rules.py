@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.agents import Agent, AgentDefinition
-from gateway.bridge.call.tool_use import UpdateAgent
+from gateway.bridge.call.actions import UpdateAgent
 from gateway.outcomes import Outcome
 from gateway.realtime import Transcript
 from tests.bridge.call.test_call import AGENT, Stage

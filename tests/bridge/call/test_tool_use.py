@@ -3,8 +3,8 @@
 import pytest
 
 from gateway.agents import Agent
+from gateway.bridge.call.part import LAST_WORD_SECONDS
 from gateway.bridge.call.tool_use import ANNOUNCEMENT_SECONDS, MAX_AT_ONCE, MAX_CALLS, UpdateAgent
-from gateway.bridge.call.transfer import LAST_WORD_SECONDS
 from gateway.outcomes import Outcome
 from gateway.realtime import ResponseDone, Reverted, SpeechStarted, ToolCall
 from tests.bridge.call.test_call import AGENT, Stage
@@ -199,7 +199,7 @@ def test_a_slow_function_is_bridged_with_words_or_music():
     stage.run(1.5)
     assert "create_response" not in stage.verbs()
     stage.run(1)
-    assert ("create_response", "Say exactly: One moment.") in stage.log
+    assert ("say", "One moment.") in stage.log
     assert ("play_music", True) in stage.log
     stage.do(stage.call.tools.done, "c1", "opening_hours", "{}")
     assert stage.log[-2:] == [("play_music", False), ("tool_output", "c1", "{}", True)]
@@ -216,7 +216,7 @@ def test_of_two_at_once_the_quick_one_does_not_hide_the_slow_one():
     stage.hears(ResponseDone("r1", "completed", calls))
     stage.do(stage.call.tools.done, "a", "opening_hours", "{}")
     stage.run(3)
-    assert ("create_response", "Say exactly: One moment.") in stage.log
+    assert ("say", "One moment.") in stage.log
 
 
 def test_a_flood_of_functions_is_answered_and_not_run():

@@ -3,13 +3,16 @@
 import pytest
 
 from gateway.agents import Agent
-from gateway.bridge.call.transfer import LAST_WORD_SECONDS, TELLING_SECONDS, DialSecondLeg, ReleaseSecondLeg
+from gateway.bridge.call.actions import DialSecondLeg, ReleaseSecondLeg
+from gateway.bridge.call.part import LAST_WORD_SECONDS
+from gateway.bridge.call.transfer import TELLING_SECONDS
 from gateway.call_record import CallState
 from gateway.outcomes import Outcome
 from gateway.realtime import AudioDelta
-from tests.bridge.call.test_call import AGENT, Leg, Progress, Stage
+from tests.bridge.call.test_call import AGENT, Progress, Stage
+from tests.bridge.fakes import FakeLeg
 
-REFUSED = Progress(405, "Method Not Allowed", done=True, accepted=False, refused=True)
+REFUSED = Progress(405, "Method Not Allowed", done=True, refused=True)
 BUSY = Progress(486, "Busy Here", done=True)
 DONE = Progress(200, "OK", done=True)
 
@@ -24,7 +27,7 @@ class Table(Stage):
             definition = AGENT.definition.model_copy(update={"transfer": "attended"})
             self.call.agent = Agent(AGENT.name, AGENT.source, definition, AGENT.tools)
         self.heard, self.consults = [], []
-        self.other = Leg(self.heard)
+        self.other = FakeLeg(self.heard)
         self.calls("transfer_call", f'{{"target": "billing", "summary": "{summary}"}}')
         self.run(0.0)
 
@@ -104,7 +107,7 @@ def test_attended_tells_who_picks_up_and_then_leaves_by_replaces():
     table = Table("refer", attended=True)
     assert table.consults == ["sip:billing@gw"]
     table.do(table.transfer.other_answered)
-    assert table.asked("create_response") == [("Say exactly: Ann calls about her invoice.",)]
+    assert table.asked("say") == [("Ann calls about her invoice.",)]
     table.hears(AudioDelta("item_9", 0, b"\0" * 960))
     assert (table.other.queued, table.leg.queued) == (960, 0)  # the caller does not hear it
     table.other.queued = 0

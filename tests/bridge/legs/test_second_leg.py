@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gateway.bridge.call.transfer import DialSecondLeg
+from gateway.bridge.call.actions import DialSecondLeg
 from gateway.bridge.legs.second_leg import SecondLeg
 from gateway.call_record import Party
 from gateway.errors import NoMediaPort

@@ -54,7 +54,9 @@ class Agent:
         self.wire = Wire()
 
     def act(self, verb):
-        self.sent = self.wire.act(verb)
+        found = []
+        self.sent = self.wire.act(lambda now: found.append(verb(now)))
+        return found[0]
 
 
 def leg_for(offer=OFFER, codecs=BOTH):

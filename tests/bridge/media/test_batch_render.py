@@ -70,7 +70,8 @@ def test_music_for_one_and_g711_for_another_at_the_same_tick():
         leg.answer()
     plain.pass_on(g711.ULAW)
     plain.play("item", 0, b"\x10" * 800)
-    waiting._fill_audio, waiting.holding = FillAudio(hold_tune()), True
+    waiting._fill_audio = FillAudio(hold_tune())
+    waiting.play_music(True)
     for _ in range(5):
         render([plain, waiting])
     assert {payload for payload, _ in plain.rtp.frames} == {b"\x10" * 160}

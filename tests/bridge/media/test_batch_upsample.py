@@ -50,7 +50,8 @@ def test_what_fills_no_block_waits_for_the_next():
     codes = DICE.integers(0, 256, 1000).astype(np.uint8).tobytes()
     for at in range(0, 1000, 33):
         upsample.put(voice, codes[at : at + 33])
-    assert voice.pcm == alone(codes, g711.ULAW)[: len(voice.pcm)]
+    ours, theirs = (np.frombuffer(one, "<i2").astype(int) for one in (voice.pcm, alone(codes, g711.ULAW)))
+    assert np.abs(ours - theirs[: len(ours)]).max() <= 1  # sums of another order may round to the other side
     assert len(voice.pcm) // 6 == 1000 // 16 * 16
 
 

@@ -31,7 +31,7 @@ def broken(x: int) -> str:
 
 
 async def run(function, arguments='{"x": 4}', seconds=5.0):
-    return await runner.run(runner.RunTool(describe(function), "c1", arguments), None, seconds)
+    return await runner.run(describe(function), "c1", arguments, None, seconds)
 
 
 async def test_functions_async_or_not():

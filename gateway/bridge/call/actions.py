@@ -1,0 +1,84 @@
+"""What a call wants done by whoever runs it: its actions, as `gateway.machine` has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from gateway.agents import AnyTool
+from gateway.bridge.call.leg import Leg
+from gateway.events import CallEvent
+
+
+@dataclass(frozen=True, slots=True)
+class RunTool:
+    """Run a function of the agent's and hand its answer to the call's `tools.done`."""
+
+    tool: AnyTool
+    call_id: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateAgent:
+    """The agent of that name, or the one it is, has the call from now on, with other `settings`."""
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+class SecondLegEvents(Protocol):
+    """Who wanted a second telephone called, and hears of it."""
+
+    def other_calling(self, other: Leg) -> None: ...
+    def other_ringing(self, status: int, now: float) -> None: ...
+    def other_answered(self, now: float) -> None: ...
+    def other_drained(self, now: float) -> None: ...
+    def other_ended(self, problem: str, status: int, now: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DialSecondLeg:
+    """Call `target` for the call. `replaces` and `referred_by` are headers of its INVITE."""
+
+    target: str
+    whom: SecondLegEvents
+    replaces: str = ""
+    referred_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseSecondLeg:
+    """The second telephone is needed no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceCallerLeg:
+    """`leg`, the second telephone, has taken the caller's place."""
+
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingCommand:
+    """start, pause, resume or stop, to be done by whoever has the audio."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The call is over; nothing follows."""
+
+
+Action = (
+    CallEvent
+    | RunTool
+    | UpdateAgent
+    | DialSecondLeg
+    | ReleaseSecondLeg
+    | ReplaceCallerLeg
+    | RecordingCommand
+    | Finished
+)
