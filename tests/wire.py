@@ -14,6 +14,7 @@ from gateway.sip.flow import Flow
 from gateway.sip.message.headers import NameAddr
 from gateway.sip.message.message import Request, Response, parse
 from gateway.sip.message.uri import Uri
+from gateway.sip.stack import Stack
 
 UDP = Flow("udp", ("192.0.2.10", 5060), ("192.0.2.1", 5060))
 TCP = Flow("tcp", ("192.0.2.10", 5060), ("192.0.2.1", 5060), connection=1)
@@ -49,7 +50,11 @@ class Wire:
 
     def __post_init__(self) -> None:
         tokens = itertools.count(1)
-        self.core = Core(user_agent="test", token=lambda: f"t{next(tokens)}", chance=lambda: 0.5)
+        self.stack = Stack(user_agent="test", token=lambda: f"t{next(tokens)}", chance=lambda: 0.5)
+
+    @property
+    def core(self) -> Core:
+        return self.stack.core
 
     def receive(self, data: bytes) -> list[Request | Response]:
         """Hand the core a datagram; what it sends at once."""
@@ -146,7 +151,7 @@ def calling(wire: Wire, **options: Any) -> Request:
         "callee": NameAddr.parse("<sip:5551234@192.0.2.10>"),
         "offer": lambda host: OFFER,
     }
-    (invite,) = wire.act(lambda now: wire.core.invite(InviteParameters(**given | options), now))
+    (invite,) = wire.act(lambda now: wire.stack.invite(InviteParameters(**given | options), now))
     assert isinstance(invite, Request)
     return invite
 

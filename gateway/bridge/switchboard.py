@@ -128,7 +128,7 @@ class Switchboard:
         owned = {leg.rtp for runner in self._runners.values() for leg in runner.legs}
         ended = [runner for runner in self._runners.values() if runner.closed or runner.call.ended]
         orphans = [rtp for rtp in self.resources.ports.lent.values() if rtp and rtp not in owned]
-        lost = [one for one in self.user_agent.core.live_sessions() if one not in self._by_session]
+        lost = [one for one in self.user_agent.core.live_usages() if one not in self._by_session]
         found: list[tuple[object, Callable[[], object]]] = [
             *((runner, runner.close) for runner in ended),
             *((rtp, rtp.close) for rtp in orphans),

@@ -5,15 +5,18 @@ from __future__ import annotations
 import secrets
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from gateway.errors import NoMediaPort
 
-if TYPE_CHECKING:
-    from gateway.rtp.session import RtpSession
-
 REST_SECONDS = 30.0
 """How long a port is not lent again, so that nobody hears what the last peer still sends."""
+
+
+class Borrower(Protocol):
+    """Who listens on a port."""
+
+    def close(self) -> None: ...
 
 
 class PortPool:
@@ -30,7 +33,7 @@ class PortPool:
         self._first, self._last, self._clock, self._rest, self._choose = first, last, clock, rest, choose
         self._ready = list(range(first + first % 2, last + 1, 2))
         self._resting: deque[tuple[int, float]] = deque()
-        self.lent: dict[int, RtpSession | None] = {}  # to whom, once it listens
+        self.lent: dict[int, Borrower | None] = {}  # to whom, once it listens
 
     def take(self) -> int:
         """Raises NoMediaPort."""

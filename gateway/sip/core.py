@@ -1,7 +1,9 @@
 """The user agent core: joins messages, transactions and dialogs (RFC 3261 sections 8, 9, 12.2, 17.1.3, 17.2.3).
 
+It knows those who use it by `gateway.sip.port` alone: who has dialogs, and who takes requests that belong to none.
+
 Sans-I/O: `receive` takes a message's bytes and the flow that they came on; `actions` returns `Send`s for the
-transports and the events of `invite` for whoever owns the calls; `deadline` and `expire` run every timer.
+transports and events for whoever owns the calls; `deadline` and `expire` run every timer.
 """
 
 from __future__ import annotations
@@ -14,19 +16,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gateway.errors import SipParseError, TrunkBusy
+from gateway.errors import SipParseError
 from gateway.machine import Timers, tell
-from gateway.outcomes import RETRY_AFTER
+from gateway.outcomes import RETRY_AFTER, Refusal
 from gateway.sip.bans import Ban
 from gateway.sip.dialog.dialog import Dialog
-from gateway.sip.dialog.session import Session
-from gateway.sip.events import Event, Incoming, Registered
 from gateway.sip.flow import Flow
-from gateway.sip.invite.uac import InviteParameters, UacSession
-from gateway.sip.invite.uas import UasSession
 from gateway.sip.message.message import Message, Request, Response, check, parse
 from gateway.sip.message.uri import Uri
-from gateway.sip.reception import ALLOW, SUPPORTED, Reception
+from gateway.sip.port import DialogUsage, Known, RequestHandler
 from gateway.sip.transaction.client import ClientTransaction, ResponseSink
 from gateway.sip.transaction.matching import COOKIE, merge_key, note_source, phrase, salvage, server_key
 from gateway.sip.transaction.server import ServerTransaction
@@ -73,7 +71,12 @@ class AcceptConnection:
     flow: Flow
 
 
-Action = Send | Event | Registered | Locate | Refused | Banned | AcceptConnection
+Action = Send | Locate | Refused | Banned | AcceptConnection | object
+"""The rest are events of those who use the core (`gateway.sip.events`)."""
+
+ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, NOTIFY, UPDATE, PRACK, INFO"
+SUPPORTED = frozenset({"100rel", "replaces", "timer"})
+"""Option tags that a Require may name."""
 
 _CALL_ID = re.compile(rb"\r\n(?:call-id|i)[ \t]*:([^\r\n]*)", re.IGNORECASE)
 
@@ -93,19 +96,16 @@ class Core:
         realm: str = "gateway",
         open_to_all: bool = False,
         calls_per_second: float = 0.0,
-        max_calls: int = 0,
-        max_setups: int = 300,
         ignore_unknown_peers: bool = False,
         retry_after: Mapping[str, int] = RETRY_AFTER,
     ) -> None:
         self.timing = timing or Timing()
         self.timers: Timers[tuple[object, str]] = Timers()
-        self.reception = Reception(self)
+        self._handlers: dict[str, RequestHandler] = {}  # by method
+        self._known: list[Known] = []
         self.draining = False
-        self.max_calls, self.max_setups = max_calls, max_setups
-        self.retry_after = retry_after
-        self.sessions = 0
-        self.setups = 0  # calls that came in and are not answered yet
+        self._retry_after = retry_after
+        self.usages = 0
         self._ignore_unknown_peers = ignore_unknown_peers
         self.trunks = Trunks(trunks, realm, open_to_all, calls_per_second)
         self._user_agent = user_agent
@@ -114,8 +114,8 @@ class Core:
         self._actions: list[Action] = []
         self._servers: dict[tuple[str, ...], ServerTransaction] = {}
         self._clients: dict[tuple[str, str], ClientTransaction] = {}
-        self._invites: dict[tuple[str, ...], UasSession] = {}  # by the key of the INVITE's transaction
-        self._dialogs: dict[tuple[str, str, str], tuple[Session, Dialog]] = {}
+        self._cancellable: dict[tuple[str, ...], DialogUsage] = {}  # by the key of the request's transaction
+        self._dialogs: dict[tuple[str, str, str], tuple[DialogUsage, Dialog]] = {}
         self._call_ids: Counter[str] = Counter()  # of dialogs
         self._first_seen: dict[tuple[str, str, str], tuple[str, ...]] = {}  # merged requests (section 8.2.2.2)
 
@@ -170,7 +170,7 @@ class Core:
 
     def _may_belong(self, data: bytes, flow: Flow, now: float) -> bool:
         """Whether something from an address that is shut out can be of a call, a registration or a telephone here."""
-        if data.startswith(b"SIP/2.0") or self.reception.registrar.reaches(flow.remote, now):
+        if data.startswith(b"SIP/2.0") or self._knows(flow, now):
             return True
         found = _CALL_ID.search(data)
         return found is not None and found[1].strip().decode("utf-8", "replace") in self._call_ids
@@ -180,12 +180,16 @@ class Core:
             self._actions += [Banned(one) for one in self.trunks.bans.news]
             self.trunks.bans.news = []
 
-    def invite(self, invitation: InviteParameters, now: float) -> UacSession:
-        """Call somebody. Raises TrunkBusy."""
-        if invitation.trunk and self.trunks.admit(invitation.trunk, now):
-            raise TrunkBusy(invitation.trunk.name)
-        self.sessions += 1
-        return UacSession(self, invitation, self.token(), self.token(), self.own_contact, now)
+    def handle(self, method: str, handler: RequestHandler) -> None:
+        """Requests of this method that belong to no dialog are for `handler`."""
+        self._handlers[method] = handler
+
+    def trust(self, known: Known) -> None:
+        """Who is known to be there may send, whatever else is shut out."""
+        self._known.append(known)
+
+    def _knows(self, flow: Flow, now: float, user: str = "") -> bool:
+        return any(known(flow.remote, now, user) for known in self._known)
 
     def transport_failed(self, client: object, now: float) -> None:
         if isinstance(client, ClientTransaction):
@@ -196,7 +200,7 @@ class Core:
     def send(self, data: bytes, flow: Flow, client: object = None) -> None:
         self._actions.append(Send(data, flow, client))
 
-    def emit(self, event: Event | Registered) -> None:
+    def emit(self, event: object) -> None:
         self._actions.append(event)
 
     def branch(self) -> str:
@@ -214,7 +218,7 @@ class Core:
         elif isinstance(transaction, ServerTransaction):
             self._servers.pop(transaction.key, None)
             self._first_seen.pop(merge_key(transaction.request), None)
-            self._invites.pop(transaction.key, None)
+            self._cancellable.pop(transaction.key, None)
 
     def introduce(self, message: Message, trunk: Trunk | None = None) -> None:
         """What an INVITE and its 2xx say of what we can do (section 13.2.1); REFER only where we would follow it."""
@@ -225,46 +229,44 @@ class Core:
         """Something was refused that no call will tell of."""
         self._actions.append(Refused(problem, flow))
 
-    def find(self, dialog: tuple[str, str, str]) -> Session | None:
-        """The session that this dialog belongs to."""
+    def find(self, dialog: tuple[str, str, str]) -> DialogUsage | None:
+        """Who has this dialog."""
         known = self._dialogs.get(dialog)
         return known[0] if known else None
 
-    def begin(self, session: UasSession, transaction: ServerTransaction) -> None:
-        """A call comes in."""
-        self.sessions += 1
-        self.setups += 1
-        self.adopt(session.dialog, session)
-        self._invites[transaction.key] = session
-        self.emit(Incoming(session))
+    def enter(self, usage: DialogUsage) -> None:
+        self.usages += 1
+
+    def expect_cancel(self, transaction: ServerTransaction, usage: DialogUsage) -> None:
+        self._cancellable[transaction.key] = usage
 
     def locate(self, target: Uri, then: Callable[[tuple[Flow, ...], float], None]) -> None:
         """Have `then` called with the ways to `target`, in the order in which to try them; none if it is nowhere."""
         self._actions.append(Locate(target, then))
 
-    def adopt(self, dialog: Dialog, session: Session) -> None:
-        """Requests within `dialog` belong to `session` from now on."""
+    def adopt(self, dialog: Dialog, usage: DialogUsage) -> None:
+        """Requests within `dialog` belong to `usage` from now on."""
         if dialog.id not in self._dialogs:
             self._call_ids[dialog.call_id] += 1
-        self._dialogs[dialog.id] = session, dialog
+        self._dialogs[dialog.id] = usage, dialog
 
-    def forget_session(self, session: Session) -> None:
+    def leave(self, usage: DialogUsage) -> None:
         """Called once, at its end."""
-        self.sessions -= 1
-        for dialog in session.dialogs():
+        self.usages -= 1
+        for dialog in usage.dialogs():
             if self._dialogs.pop(dialog.id, None):
                 self._call_ids[dialog.call_id] -= 1
                 if not self._call_ids[dialog.call_id]:
                     del self._call_ids[dialog.call_id]
-        if session.trunk:
-            self.trunks.release(session.trunk)
+        if usage.trunk:
+            self.trunks.release(usage.trunk)
 
     def finish_response(self, response: Response) -> None:
         response.headers.add("Server", self._user_agent)
 
-    def live_sessions(self) -> set[Session]:
+    def live_usages(self) -> set[DialogUsage]:
         """All that requests could still be for."""
-        return {session for session, _ in self._dialogs.values()}
+        return {usage for usage, _ in self._dialogs.values()}
 
     def __len__(self) -> int:
         """Live transactions and dialogs: back to 0 when nothing is going on."""
@@ -288,7 +290,7 @@ class Core:
             return
         user_of: Trunk | None = None
         stranger = not self.trunks.knows(flow.remote[0]) and not self._belongs(request, key)
-        if stranger and shut and not self.reception.registrar.reaches(flow.remote, now):
+        if stranger and shut and not self._knows(flow, now):
             self.trunks.bans.dropped += 1
             return
         if stranger or (request.method == "REGISTER" and self.trunks.guard):
@@ -309,7 +311,7 @@ class Core:
                 self._receive_in_dialog(transaction, flow, now)
             else:
                 self._first_seen[merge_key(request)] = key
-                self.reception.receive(transaction, flow, user_of or self.trunks.find(flow.remote[0]), now)
+                self._receive_first(transaction, flow, user_of or self.trunks.find(flow.remote[0]), now)
         except SipParseError as error:  # in a header that only this request needs; its transaction has to end
             self.report(str(error), flow)
             response = request.respond(error.status, phrase(error), to_tag=self.token())
@@ -324,9 +326,7 @@ class Core:
             return None
         host, bans = flow.remote[0], self.trunks.bans
         found = guard.verify(request, now, host)
-        if bans.banned(host, now, found.claimed) and not self.reception.registrar.reaches(
-            flow.remote, now, found.claimed
-        ):
+        if bans.banned(host, now, found.claimed) and not self._knows(flow, now, found.claimed):
             bans.dropped += 1  # also with the right password: who guesses shall not learn of it
             return None
         if found.user and (request.method != "REGISTER" or found.user == request.to.uri.user):
@@ -355,21 +355,42 @@ class Core:
     def _belongs(self, request: Request, key: tuple[str, ...]) -> bool:
         """Whether it is part of a call that was let in: a proxy may hand that on to whoever is behind it."""
         dialog = (request.call_id, request.to.tag, request.from_.tag)
-        return dialog in self._dialogs or (request.method == "CANCEL" and ("INVITE", *key[1:]) in self._invites)
+        return dialog in self._dialogs or (request.method == "CANCEL" and ("INVITE", *key[1:]) in self._cancellable)
 
     def _receive_cancel(self, transaction: ServerTransaction, now: float) -> None:
         request = transaction.request
-        session = self._invites.get(("INVITE", *transaction.key[1:]))
+        session = self._cancellable.get(("INVITE", *transaction.key[1:]))
         transaction.respond(request.respond(200 if session else 481, to_tag=self.token()), now)
         if session:
             session.receive_cancel(now)
+
+    def _receive_first(self, transaction: ServerTransaction, flow: Flow, trunk: Trunk | None, now: float) -> None:
+        """A request that belongs to no dialog (sections 8.2, 11)."""
+        request = transaction.request
+        handler = self._handlers.get(request.method)
+        if handler is None and request.method not in ALLOW.split(", ") and request.method != "SUBSCRIBE":
+            response = self.not_allowed(request)
+        elif request.uri.scheme not in ("sip", "sips", "tel"):
+            response = self.refusal(request, 416)
+        elif unsupported := self._unsupported(request):
+            response = unsupported
+        elif handler:
+            handler.receive(transaction, flow, trunk, now)
+            return
+        elif request.method == "OPTIONS":
+            response = self.options(request)
+        elif request.method == "SUBSCRIBE":
+            response = self.refusal(request, 489, Allow_Events="refer")
+        else:
+            response = self.refusal(request, 481)
+        transaction.respond(response, now)
 
     def _receive_in_dialog(self, transaction: ServerTransaction, flow: Flow, now: float) -> None:
         request = transaction.request
         known = self._dialogs.get((request.call_id, request.to.tag, request.from_.tag))
         if known is None:
             transaction.respond(request.respond(481), now)
-        elif unsupported := self.reception.unsupported(request):
+        elif unsupported := self._unsupported(request):
             transaction.respond(unsupported, now)
         elif not known[1].follows(request):
             transaction.respond(request.respond(500), now)  # out of order (section 12.2.2)
@@ -377,12 +398,50 @@ class Core:
             known[1].moved_to(flow)
             known[0].receive(transaction, now)
 
+    def _unsupported(self, request: Request) -> Response | None:
+        """420 for extensions that it requires and we have not."""
+        tags = [tag for tag in request.headers.all("Require") if tag.lower() not in SUPPORTED]
+        if not tags or request.method in ("CANCEL", "ACK"):
+            return None
+        return self.refusal(request, 420, Unsupported=", ".join(tags))
+
     def own_contact(self, flow: Flow) -> Uri:
         """Where we are reached by whoever is at the other end of `flow`."""
         params = {} if flow.transport == "udp" else {"transport": flow.transport}
         return Uri("sip", self.contact_user, flow.local[0], flow.local[1], params)
 
     # responses and refusals
+
+    def refusal(self, request: Request, status: int, **headers: str) -> Response:
+        """`Retry_After="5"` becomes a header."""
+        response = request.respond(status, to_tag=self.token())
+        for name, value in headers.items():
+            response.headers.add(name.replace("_", "-"), value)
+        self.finish_response(response)
+        return response
+
+    def not_allowed(self, request: Request) -> Response:
+        return self.refusal(request, 405, Allow=ALLOW)
+
+    def busy(self, request: Request, why: Refusal) -> Response:
+        """503, with Retry-After where the settings have one for it."""
+        return self._again_later(self.refusal(request, 503), why)
+
+    def _again_later(self, response: Response, why: Refusal) -> Response:
+        if seconds := self._retry_after.get(why):
+            response.headers.add("Retry-After", seconds)
+        return response
+
+    def options(self, request: Request) -> Response:
+        """What a health check of a proxy or SBC asks for (section 11.2); 503 while draining."""
+        response = request.respond(503 if self.draining else 200, to_tag=self.token())
+        response.headers.add("Allow", ALLOW)
+        response.headers.add("Accept", "application/sdp")
+        response.headers.add("Supported", ", ".join(sorted(SUPPORTED)))
+        if self.draining:
+            self._again_later(response, Refusal.DRAINING)
+        self.finish_response(response)
+        return response
 
     def _receive_response(self, response: Response, now: float) -> None:
         if transaction := self._clients.get((response.via.branch, response.cseq.method)):

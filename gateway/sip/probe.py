@@ -11,18 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from gateway.sip.dialog.dialog import head
 from gateway.sip.flow import Flow
 from gateway.sip.message.headers import NameAddr
 from gateway.sip.message.message import Request, Response
 from gateway.sip.message.uri import Uri
+from gateway.sip.port import CorePort
 from gateway.sip.register.digest import Login
 from gateway.sip.trunks import Trunk
-
-if TYPE_CHECKING:
-    from gateway.sip.core import Core
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ class Probe:
     """`then` hears once what came of it."""
 
     def __init__(
-        self, core: Core, trunk: Trunk, method: Literal["OPTIONS", "REGISTER"], then: Callable[[Probed], None]
+        self, core: CorePort, trunk: Trunk, method: Literal["OPTIONS", "REGISTER"], then: Callable[[Probed], None]
     ) -> None:
         assert trunk.server is not None
         self._core, self._trunk, self._method, self._then = core, trunk, method, then

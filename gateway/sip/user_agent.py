@@ -8,14 +8,14 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
 import structlog
 
 from gateway.machine import Driver
 from gateway.outcomes import RETRY_AFTER
 from gateway.sip.bans import BAN_SECONDS
-from gateway.sip.core import AcceptConnection, Action, Banned, Core, Locate, Refused, Send
+from gateway.sip.core import AcceptConnection, Action, Banned, Locate, Refused, Send
 from gateway.sip.events import Event, Registered
 from gateway.sip.flow import Flow
 from gateway.sip.invite.outgoing import OutgoingInvite, invitation
@@ -26,6 +26,7 @@ from gateway.sip.register.digest import Login
 from gateway.sip.register.registrar import Binding
 from gateway.sip.register.registration import Registration
 from gateway.sip.resolve import locate
+from gateway.sip.stack import Stack
 from gateway.sip.trace import Trace, readable
 from gateway.sip.transaction.timers import Timing
 from gateway.sip.transport import TlsSettings, Transports
@@ -77,7 +78,7 @@ class UserAgent:
     def __init__(self, settings: SipSettings, on_event: Callable[[Event], None]) -> None:
         self._settings = settings
         self._on_event = on_event
-        self.core = Core(
+        self.stack = Stack(
             user_agent=settings.user_agent,
             timing=settings.timing,
             trunks=settings.trunks,
@@ -89,6 +90,7 @@ class UserAgent:
             open_to_all=settings.open,
             calls_per_second=settings.calls_per_second,
         )
+        self.core = self.stack.core
         self.registrations: dict[str, Registration] = {}  # by the trunk's name
         self._dns = Dns(settings.nameservers, socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -165,7 +167,7 @@ class UserAgent:
         login = Login(order.trunk.credentials, self.core.token) if order.trunk.credentials else None
         asked = invitation(order, offer, login, self.host, self._telephones(order))
         assert self._driver is not None
-        session = self.core.invite(asked, self._driver.now())
+        session = self.stack.invite(asked, self._driver.now())
         asyncio.get_running_loop().call_soon(self._driver.drain)  # first the session, then what becomes of it
         return session
 
@@ -173,7 +175,7 @@ class UserAgent:
         """Where a user who has logged in is reached."""
         if not any(user.username == order.target for user in order.trunk.users):
             return []
-        return self.core.reception.registrar.find(order.target, asyncio.get_running_loop().time())
+        return self.stack.registrar.find(order.target, asyncio.get_running_loop().time())
 
     def act(self, verb: Callable[[float], T]) -> T:
         """What one verb of a session returns, such as `lambda now: session.bye(now)`; what it wants sent is sent."""
@@ -241,4 +243,4 @@ class UserAgent:
                 account = {"account": ban.account} if ban.account else {}
                 log.warning("sip.banned", address=ban.address, **account, reason=ban.reason, seconds=BAN_SECONDS)
             case _:
-                self._on_event(action)
+                self._on_event(cast(Event, action))  # of whoever uses the core

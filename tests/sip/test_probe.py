@@ -40,7 +40,7 @@ async def test_a_server_that_lives_and_takes_the_login_and_nothing_is_registered
     assert (alive.status, alive.servers) == (200, (f"udp:127.0.0.1:{registrar.port}",))
     known = await ask(registrar, "REGISTER")
     assert known.status == 200
-    assert registrar.core.reception.registrar.find("ann", asyncio.get_running_loop().time()) == []
+    assert registrar.stack.registrar.find("ann", asyncio.get_running_loop().time()) == []
 
 
 async def test_a_wrong_password_is_told_by_the_registrar_itself(registrar):

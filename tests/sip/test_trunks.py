@@ -4,7 +4,7 @@ from ipaddress import ip_network
 import pytest
 
 from gateway.sip.bans import BAN_SECONDS, STRIKES
-from gateway.sip.core import Core
+from gateway.sip.stack import Stack
 from gateway.sip.trunks import Trunk, Trunks
 from tests.wire import OFFER, UDP, Wire, answered, request
 
@@ -14,7 +14,7 @@ ACME = Trunk("acme", (ip_network("192.0.2.0/28"), ip_network("2001:db8::/32")))
 class TrunkWire(Wire):
     def __init__(self, *trunks, **fields):
         super().__init__(**fields)
-        self.core = Core(user_agent="test", trunks=trunks)
+        self.stack = Stack(user_agent="test", trunks=trunks)
 
 
 def test_peers_are_known_by_their_address():
@@ -74,13 +74,13 @@ def test_without_trunks_a_stranger_is_refused_and_the_provider_costs_nothing():
     wire = TrunkWire(flow=replace(UDP, remote=("8.8.8.8", 5060)))
     assert [one.status for one in wire.receive(request(body=OFFER))] == [403]
     assert wire.events == []
-    wire.core = Core(user_agent="test", open_to_all=True)
+    wire.stack = Stack(user_agent="test", open_to_all=True)
     assert [one.status for one in wire.receive(request(body=OFFER))] == [100]
 
 
 def test_callers_of_no_trunk_have_a_limit_together():
     wire = Wire()
-    wire.core = Core(user_agent="test", calls_per_second=2.0)
+    wire.stack = Stack(user_agent="test", calls_per_second=2.0)
     statuses = []
     for number in range(4):
         data = request(body=OFFER, branch=f"z9hG4bK{number}").replace(b"one@", b"%d@" % number)
@@ -143,6 +143,6 @@ def test_options_of_a_peer_is_no_call():
 
 def test_strangers_may_be_met_with_silence_from_the_start():
     wire = TrunkWire(ACME, flow=replace(UDP, remote=("203.0.113.9", 5060)))
-    wire.core = Core(user_agent="test", trunks=(ACME,), ignore_unknown_peers=True)
+    wire.stack = Stack(user_agent="test", trunks=(ACME,), ignore_unknown_peers=True)
     assert wire.receive(request(body=OFFER)) == []
     assert (len(wire.core), wire.core.trunks.bans.refused) == (0, 1)

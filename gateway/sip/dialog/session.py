@@ -7,20 +7,17 @@ session begins is told by `callee` and `caller`.
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from gateway.sip.dialog import info, session_timer
 from gateway.sip.dialog.dialog import Dialog
-from gateway.sip.events import Cause, Digit, Ended, Reanswered, ReferProgress, Referred, Reoffered, ReofferRefused
 from gateway.sip.invite.refer import IncomingRefer, OutgoingRefer
 from gateway.sip.message.message import REASONS, Message, Request, Response
 from gateway.sip.message.uri import Uri
+from gateway.sip.port import CorePort
 from gateway.sip.register.digest import Login
 from gateway.sip.transaction.server import ServerTransaction
 from gateway.sip.trunks import Trunk
-
-if TYPE_CHECKING:
-    from gateway.sip.core import Core
 
 
 class State(enum.Enum):
@@ -32,12 +29,99 @@ class State(enum.Enum):
     ENDED = "ended"
 
 
+# what a session tells
+
+
+class Cause(enum.Enum):
+    """Why a session ended, or never came to be."""
+
+    BYE = "bye"
+    CANCELLED = "cancelled"  # by the caller, or by us
+    TRANSPORT = "transport"  # no response to a request within the dialog
+    NO_ACK = "no ACK"
+    NO_PRACK = "no PRACK"
+    SESSION_EXPIRED = "session timer expired"
+    REFUSED = "refused"  # our INVITE, by a final response
+    NO_ANSWER = "no answer in time"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The ACK came; `body` is its SDP where the INVITE had none (section 13.2.1), else empty."""
+
+    session: Session
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reoffered:
+    """A re-INVITE with or without an offer, or an UPDATE with one.
+
+    Answer it at once with `session.answer` or `session.refuse_reoffer`.
+    """
+
+    session: Session
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reanswered:
+    """An offer of ours in a re-INVITE, or in the 2xx to one, has its answer: `body`."""
+
+    session: Session
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReofferRefused:
+    """A re-INVITE of ours was refused with `status`: the session goes on as it was."""
+
+    session: Session
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Digit:
+    """A key by INFO: one of 0-9 * # A-D."""
+
+    session: Session
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The session is over. `reason` is the Reason header if there was any.
+
+    `cause` is one of BYE, CANCELLED, TRANSPORT, NO_ACK, NO_PRACK, SESSION_EXPIRED.
+    """
+
+    session: Session
+    cause: Cause
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferProgress:
+    """The transfer moved on, or ended when `session.outgoing_refer.done`."""
+
+    session: Session
+
+
+@dataclass(frozen=True, slots=True)
+class Referred:
+    """A REFER that its trunk lets us follow: call `incoming_refer.target`, and tell how it goes by `tell_referrer`."""
+
+    session: Session
+    incoming_refer: IncomingRefer
+
+
 class Session:
     """One call. Verbs may be called at any time; one that comes too late does nothing."""
 
     we_called = False
 
-    def __init__(self, core: Core, dialog: Dialog, request: Request, trunk: Trunk | None) -> None:
+    def __init__(self, core: CorePort, dialog: Dialog, request: Request, trunk: Trunk | None) -> None:
         self._core = core
         self.dialog = dialog
         self.request = request  # the INVITE
@@ -192,13 +276,13 @@ class Session:
                 if known:
                     self._refer_moved()
             case "OPTIONS":
-                transaction.respond(self._core.reception.options(request), now)
+                transaction.respond(self._core.options(request), now)
             case "PRACK":
                 transaction.respond(request.respond(481), now)
             case "REFER":
                 self._receive_refer(transaction, now)
             case _:
-                transaction.respond(self._core.reception.not_allowed(request), now)
+                transaction.respond(self._core.not_allowed(request), now)
 
     @property
     def _settled(self) -> bool:
@@ -219,8 +303,8 @@ class Session:
             response.headers.add("Retry-After", 1)
             transaction.respond(response, now)
             return
-        if refusal := self._core.reception.too_short(request):
-            transaction.respond(refusal, now)
+        if session_timer.is_too_short(request):
+            transaction.respond(self._core.refusal(request, 422, Min_SE=str(session_timer.MIN_SE)), now)
             return
         self.dialog.retarget(request)
         if refresh and not self._may_be_offered():  # an early dialog: nothing to agree on yet
@@ -399,6 +483,6 @@ class Session:
         self._stop_resending()
         for timer in ("REFER", "SESSION", "SESSION_END", "GLARE"):
             self._core.timers.cancel((self, timer))
-        self._core.forget_session(self)
+        self._core.leave(self)
         if cause:
             self._core.emit(Ended(self, cause, reason))

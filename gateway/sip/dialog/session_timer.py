@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from gateway.errors import SipParseError
+from gateway.machine import Timers
+from gateway.sip.dialog.dialog import Dialog
+from gateway.sip.flow import Flow
 from gateway.sip.message.grammar import parse_int, parse_params, split_outside, unquote
-from gateway.sip.message.message import Message, Response
-
-if TYPE_CHECKING:
-    from gateway.sip.core import Core
-    from gateway.sip.dialog.session import Session
+from gateway.sip.message.message import Message, Request, Response
+from gateway.sip.transaction.client import ResponseSink
 
 MIN_SE = 90
 """Seconds: the shortest interval that is accepted (section 5)."""
@@ -41,10 +41,29 @@ class SessionTimer:
         return f"{self.interval};refresher={'uac' if self.ours == we_ask else 'uas'}"
 
 
+class Core(Protocol):
+    """What a clock needs of `gateway.sip.core`."""
+
+    timers: Timers[tuple[object, str]]
+
+    def branch(self) -> str: ...
+    def request(self, request: Request, flow: Flow, sink: ResponseSink, now: float) -> None: ...
+
+
+class Refreshed(ResponseSink, Protocol):
+    """A session, as far as its clock knows it."""
+
+    dialog: Dialog
+    peer_allows: str
+    description: bytes
+
+    def reoffer(self, body: bytes, now: float) -> bool: ...
+
+
 class Clock:
     """One session's timer: agrees on it, refreshes, and knows when the session is dead."""
 
-    def __init__(self, session: Session, core: Core) -> None:
+    def __init__(self, session: Refreshed, core: Core) -> None:
         self._session, self._core = session, core
         self.timer: SessionTimer | None = None
 
@@ -118,6 +137,15 @@ def requested(request: Message) -> SessionTimer | None:
     if refresher:
         return SessionTimer(interval, ours=refresher == "uas")
     return SessionTimer(interval, ours=not supports)
+
+
+def is_too_short(request: Message) -> bool:
+    """Whether the interval that it asks for is below the least (section 6): 422. Raises SipParseError."""
+    try:
+        requested(request)
+    except TooShort:
+        return True
+    return False
 
 
 def granted(response: Message) -> SessionTimer | None:

@@ -10,26 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
 
 from gateway.errors import SipParseError
 from gateway.sip.dialog import session_timer
 from gateway.sip.dialog.dialog import Dialog, head
-from gateway.sip.dialog.session import Session, State
-from gateway.sip.events import Answered, Cause, Progress, Rejected
+from gateway.sip.dialog.session import Cause, Session, State
 from gateway.sip.flow import Flow
 from gateway.sip.message.grammar import parse_int, unquote
 from gateway.sip.message.headers import NameAddr
 from gateway.sip.message.message import Headers, Request, Response
 from gateway.sip.message.uri import Uri
+from gateway.sip.port import CorePort
 from gateway.sip.register.digest import Login
 from gateway.sip.transaction import client as client_tx
 from gateway.sip.transaction.matching import is_private
 from gateway.sip.trunks import Trunk
-
-if TYPE_CHECKING:
-    from gateway.sip.core import Core
 
 NOWHERE = Flow("udp", ("", 0), ("", 0))
 """Before it is known where the INVITE goes."""
@@ -70,6 +66,41 @@ class InviteParameters:
     bound: bool = False
 
 
+# what it tells
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """18x to our INVITE; `body` is the SDP of early media, or empty."""
+
+    session: Session
+    status: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """2xx to our INVITE. `body` is its SDP; where our INVITE had none, answer it at once with `session.acknowledge`."""
+
+    session: Session
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Our INVITE came to nothing. `cause` is one of REFUSED, NO_ANSWER, UNREACHABLE, CANCELLED.
+
+    `status` and `phrase` are the response's, `reason` its Reason header.
+    """
+
+    session: Session
+    cause: Cause
+    status: int
+    phrase: str
+    reason: str = ""
+    headers: Headers = field(default_factory=Headers)
+
+
 class UacSession(Session):
     """We call."""
 
@@ -77,7 +108,7 @@ class UacSession(Session):
 
     def __init__(
         self,
-        core: Core,
+        core: CorePort,
         invitation: InviteParameters,
         call_id: str,
         tag: str,
@@ -99,6 +130,7 @@ class UacSession(Session):
         dialog = Dialog(call_id, self._from, invitation.callee, self._target, [], 0, -1, contact(NOWHERE), NOWHERE)
         self._invite_flow = NOWHERE
         super().__init__(core, dialog, Request(), invitation.trunk)
+        core.enter(self)
         self.login = invitation.login
         self.state = State.CALLING
         core.timers.set((self, "RING"), now + invitation.ring_seconds)

@@ -6,31 +6,45 @@ INCOMING --ring--> RINGING --answer--> ANSWERED --ACK--> CONFIRMED --BYE--> ENDE
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from gateway.errors import SipParseError
 from gateway.sip.dialog import reliable
 from gateway.sip.dialog.dialog import Dialog
-from gateway.sip.dialog.session import Session, State
-from gateway.sip.events import Cause, Confirmed
+from gateway.sip.dialog.session import Cause, Confirmed, Session, State
 from gateway.sip.flow import Flow
 from gateway.sip.message.grammar import parse_params
 from gateway.sip.message.headers import NameAddr
 from gateway.sip.message.message import Request, Response
 from gateway.sip.message.uri import Uri
+from gateway.sip.port import CorePort
 from gateway.sip.transaction.matching import is_alone, is_behind_nat, is_private
 from gateway.sip.transaction.server import ServerTransaction
 from gateway.sip.trunks import Trunk
 
-if TYPE_CHECKING:
-    from gateway.sip.core import Core
+# what it tells
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A new call. Its session waits for ring, answer or reject."""
+
+    session: UasSession
 
 
 class UasSession(Session):
-    """We are called."""
+    """We are called. `settled` is called once it is answered, or will not be."""
 
     def __init__(
-        self, core: Core, transaction: ServerTransaction, flow: Flow, tag: str, contact: Uri, trunk: Trunk | None
+        self,
+        core: CorePort,
+        transaction: ServerTransaction,
+        flow: Flow,
+        tag: str,
+        contact: Uri,
+        trunk: Trunk | None,
+        settled: Callable[[], None],
     ) -> None:
         request = transaction.request
         nat = is_behind_nat(request, flow)
@@ -40,7 +54,7 @@ class UasSession(Session):
         )
         by_flow = way and reached_by_flow(request, hop, flow, nat)
         super().__init__(core, Dialog.of_server(request, tag, contact, flow, by_flow), request, trunk)
-        self.behind_nat = nat
+        self.behind_nat, self._setup_over = nat, settled
         self._invite = self._offering = transaction
         self.peer_allows = request.headers.get("Allow") or ""
         self._bye_after_ack: str | None = None
@@ -70,7 +84,7 @@ class UasSession(Session):
     def answer(self, body: bytes, now: float) -> None:
         if self.state in (State.INCOMING, State.RINGING):
             self.state = State.ANSWERED
-            self._core.setups -= 1
+            self._setup_over()
         super().answer(body, now)
 
     def reject(self, status: int, now: float, reason: str = "", headers: dict[str, str] | None = None) -> None:
@@ -143,7 +157,7 @@ class UasSession(Session):
     def _end(self, now: float, cause: Cause | None = None, reason: str = "") -> None:
         self._stop_ringing()
         if self.state in (State.INCOMING, State.RINGING):
-            self._core.setups -= 1
+            self._setup_over()
         super()._end(now, cause, reason)
 
 

@@ -10,6 +10,9 @@ from gateway.sip.message.grammar import parse_int, unquote
 from gateway.sip.message.headers import NameAddr
 from gateway.sip.message.message import Request, Response
 from gateway.sip.message.uri import Uri
+from gateway.sip.port import CorePort
+from gateway.sip.transaction.server import ServerTransaction
+from gateway.sip.trunks import Trunk
 
 MIN_EXPIRES = 60
 MAX_EXPIRES = 3600
@@ -95,3 +98,19 @@ class Registrar:
     def __len__(self) -> int:
         """Users with a telephone, or with one that has just gone."""
         return len(self._bindings)
+
+
+class RegisterHandler:
+    """Takes the REGISTERs of users who have logged in."""
+
+    def __init__(self, core: CorePort, registrar: Registrar) -> None:
+        self._core, self._registrar = core, registrar
+
+    def receive(self, transaction: ServerTransaction, flow: Flow, trunk: Trunk | None, now: float) -> None:
+        request = transaction.request
+        if trunk is None or not trunk.users:
+            transaction.respond(self._core.not_allowed(request), now)
+            return
+        response = self._registrar.receive(request, flow, now)
+        self._core.finish_response(response)
+        transaction.respond(response, now)

@@ -7,21 +7,18 @@ WAITING --servers found--> ASKING --2xx--> REGISTERED --before it expires--> ASK
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from gateway.errors import SipParseError
 from gateway.sip.dialog.dialog import head
-from gateway.sip.events import Registered
 from gateway.sip.flow import Flow
 from gateway.sip.message.grammar import parse_int, unquote
 from gateway.sip.message.headers import NameAddr
 from gateway.sip.message.message import Request, Response
 from gateway.sip.message.uri import Uri
+from gateway.sip.port import CorePort
 from gateway.sip.register.digest import Login
 from gateway.sip.trunks import Trunk
-
-if TYPE_CHECKING:
-    from gateway.sip.core import Core
 
 FIRST_RETRY, LAST_RETRY = 5.0, 300.0
 """Seconds after a failure, doubled each time up to the last."""
@@ -36,10 +33,17 @@ class State(enum.Enum):
     STOPPED = "stopped"
 
 
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A trunk is registered, or not any more: `registration.problem` says why."""
+
+    registration: Registration
+
+
 class Registration:
     """`problem` says what keeps it from being registered, empty while it is."""
 
-    def __init__(self, core: Core, trunk: Trunk) -> None:
+    def __init__(self, core: CorePort, trunk: Trunk) -> None:
         assert trunk.server is not None
         self._core, self.trunk = core, trunk
         self.state = State.WAITING

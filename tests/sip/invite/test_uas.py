@@ -6,10 +6,11 @@ import pytest
 
 from gateway.errors import SipParseError
 from gateway.sip import Cause, Confirmed, Ended, Incoming, Reoffered, Trunk
-from gateway.sip.core import Core, Send
+from gateway.sip.core import Send
 from gateway.sip.dialog.session import State
 from gateway.sip.flow import Flow
 from gateway.sip.message.message import parse
+from gateway.sip.stack import Stack
 from tests.wire import OFFER, UDP, Wire, answered, request
 
 
@@ -206,7 +207,7 @@ PUBLIC = Flow("udp", ("203.0.113.5", 31000), ("192.0.2.1", 5060))
 def our_bye(flow, change=(b"", b""), trunk=None):
     """Where our BYE goes in a call that came by `flow`."""
     wire = Wire(flow=flow)
-    wire.core = Core(user_agent="test", trunks=(trunk,) if trunk else (), open_to_all=True)
+    wire.stack = Stack(user_agent="test", trunks=(trunk,) if trunk else (), open_to_all=True)
     wire.receive(request(body=OFFER, transport=flow.transport.upper()).replace(*change))
     incoming = next(event for event in wire.events if isinstance(event, Incoming))
     wire.act(lambda now: incoming.session.answer(b"v=0\r\n", now))
@@ -254,7 +255,7 @@ def test_a_trunk_may_be_taken_at_its_word():
 
 def test_a_nat_that_forgets_is_followed():
     wire = Wire(flow=PUBLIC)
-    wire.core = Core(user_agent="test", open_to_all=True)
+    wire.stack = Stack(user_agent="test", open_to_all=True)
     incoming = answered(wire)
     wire.flow = replace(PUBLIC, remote=("203.0.113.5", 31999))
     wire.receive(request("OPTIONS", cseq=2, branch="z9hG4bKo", to_tag=tag(incoming)))

@@ -7,9 +7,9 @@ import pytest
 
 from gateway.sip import Credentials, Incoming, Trunk
 from gateway.sip.bans import BAN_SECONDS, CHALLENGES, STRIKES, WRONG_PASSWORDS
-from gateway.sip.core import Core
 from gateway.sip.message.message import parse
 from gateway.sip.register.digest import Login
+from gateway.sip.stack import Stack
 from tests.wire import OFFER, UDP, Wire, answered, request
 
 ANN, BEN = Credentials("ann", "secret"), Credentials("ben", "other")
@@ -18,7 +18,7 @@ TRUNKS = (Trunk("carrier", (ip_network("192.0.2.99"),)), Trunk("phones", users=(
 
 def phones(**options):
     wire = Wire(flow=replace(UDP, remote=("203.0.113.9", 5060)), **options)
-    wire.core = Core(user_agent="test", trunks=TRUNKS)
+    wire.stack = Stack(user_agent="test", trunks=TRUNKS)
     return wire
 
 
@@ -117,7 +117,7 @@ def test_a_wrong_name_or_password_is_asked_again(user):
 def test_a_telephone_registers_and_nobody_in_anothers_name():
     wire = phones()
     (answer,) = logged_in(wire, "REGISTER")
-    assert (answer.status, len(wire.core.reception.registrar.find("ann", 1.0))) == (200, 1)
+    assert (answer.status, len(wire.stack.registrar.find("ann", 1.0))) == (200, 1)
     assert [one.status for one in logged_in(wire, "REGISTER", user=BEN, branch="z9hG4bKb")] == [403]
 
 
@@ -157,13 +157,13 @@ def test_a_call_whose_place_cannot_be_taken(value, status):
 
 def test_the_node_has_a_limit_of_its_own():
     wire = Wire()
-    wire.core.max_calls = 1
+    wire.stack.incoming.max_calls = 1
     first = answered(wire).session
     second = request(body=OFFER, branch="z9hG4bKnew").replace(b"one@", b"two@")
     (refusal,) = wire.receive(second)
     assert (refusal.status, refusal.headers.get("Retry-After")) == (503, "5")
     wire.act(first.bye)
-    assert wire.core.sessions == 0
+    assert wire.core.usages == 0
     third = request(body=OFFER, branch="z9hG4bKthird").replace(b"one@", b"three@")
     assert [one.status for one in wire.receive(third)] == [100]
 
@@ -171,7 +171,7 @@ def test_the_node_has_a_limit_of_its_own():
 @pytest.mark.parametrize("end", ["answer", "reject", "cancel"])
 def test_a_node_that_does_not_get_round_to_answering_takes_no_more(end):
     wire = Wire()
-    wire.core.max_setups = 1
+    wire.stack.incoming.max_setups = 1
     wire.receive(request(body=OFFER))
     session = wire.events[0].session
     second = request(body=OFFER, branch="z9hG4bKnew").replace(b"one@", b"two@")
@@ -182,7 +182,7 @@ def test_a_node_that_does_not_get_round_to_answering_takes_no_more(end):
         wire.act(lambda now: session.reject(486, now))
     else:
         wire.receive(request("CANCEL"))
-    assert wire.core.setups == 0
+    assert wire.stack.incoming.setups == 0
     third = request(body=OFFER, branch="z9hG4bKthird").replace(b"one@", b"three@")
     assert [one.status for one in wire.receive(third)] == [100]
 
