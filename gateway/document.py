@@ -5,21 +5,57 @@ All that is wrong is told at once.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import types
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from gateway.errors import ConfigError
 
 Model = TypeVar("Model")
+Settings = TypeVar("Settings")
 Result = TypeVar("Result")
 Location = tuple[int | str, ...]
+
+
+class Section(BaseModel):
+    """A part of a file: keys that it does not know are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def section_of(settings: type[Any], base: type[Section], differing: Mapping[str, Any]) -> type[Section]:
+    """The part of a file that describes `settings`, a dataclass: its fields, with their types, limits and defaults.
+
+    `differing` has what is written otherwise in the file: a type and a default, or None for what is not there at all.
+    """
+    hints = get_type_hints(settings, include_extras=True)
+    found: dict[str, Any] = {}
+    for one in dataclasses.fields(settings):
+        if one.default is not dataclasses.MISSING:
+            default: Any = one.default
+        else:
+            default = ... if one.default_factory is dataclasses.MISSING else one.default_factory()
+        found[one.name] = (hints[one.name], default)
+    found |= differing
+    given = {name: value for name, value in found.items() if value is not None}
+    return create_model(f"{settings.__name__}Section", __base__=base, __doc__=settings.__doc__, **given)
+
+
+def fill(settings: type[Settings], *sections: BaseModel, **own: Any) -> Settings:
+    """Settings, a dataclass, from the fields of the same name in the sections of a file, and from `own`."""
+    found: dict[str, Any] = {}
+    for one in dataclasses.fields(settings):  # type: ignore[arg-type]
+        for section in sections:
+            if one.name in type(section).model_fields:
+                found[one.name] = getattr(section, one.name)
+    return settings(**found | own)
 
 
 def read(path: Path) -> str:

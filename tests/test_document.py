@@ -1,7 +1,11 @@
-import pytest
-from pydantic import BaseModel, ConfigDict, Field
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
 
-from gateway.document import load, read
+import pytest
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gateway.document import Section, fill, load, read, section_of
 from gateway.errors import ConfigError
 
 
@@ -48,3 +52,36 @@ def test_files_that_cannot_be_read(tmp_path):
     for name in ("nothing", "latin"):
         with pytest.raises(ConfigError, match="cannot be read"):
             read(tmp_path / name)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line to somewhere."""
+
+    name: str
+    server: Path | None = None
+    calls: Annotated[int, Field(ge=0)] = 3
+    headers: tuple[str, ...] = field(default_factory=tuple)
+    password: str = ""
+
+
+def test_a_section_of_a_file_is_the_settings_but_for_what_is_written_otherwise():
+    made = section_of(Line, Section, {"server": (str, ""), "password": None, "password_env": (str, "")})
+    row = made.model_validate({"name": "a", "calls": 5})
+    assert (row.server, row.calls, row.headers, row.password_env) == ("", 5, (), "")
+    assert made.__doc__ == "A line to somewhere."
+    for wrong in ({}, {"name": "a", "calls": -1}, {"name": "a", "password": "x"}):
+        with pytest.raises(ValidationError):
+            made.model_validate(wrong)
+    assert fill(Line, row, server=None, password="secret") == Line("a", None, 5, (), "secret")
+
+
+def test_of_two_sections_the_later_one_counts():
+    class One(Section):
+        name: str = "one"
+        calls: int = 1
+
+    class Two(Section):
+        calls: int = 2
+
+    assert fill(Line, One(), Two()) == Line("one", calls=2)

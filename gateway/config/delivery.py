@@ -9,17 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from gateway.delivery.webhooks import KINDS, WebhookSettings
+from gateway.document import Section, fill
 from gateway.errors import ConfigError
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class WebhookRow(_Section):
+class WebhookRow(Section):
     """`secret_env` names the variable that holds what signs: base64, as `openssl rand -base64 32` prints it."""
 
     name: str = Field(default="default", pattern=r"^[A-Za-z0-9._-]{1,64}$")
@@ -29,7 +26,7 @@ class WebhookRow(_Section):
     timeout_seconds: float = Field(default=10.0, gt=0, le=60)
 
 
-class Records(_Section):
+class Records(Section):
     """`file` is for the calls of this node, a line of JSON each; `postgres_env` names the variable that holds a URL.
 
     `keep_days` is for how long both keep a record; 0: for ever. `otlp` is where an OpenTelemetry collector takes traces
@@ -72,7 +69,7 @@ def delivery_of(
         except Base64Error as error:
             problem = f"{row.secret_env} does not hold base64, as openssl rand -base64 32 prints it"
             raise ConfigError("webhooks", problem, key=f"{number}.secret_env") from error
-        hooks.append(WebhookSettings(row.name, row.url, key, row.events, row.timeout_seconds))
+        hooks.append(fill(WebhookSettings, row, secret=key))
     postgres = secret("records", records.postgres_env, "postgres_env") if records.postgres_env else ""
     return DeliverySettings(
         tuple(hooks), records.file and folder / records.file, postgres, hours * 3600, records.otlp, records.keep_days

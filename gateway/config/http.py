@@ -7,25 +7,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from gateway.document import Section, fill
 from gateway.errors import ConfigError
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class HttpTls(_Section):
+class HttpTls(Section):
     """PEM files, named as seen from the gateway's file."""
 
     certificate: Path
     key: Path
 
 
-class Http(_Section):
+class Http(Section):
     """`auth: auto` asks programs of this machine for no key, `always` everybody. `url` is where other nodes reach it.
 
     `trusted_proxies` are addresses whose X-Forwarded headers are believed. `rate_limit`: requests a second for a key.
@@ -64,6 +61,4 @@ def http_of(row: Http, source: str, folder: Path, secret: Callable[[str, str], s
         if not path.is_file():
             raise ConfigError(source, f"there is no file {path}", key="http.tls")
     key = secret(row.admin_key_env, "admin_key_env") if row.admin_key_env else ""
-    return HttpSettings(
-        row.host, row.port, row.auth, key, tls, row.url, row.trusted_proxies, row.rate_limit, row.cors_origins
-    )
+    return fill(HttpSettings, row, admin_key=key, tls=tls)

@@ -20,9 +20,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     field_validator,
@@ -38,7 +36,7 @@ from gateway.config.delivery import DeliverySettings, Hours, Records, WebhookRow
 from gateway.config.http import Http, HttpSettings, Port, http_of
 from gateway.config.providers import RealtimeProvider, provider_of, wanted
 from gateway.config.sip import TrunkRow, trunk_of
-from gateway.document import Faults, explain, explained, load, place, read
+from gateway.document import Faults, Section, explain, explained, fill, load, place, read
 from gateway.errors import ConfigError
 from gateway.outcomes import RETRY_AFTER
 from gateway.realtime import Provider
@@ -51,11 +49,7 @@ EMBEDDED = "local"
 """The provider that comes with the gateway."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Tls(_Section):
+class Tls(Section):
     """PEM files, named as seen from the gateway's file. `ca` holds whom to trust instead of the system's list."""
 
     certificate: Path
@@ -71,7 +65,7 @@ class Tls(_Section):
         return self
 
 
-class Listener(_Section):
+class Listener(Section):
     """One more address for SIP; TLS is listened to on `sip.tls.port` of it too."""
 
     host: str
@@ -79,7 +73,7 @@ class Listener(_Section):
     public_host: str = ""
 
 
-class Sip(_Section):
+class Sip(Section):
     """Where SIP is listened to, on UDP and TCP. `public_host` is the address that peers reach us at, behind NAT."""
 
     host: str = "127.0.0.1"
@@ -96,7 +90,9 @@ class Sip(_Section):
     max_setups: int = Field(default=300, ge=1)
     also: tuple[Listener, ...] = ()
     unknown_peers: Literal["refuse", "ignore"] = "refuse"
-    retry_after: dict[Literal[tuple(RETRY_AFTER)], Annotated[int, Field(ge=0, le=86400)]] = {}  # type: ignore[valid-type]
+    retry_after: dict[Literal[tuple(RETRY_AFTER)], Annotated[int, Field(ge=0, le=86400)]] = Field(  # type: ignore[valid-type]
+        default={}
+    )
 
     @field_validator("nameservers")
     @classmethod
@@ -106,7 +102,7 @@ class Sip(_Section):
         return names
 
 
-class Media(_Section):
+class Media(Section):
     """RTP ports, and how audio travels: codecs by preference, ms of audio in one event to the provider."""
 
     host: str = ""  # empty: as sip.host
@@ -133,7 +129,7 @@ class Media(_Section):
         return self
 
 
-class Redis(_Section):
+class Redis(Section):
     """An empty url starts an embedded Redis."""
 
     url: str = ""
@@ -147,7 +143,7 @@ class Redis(_Section):
         return url
 
 
-class Recordings(_Section):
+class Recordings(Section):
     """The folder for recordings, and for how many days they stay; 0: for ever."""
 
     folder: Path | None = None
@@ -159,11 +155,11 @@ def _folder_alone(value: Any) -> Any:
     return {"folder": value or None} if isinstance(value, str | Path) else value
 
 
-class McpRow(_Section):
+class McpRow(Section):
     """A `command` to start, with variables of the environment that `env` names by those that hold them; or a `url`."""
 
     command: tuple[str, ...] = ()
-    env: dict[str, str] = {}
+    env: dict[str, str] = Field(default={})
     url: str = Field(default="", pattern=r"^(https?://[^\s]+)?$")
 
     @model_validator(mode="after")
@@ -173,14 +169,14 @@ class McpRow(_Section):
         return self
 
 
-class RouteRow(_Section):
+class RouteRow(Section):
     called: str = "*"
     agent: str
     trunk: str = "*"
     attestation: str = "*"
 
 
-class Log(_Section):
+class Log(Section):
     """`format: auto` is for people on a terminal and JSON elsewhere. `transcripts` puts what is said into the log."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -402,39 +398,24 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
     assert delivery is not None
     media, retry_after = file.media, {**RETRY_AFTER, **file.sip.retry_after}
     return Settings(
-        sip=SipSettings(
-            file.sip.host,
-            file.sip.port,
-            file.sip.public_host,
-            trace=file.sip.trace,
-            trace_calls=file.sip.trace_calls,
-            realm=file.sip.realm,
-            open=file.sip.open,
-            calls_per_second=file.sip.calls_per_second,
-            max_calls=file.sip.max_calls,
-            max_setups=file.sip.max_setups,
+        sip=fill(
+            SipSettings,
+            file.sip,
             also=tuple((one.host, one.port, one.public_host) for one in file.sip.also),
             ignore_unknown_peers=file.sip.unknown_peers == "ignore",
             retry_after=retry_after,
             tls=tls or None,
             trunks=trunks,
-            nameservers=file.sip.nameservers,
         ),
         http=http,
-        media=MediaSettings(
-            media.host or file.sip.host, media.first_port, media.last_port, media.reorder_ms, media.timeout_seconds
-        ),
+        media=fill(MediaSettings, media, host=media.host or file.sip.host),
         store=StoreSettings(file.redis.url, file.redis.keep_seconds, file.node or gethostname()),
-        bridge=BridgeSettings(
-            tuple(Route(row.called, row.agent, row.trunk, row.attestation) for row in file.routes),
-            media.codecs,
-            media.chunk_ms,
-            media.srtp,
-            media.ptime_ms,
+        bridge=fill(
+            BridgeSettings,
+            media,
+            routes=tuple(fill(Route, row) for row in file.routes),
             retry_after=retry_after,
             application_secrets=application,
-            comfort_noise_dbm0=media.comfort_noise_dbm0,
-            echo_guard=media.echo_guard,
             recordings=recordings,
             prompts=prompts,
             hold_audio=hold if hold is not None else hold_tune(),

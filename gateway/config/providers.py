@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from gateway.agents import AgentDefinition
+from gateway.document import Section, fill, section_of
 from gateway.realtime import DIALECTS, SETTINGS, Dialect, Provider
-
-
-class _Row(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
 
 Price = Literal["text_input", "audio_input", "cached_input", "text_output", "audio_output"]
 
 
-class DialectRow(_Row):
+class DialectRow(Section):
     """A compatible server that is `like` a known one, but for what is said here."""
 
     like: Literal[tuple(DIALECTS)] = "openai"  # type: ignore[valid-type]
@@ -42,25 +38,29 @@ class DialectRow(_Row):
         return names
 
 
-class RealtimeProvider(_Row):
-    """`key_env` names the variable of the environment that holds the key."""
+if TYPE_CHECKING:
+    RealtimeProvider = Any
+else:
+    RealtimeProvider = section_of(
+        Provider,
+        Section,
+        {
+            "name": None,  # the key of the mapping
+            "spare_seconds": None,
+            "url": (Annotated[str, Field(pattern=r"^wss?://[^\s]+$")], ...),
+            "key": None,
+            "key_env": (str, ""),
+            "dialect": (Literal[tuple(DIALECTS)] | DialectRow, "openai"),
+            "prices": (dict[Price, Annotated[float, Field(ge=0)]], {}),
+        },
+    )
+"""`key_env` names the variable of the environment that holds the key; `gateway.realtime.Provider` says the rest."""
 
-    url: str = Field(pattern=r"^wss?://[^\s]+$")
-    key_env: str = ""
-    dialect: Literal[tuple(DIALECTS)] | DialectRow = "openai"  # type: ignore[valid-type]
-    connect_seconds: float = Field(default=10.0, gt=0, le=60)
-    failover_seconds: float = Field(default=3.0, gt=0, le=60)
-    response_seconds: float = Field(default=10.0, gt=0, le=600)
-    max_age_seconds: float | None = Field(default=None, ge=0)
-    warm: int = Field(default=0, ge=0, le=100)
-    prices: dict[Price, Annotated[float, Field(ge=0)]] = {}
 
-
-def provider_of(name: str, row: RealtimeProvider, secret: Callable[[str, str], str]) -> Provider:
+def provider_of(name: str, row: Any, secret: Callable[[str, str], str]) -> Provider:
     """`secret` finds what a variable of the environment holds, for a key of the row. Raises ConfigError."""
     key = secret(row.key_env, "key_env") if row.key_env else ""
-    fields = row.model_dump(exclude={"key_env", "dialect"})
-    return Provider(name, key=key, dialect=_dialect(name, row.dialect), **fields)
+    return fill(Provider, row, name=name, key=key, dialect=_dialect(name, row.dialect))
 
 
 def _dialect(provider: str, row: str | DialectRow) -> Dialect:

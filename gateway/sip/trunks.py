@@ -8,6 +8,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from gateway.outcomes import Refusal
 from gateway.sip.bans import Bans
@@ -37,27 +40,27 @@ class Trunk:
 
     name: str
     peers: tuple[Network, ...] = ()
-    max_calls: int = 0
-    calls_per_second: float = 0.0
+    max_calls: Annotated[int, Field(ge=0)] = 0
+    calls_per_second: Annotated[float, Field(ge=0)] = 0.0
     users: tuple[Credentials, ...] = ()
     server: Uri | None = None
     proxy: Uri | None = None
     domain: str = ""
     credentials: Credentials | None = None
-    register_seconds: int = 0
+    register_seconds: Annotated[int, Field(ge=0, le=86400)] = 0
     caller_id: str = ""
     p_asserted_identity: bool = False
     headers: tuple[tuple[str, str], ...] = ()
     codecs: tuple[str, ...] = ()
-    srtp: str = ""
-    transfer: str = "auto"
-    dtmf: str = "rtp"
-    ring_seconds: float = 60.0
-    session_seconds: int = PREFERRED
-    redirects: int = 0
+    srtp: Literal["", "off", "optional", "required"] = ""
+    transfer: Literal["refer", "bridge", "auto"] = "auto"
+    dtmf: Literal["rtp", "info", "inband"] = "rtp"
+    ring_seconds: Annotated[float, Field(gt=0, le=600)] = 60.0
+    session_seconds: Annotated[int, Field(ge=0)] = PREFERRED
+    redirects: Annotated[int, Field(ge=0, le=10)] = 0
     follow_refer: bool = False
-    ptime_ms: int = 0
-    nat: str = "auto"
+    ptime_ms: Literal[0, 10, 20, 30, 40, 60] = 0
+    nat: Literal["auto", "on", "off"] = "auto"
     media_peers: tuple[Network, ...] = ()
 
     def refers_to(self, target: Uri, peer: str) -> bool:

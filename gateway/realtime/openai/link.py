@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 import structlog
+from pydantic import Field
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 
 from gateway.errors import ProviderError, ProviderRefused, ProviderUnreachable, plain
@@ -49,12 +50,12 @@ class Provider:
     url: str
     key: str = ""
     dialect: Dialect = OPENAI
-    connect_seconds: float = 10.0
-    failover_seconds: float = 3.0
-    response_seconds: float = 10.0
-    max_age_seconds: float | None = None
+    connect_seconds: Annotated[float, Field(gt=0, le=60)] = 10.0
+    failover_seconds: Annotated[float, Field(gt=0, le=60)] = 3.0
+    response_seconds: Annotated[float, Field(gt=0, le=600)] = 10.0
+    max_age_seconds: Annotated[float, Field(ge=0)] | None = None
     spare_seconds: float = 240.0
-    warm: int = 0
+    warm: Annotated[int, Field(ge=0, le=100)] = 0
     prices: Mapping[str, float] = field(default_factory=dict)
 
     @property
