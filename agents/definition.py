@@ -218,10 +218,7 @@ class AgentDefinition(_Strict):
     """
 
     provider: str = "local"
-    failover: tuple[
-        Annotated[Failover, BeforeValidator(lambda value: {"provider": value} if isinstance(value, str) else value)],
-        ...,
-    ] = ()
+    failover: tuple[FailoverRow, ...] = ()
     on_provider_failure: OnProviderFailure = OnProviderFailure()
     model: str = ""
     instructions: Template = ""

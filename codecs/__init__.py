@@ -14,14 +14,12 @@ from .goertzel import KeyDetector, tone
 from .level import SpeechDetector, levels
 from .level import level as dbm0
 from .plc import Concealer
-from .resample import DOWN, UP, Resampler, kernel
+from .resample import Resampler, kernel
 from .sound import WIDE, Sound, Transcoder
 from .tones import comfort_noise, hold_tune, read_wav
 
 __all__ = [
     "CODECS",
-    "DOWN",
-    "UP",
     "WIDE",
     "Codec",
     "Coder",

@@ -78,10 +78,6 @@ def kernel(in_hz: int, out_hz: int) -> Kernel:
     return Kernel(in_hz, out_hz)
 
 
-UP = kernel(8000, 24000)
-DOWN = kernel(24000, 8000)
-
-
 class Resampler:
     """A kernel with the history of one stream. Pieces may have any length; what does not fill a block waits."""
 

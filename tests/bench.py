@@ -24,7 +24,7 @@ import soxr
 import uvloop
 
 from gateway.bridge.legs.sip_leg import SipLeg
-from gateway.codecs import DOWN, G722, UP, Resampler, g711
+from gateway.codecs import G722, Resampler, g711, kernel
 from gateway.codecs.resample import Kernel
 from tests.caller import Caller, heard_ms, last_loud_ms
 from tests.gatewayd import free_port, running, settings_for, until_ready
@@ -43,11 +43,14 @@ def kernels() -> None:
     print("kernels, us for one frame of 20 ms (ratio to the first row of each group)")
     rng = np.random.default_rng(1)
     narrow, wide = rng.integers(-9000, 9000, 160).astype(np.int16), rng.integers(-9000, 9000, 480).astype(np.int16)
-    for name, in_hz, out_hz, frame, kernel in (("up", 8000, 24000, narrow, UP), ("down", 24000, 8000, wide, DOWN)):
+    for name, in_hz, out_hz, frame in (("up", 8000, 24000, narrow), ("down", 24000, 8000, wide)):
         ours, theirs = Resampler(in_hz, out_hz), soxr.ResampleStream(in_hz, out_hz, 1, dtype="int16", quality="HQ")
         rows = {
             f"resample {name}, one call": microseconds(lambda: ours.push(frame)),  # noqa: B023
-            **{f"resample {name}, {calls} calls at once": _batch(kernel, calls, len(frame)) for calls in (10, 50, 200)},
+            **{
+                f"resample {name}, {calls} calls at once": _batch(kernel(in_hz, out_hz), calls, len(frame))
+                for calls in (10, 50, 200)
+            },
             "soxr one-shot": microseconds(lambda: soxr.resample(frame, in_hz, out_hz)),  # noqa: B023
             "soxr stream (holds 12 to 70 ms back)": microseconds(lambda: theirs.resample_chunk(frame)),  # noqa: B023
         }

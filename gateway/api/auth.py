@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from gateway.errors import StoreUnavailable
+from gateway.pacing import TokenBucket
 from gateway.store import Store
 from gateway.store.access import ROLES, hash_of
 
@@ -97,20 +98,18 @@ class Allowance:
     """So many requests a second for each who asks, twice as many at once."""
 
     def __init__(self, a_second: float) -> None:
-        self._rate, self._left = a_second, dict[str, tuple[float, float]]()
+        self._rate, self._buckets = a_second, dict[str, TokenBucket]()
 
     def take(self, who: str, now: float) -> float:
         """0 where it is granted, else s after which it will be."""
         if self._rate <= 0:
             return 0.0
-        left, at = self._left.get(who, (2 * self._rate, now))
-        left = min(2 * self._rate, left + (now - at) * self._rate)
-        if left < 1:
-            return (1 - left) / self._rate
-        if len(self._left) > 10_000:  # strangers by the thousand: all begin anew
-            self._left.clear()
-        self._left[who] = (left - 1, now)
-        return 0.0
+        bucket = self._buckets.get(who)
+        if bucket is None:
+            if len(self._buckets) > 10_000:  # strangers by the thousand: all begin anew
+                self._buckets.clear()
+            bucket = self._buckets[who] = TokenBucket(self._rate, 2 * self._rate, now)
+        return bucket.take(now)
 
 
 def is_local(client: str, headers: Mapping[str, str]) -> bool:

@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import httpx
@@ -20,10 +21,10 @@ from standardwebhooks import Webhook
 
 from gateway.agents import Agent, AgentDefinition, AnyTool
 from gateway.bridge.tools.application_tool import ApplicationTool
-from gateway.bridge.tools.webhook import signed
+from gateway.bridge.tools.webhook import NotPosted, post, signed
 from gateway.errors import ApplicationSilent, BadCommand
 
-TRIES, WAIT_SECONDS = 3, 0.5
+TRIES, TIMEOUT_SECONDS = 3, 5.0
 _HIDDEN = {"authorization", "proxy-authorization"}
 
 
@@ -84,20 +85,11 @@ class Application:
                 },
             }
         ).decode()
-        problem = ""
-        for attempt in range(TRIES):
-            if attempt:
-                await asyncio.sleep(WAIT_SECONDS)
-            headers = signed(self._signer, event_id, body)
-            try:
-                answer = await self._client.post(self._row.url, content=body, headers=headers, timeout=5.0)
-            except httpx.HTTPError as error:
-                problem = f"{type(error).__name__}: {error}".rstrip(": ")
-                continue
-            if answer.is_success:
-                return
-            problem = f"answered with {answer.status_code}"
-        raise ApplicationSilent(self._row.url, problem)
+        sign = partial(signed, self._signer, event_id, body)
+        try:
+            await post(self._client, self._row.url, body, sign, TRIES, TIMEOUT_SECONDS, again=range(300, 600))
+        except NotPosted as error:
+            raise ApplicationSilent(self._row.url, str(error)) from error
 
 
 def with_session(agent: Agent, session: Mapping[str, Any]) -> Agent:

@@ -17,6 +17,7 @@ from typing import Protocol
 import structlog
 
 from gateway.errors import StoreUnavailable
+from gateway.pacing import backoff
 from gateway.store import LEASE_SECONDS
 from gateway.store.keys import MAX_OUTBOX
 from gateway.store.outbox import Outbox
@@ -187,8 +188,7 @@ class Courier:
                 return
             if attempt == 1:
                 log.warning("delivery.failed", receiver=entry.get("for"), call_id=entry.get("call_id"), problem=problem)
-            pause = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1))
-            await asyncio.sleep(pause * random.uniform(0.75, 1.25))
+            await asyncio.sleep(backoff(attempt, FIRST_WAIT, LONGEST_WAIT, random.random(), spread=0.25))
 
     async def _waits(self, entry_id: str) -> bool:
         """While Redis is away it is taken for there: webhooks do not wait for it."""

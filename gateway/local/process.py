@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from asyncio.subprocess import Process
 from dataclasses import asdict, replace
 from urllib.parse import urlsplit
 
 import orjson
 import structlog
 
+from gateway.child_process import ChildProcess, ended
 from gateway.errors import ConfigError
 from gateway.local.server import LocalSettings
 
 START_SECONDS = 30
-RESTART_SECONDS = 0.5
 
 log = structlog.get_logger("gateway.local")
 
@@ -27,69 +28,54 @@ class LocalProcess:
     """
 
     def __init__(self, settings: LocalSettings) -> None:
-        self._settings = settings
-        self._process: asyncio.subprocess.Process | None = None
-        self._keeper: asyncio.Task[None] | None = None
+        self._settings, self._url = settings, ""
         self._lifeline = -1  # the child ends when this end of its standard input closes, by us or with us
+        self._child = ChildProcess(
+            self._start, self._died, lambda error: log.error("local.not_started", problem=str(error))
+        )
 
     async def __aenter__(self) -> str:
-        url = await self._start()
-        self._settings = replace(self._settings, port=urlsplit(url).port or 0)
-        self._keeper = asyncio.get_running_loop().create_task(self._keep())
-        return url
+        await self._child.start()
+        self._settings = replace(self._settings, port=urlsplit(self._url).port or 0)
+        return self._url
 
     async def __aexit__(self, *_: object) -> None:
-        if self._keeper:
-            self._keeper.cancel()
-        await self._stop()
+        await self._child.end(lambda process: self._cut())
 
-    async def _start(self) -> str:
+    def _died(self, process: Process) -> None:
+        log.error("local.died", pid=process.pid, code=process.returncode)
+        self._cut()
+
+    def _not_started(self, error: ConfigError) -> None:
+        log.error("local.not_started", problem=str(error))
+
+    def _cut(self) -> None:
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
+
+    async def _start(self) -> Process:
         theirs, self._lifeline = os.pipe()
         try:
-            self._process = await asyncio.create_subprocess_exec(
+            process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "gateway.local",
                 stdin=theirs, stdout=asyncio.subprocess.PIPE,
                 start_new_session=True,  # Ctrl-C reaches the gateway, which then ends its child
             )  # fmt: skip
         finally:
             os.close(theirs)
-        assert self._process.stdout is not None
+        assert process.stdout is not None
         line = orjson.dumps(asdict(self._settings)) + b"\n"
         await asyncio.get_running_loop().run_in_executor(None, os.write, self._lifeline, line)
         try:
             async with asyncio.timeout(START_SECONDS):
-                reply = await self._process.stdout.readline()
+                reply = await process.stdout.readline()
         except TimeoutError:
             reply = b""
         answer = orjson.loads(reply) if reply else {"error": "it ended or hung before it listened"}
         if "url" not in answer:
-            await self._stop()
+            self._cut()
+            await ended(process)
             raise ConfigError("the embedded Realtime server", answer["error"])
-        url: str = answer["url"]
-        return url
-
-    async def _keep(self) -> None:
-        while self._process is not None:
-            code = await self._process.wait()
-            log.error("local.died", pid=self._process.pid, code=code)
-            os.close(self._lifeline)
-            self._lifeline = -1
-            await asyncio.sleep(RESTART_SECONDS)
-            try:
-                await self._start()
-            except ConfigError as error:
-                log.error("local.not_started", problem=str(error))
-                return
-
-    async def _stop(self) -> None:
-        if self._lifeline >= 0:
-            os.close(self._lifeline)
-            self._lifeline = -1
-        if self._process is None:
-            return
-        try:
-            async with asyncio.timeout(5):
-                await self._process.wait()
-        except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
+        self._url = answer["url"]
+        return process

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from gateway.pacing import TokenBucket, backoff
+
 FAILURES = 3
 """In a row, after which a provider counts as down; one is enough where it refused."""
 
@@ -39,18 +41,12 @@ class Health:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._tokens, self._since = SESSIONS_AT_ONCE, now()
+        self._begun = TokenBucket(SESSIONS_A_SECOND, SESSIONS_AT_ONCE, now())
         self._states: dict[str, _State] = {}
 
     def may_begin(self) -> bool:
         """Whether one more session may be begun in place of a broken one: a node does not storm a provider."""
-        now = self._now()
-        self._tokens = min(SESSIONS_AT_ONCE, self._tokens + (now - self._since) * SESSIONS_A_SECOND)
-        self._since = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
+        return not self._begun.take(self._now())
 
     def is_down(self, name: str) -> bool:
         """It is left alone for now."""
@@ -93,4 +89,4 @@ class Health:
 
 def wait(attempt: int, chance: float) -> float:
     """Seconds before try number `attempt`, of 1 and more; `chance`, 0 to 1, keeps calls from coming all at once."""
-    return min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (attempt - 1)) * (0.5 + chance / 2)
+    return backoff(attempt, FIRST_WAIT, LONGEST_WAIT, chance, spread=0.5)

@@ -6,9 +6,6 @@ from collections.abc import Mapping
 
 from pylibsrtp import Error, Policy, Session
 
-KEY_BYTES = 30
-"""Master key of 16 bytes and salt of 14, for every suite here."""
-
 PROFILES = {
     "AES_CM_128_HMAC_SHA1_80": Policy.SRTP_PROFILE_AES128_CM_SHA1_80,
     "AES_CM_128_HMAC_SHA1_32": Policy.SRTP_PROFILE_AES128_CM_SHA1_32,

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gateway.outcomes import Refusal
+from gateway.pacing import TokenBucket
 from gateway.sip.bans import Bans
 from gateway.sip.dialog.session_timer import PREFERRED
 from gateway.sip.message.uri import Uri
@@ -78,8 +79,7 @@ class Trunk:
 @dataclass(slots=True)
 class _Use:
     calls: int = 0
-    tokens: float = 1.0
-    since: float = 0.0
+    bucket: TokenBucket | None = None
 
 
 @dataclass(slots=True)
@@ -152,18 +152,16 @@ class Trunks:
         """Whether that is one too many."""
         if not per_second:
             return False
-        bucket = max(1.0, per_second)  # a second's worth may come at once
-        use = self._use.setdefault(name, _Use(tokens=1.0 if name else bucket, since=now))
-        use.tokens = min(bucket, use.tokens + (now - use.since) * per_second)
-        use.since = now
-        if use.tokens < 1:
-            return True
-        use.tokens -= 1
-        return False
+        burst = max(1.0, per_second)  # a second's worth may come at once
+        use = self._use.setdefault(name, _Use())
+        if use.bucket is None:
+            use.bucket = TokenBucket(per_second, burst, now, left=1.0 if name else burst)
+        use.bucket.use(per_second, burst)  # they may have been read anew
+        return bool(use.bucket.take(now))
 
     def admit(self, trunk: Trunk, now: float) -> Refusal | None:
         """Take one more call, which `release` gives back, and return None; or TRUNK_BUSY, TRUNK_RATE."""
-        use = self._use.setdefault(trunk.name, _Use(since=now))
+        use = self._use.setdefault(trunk.name, _Use())
         if trunk.max_calls and use.calls + self.elsewhere.get(trunk.name, 0) >= trunk.max_calls:
             return Refusal.TRUNK_BUSY
         if self._rate(trunk.name, trunk.calls_per_second, now):

@@ -12,14 +12,17 @@ import socket
 import tempfile
 import threading
 import time
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
 
+from gateway.child_process import ChildProcess
 from gateway.errors import ConfigError, StoreUnavailable
 from gateway.store.access import Access
 from gateway.store.calls import Calls
@@ -109,16 +112,12 @@ async def _embedded() -> AsyncIterator[str]:
         yield _fake()
         return
     with tempfile.TemporaryDirectory(prefix="gateway-redis-") as folder:
-        child = _Child(executable, folder)
+        child = ChildProcess(partial(_server, executable, folder), _died, lambda error: None)
         await child.start()
-        keeper = asyncio.get_running_loop().create_task(child.keep())
         try:
-            yield f"unix://{child.socket}"
+            yield f"unix://{folder}/redis.sock"
         finally:
-            keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await keeper
-            await child.stop()
+            await child.end(_terminate)
 
 
 def _ends_with_its_parent() -> None:
@@ -133,43 +132,30 @@ def _accepts(path: str) -> bool:
         return probe.connect_ex(path) == 0
 
 
-class _Child:
-    """A redis-server that is started again when it dies; its append-only file brings back what it knew."""
+async def _server(executable: str, folder: str) -> Process:
+    """A redis-server; the append-only file in `folder` brings back what one before it knew."""
+    path = f"{folder}/redis.sock"
+    process = await asyncio.create_subprocess_exec(
+        executable, "--port", "0", "--unixsocket", path, "--dir", folder,
+        "--appendonly", "yes", "--save", "", "--loglevel", "warning",
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C reaches the gateway, which then ends its child
+        preexec_fn=_ends_with_its_parent,
+    )  # fmt: skip
+    log.info("store.embedded", pid=process.pid, executable=executable)
+    async with asyncio.timeout(10):
+        while not _accepts(path) and process.returncode is None:
+            await asyncio.sleep(0.02)
+    return process
 
-    def __init__(self, executable: str, folder: str) -> None:
-        self._executable, self._folder = executable, folder
-        self.socket = f"{folder}/redis.sock"
-        self._process: asyncio.subprocess.Process | None = None
 
-    async def start(self) -> None:
-        self._process = await asyncio.create_subprocess_exec(
-            self._executable, "--port", "0", "--unixsocket", self.socket, "--dir", self._folder,
-            "--appendonly", "yes", "--save", "", "--loglevel", "warning",
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C reaches the gateway, which then ends its child
-            preexec_fn=_ends_with_its_parent,
-        )  # fmt: skip
-        log.info("store.embedded", pid=self._process.pid, executable=self._executable)
-        async with asyncio.timeout(10):
-            while not _accepts(self.socket) and self._process.returncode is None:
-                await asyncio.sleep(0.02)
+def _died(process: Process) -> None:
+    log.error("store.embedded_died", pid=process.pid, code=process.returncode)
 
-    async def keep(self) -> None:
-        while self._process is not None:
-            code = await self._process.wait()
-            log.error("store.embedded_died", pid=self._process.pid, code=code)
-            await asyncio.sleep(0.5)
-            await self.start()
 
-    async def stop(self) -> None:
-        if self._process is not None and self._process.returncode is None:
-            self._process.terminate()
-            try:
-                async with asyncio.timeout(5):
-                    await self._process.wait()
-            except TimeoutError:
-                self._process.kill()
-                await self._process.wait()
+def _terminate(process: Process) -> None:
+    if process.returncode is None:
+        process.terminate()
 
 
 def _fake() -> str:

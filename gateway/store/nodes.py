@@ -88,9 +88,6 @@ class Nodes:
                 found.append({"id": name, **said})
         return found
 
-    async def is_alive(self, node: str) -> bool:
-        return bool(await self._ask("EXISTS", keys.node(node)))
-
     async def sweep(self, entries: Callable[[CallEvent, dict[str, Any]], Entries]) -> list[str]:
         """Close the calls of nodes that died; their ids. `entries` are what the outbox has to hold for each."""
         dead, live, now = await self._run(_SWEEP, (keys.NODES, keys.LIVE))

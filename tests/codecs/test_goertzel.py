@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gateway.codecs import DOWN, KeyDetector, g711, tone
+from gateway.codecs import KeyDetector, g711, kernel, tone
 from gateway.codecs.goertzel import COLUMNS, FRAME, KEYS, ROWS
 from tests.speech import narrowband
 
@@ -88,10 +88,11 @@ def test_speech_is_no_key():
 
 
 def test_what_we_send_is_what_we_hear():
+    down = kernel(24000, 8000)
     for key in KEYS:
-        wide = np.concatenate((np.zeros(DOWN.context + 480), tone(key), np.zeros(480))).astype(np.float32)
-        wide = wide[: DOWN.context + (len(wide) - DOWN.context) // DOWN.block_in * DOWN.block_in]
-        assert heard(DOWN.convert(wide[None, :])[0].astype(float)) == key
+        wide = np.concatenate((np.zeros(down.context + 480), tone(key), np.zeros(480))).astype(np.float32)
+        wide = wide[: down.context + (len(wide) - down.context) // down.block_in * down.block_in]
+        assert heard(down.convert(wide[None, :])[0].astype(float)) == key
 
 
 def test_a_frame_with_tones_is_told_apart_at_once():

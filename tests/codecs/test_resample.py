@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import soxr
 
-from gateway.codecs import DOWN, UP, Resampler
+from gateway.codecs import Resampler, kernel
 from gateway.codecs.resample import REACH_MS
 
 
@@ -59,11 +59,11 @@ def test_loud_clips_instead_of_wrapping():
 
 
 def test_a_batch_is_the_same_as_each_alone():
-    rows = np.random.default_rng(1).normal(0, 9000, (8, DOWN.context + 480)).astype(np.float32)
-    batch = DOWN.convert(rows)
+    rows = np.random.default_rng(1).normal(0, 9000, (8, kernel(24000, 8000).context + 480)).astype(np.float32)
+    batch = kernel(24000, 8000).convert(rows)
     assert batch.shape == (8, 160)
-    assert all((DOWN.convert(row[None])[0] == one).all() for row, one in zip(rows, batch, strict=True))
-    assert UP.convert(np.zeros((3, UP.context + 160), np.float32)).shape == (3, 480)
+    assert all((kernel(24000, 8000).convert(row[None])[0] == one).all() for row, one in zip(rows, batch, strict=True))
+    assert kernel(8000, 24000).convert(np.zeros((3, kernel(8000, 24000).context + 160), np.float32)).shape == (3, 480)
 
 
 def test_reset_forgets():

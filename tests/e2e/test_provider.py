@@ -11,7 +11,7 @@ import orjson
 import pytest
 from websockets.asyncio.server import serve
 
-from gateway.codecs import DOWN, g711
+from gateway.codecs import g711, kernel
 from tests.caller import SDP, Caller
 from tests.gatewayd import running, settings_for
 
@@ -49,8 +49,8 @@ class Provider:
 
 def expected(speech):
     """What the caller has to get, sample for sample."""
-    padded = np.concatenate((np.zeros(DOWN.context, np.int16), speech)).astype(np.float32)
-    return g711.encode(g711.ULAW, DOWN.convert(padded[None])[0]).tobytes()
+    padded = np.concatenate((np.zeros(kernel(24000, 8000).context, np.int16), speech)).astype(np.float32)
+    return g711.encode(g711.ULAW, kernel(24000, 8000).convert(padded[None])[0]).tobytes()
 
 
 async def heard(tmp_path, provider, **caller):

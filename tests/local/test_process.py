@@ -20,7 +20,7 @@ async def test_it_outlives_nobody():
     """Whoever starts it may be killed: then its standard input ends."""
     process = LocalProcess(LocalSettings(scripts={"agent": Script()}))
     await process.__aenter__()
-    child = process._process
+    child = process._child._process
     await process.__aexit__()
     assert child is not None
     assert await asyncio.wait_for(child.wait(), 5) == 0
@@ -29,9 +29,9 @@ async def test_it_outlives_nobody():
 async def test_when_it_is_killed_it_comes_back_on_the_same_port():
     process = LocalProcess(LocalSettings(scripts={"agent": Script()}))
     async with process as url:
-        assert process._process is not None
-        first = process._process.pid
-        process._process.kill()
+        assert process._child._process is not None
+        first = process._child._process.pid
+        process._child._process.kill()
         async with asyncio.timeout(15):
             while True:
                 try:
@@ -40,7 +40,7 @@ async def test_when_it_is_killed_it_comes_back_on_the_same_port():
                     break
                 except (OSError, InvalidHandshake):
                     await asyncio.sleep(0.05)
-        assert process._process.pid != first
+        assert process._child._process.pid != first
 
 
 async def test_a_script_that_cannot_be_served_is_told():

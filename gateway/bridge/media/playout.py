@@ -34,10 +34,6 @@ class Playout:
     def empty(self) -> bool:
         return not self._samples and self._tail is None
 
-    @property
-    def queued_ms(self) -> int:
-        return self._samples // self._ms
-
     def put(self, item_id: str, content_index: int, audio: bytes) -> None:
         """Deltas may have any length, also an odd one."""
         key = (item_id, content_index)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from base64 import b64decode
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from standardwebhooks import Webhook
 from gateway.agents import CallContext, WebhookRow
 from gateway.bridge.tools.schema import checked
 from gateway.errors import ToolError
+from gateway.pacing import backoff
 
 MAX_ANSWER = 64 * 1024
 """Bytes of an answer that the model is given."""
@@ -27,7 +28,7 @@ MAX_ANSWER = 64 * 1024
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 """What is worth another try (RFC 9110 section 15)."""
 
-FIRST_WAIT = 0.2  # s, twice as long with every try
+FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0  # s, twice as long with every try
 
 
 class WebhookTool:
@@ -62,26 +63,53 @@ class WebhookTool:
         return lambda: self._ask(orjson.dumps(body).decode(), f"{context.call_id}-{call_id}")
 
     async def _ask(self, body: str, key: str) -> Any:
-        problem = ""
-        for attempt in range(self._row.retries + 1):
-            if attempt:
-                await asyncio.sleep(FIRST_WAIT * 2 ** (attempt - 1) * random.uniform(0.75, 1.25))
-            try:
-                answer = await self._client.post(
-                    self._row.url, content=body, headers=self._headers(body, key), timeout=self._row.timeout_seconds
+        """Raises ToolError."""
+        row = self._row
+        try:
+            return _read(
+                await post(
+                    self._client, row.url, body, lambda: self._headers(body, key), row.retries + 1, row.timeout_seconds
                 )
-            except httpx.HTTPError as error:
-                problem = f"{type(error).__name__}: {error}".rstrip(": ")
-                continue
-            if answer.is_success:
-                return _read(answer)
-            problem = f"answered with {answer.status_code}"
-            if answer.status_code not in AGAIN:
-                break
-        raise ToolError(self.name, f"{self._row.url} {problem}")
+            )
+        except NotPosted as error:
+            raise ToolError(self.name, f"{row.url} {error}") from error
 
     def _headers(self, body: str, key: str) -> dict[str, str]:
         return {"Idempotency-Key": key, **self._row.headers, **signed(self._signer, key, body)}
+
+
+class NotPosted(Exception):
+    """What became of the last try."""
+
+
+async def post(
+    client: httpx.AsyncClient,
+    url: str,
+    body: str,
+    headers: Callable[[], Mapping[str, str]],
+    tries: int,
+    seconds: float,
+    again: Container[int] = AGAIN,
+) -> httpx.Response:
+    """Post JSON until a 2xx takes it; `headers` of each try, `again` are the statuses after which to try again.
+
+    Raises NotPosted.
+    """
+    problem = ""
+    for attempt in range(tries):
+        if attempt:
+            await asyncio.sleep(backoff(attempt, FIRST_WAIT, LONGEST_WAIT, random.random(), spread=0.25))
+        try:
+            answer = await client.post(url, content=body, headers=headers(), timeout=seconds)
+        except httpx.HTTPError as error:
+            problem = f"{type(error).__name__}: {error}".rstrip(": ")
+            continue
+        if answer.is_success:
+            return answer
+        problem = f"answered with {answer.status_code}"
+        if answer.status_code not in again:
+            break
+    raise NotPosted(problem)
 
 
 def signed(signer: Webhook | None, message_id: str, body: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ API; learn.microsoft.com, "GPT Realtime API". docs/providers.md says what was tr
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
@@ -122,12 +122,6 @@ class Dialect:
                 _put(session, f"audio.{side}.format", FORMATS[config.audio][0])
             _merge(session, self.extra)
         return session
-
-    def foreign(self, config: SessionConfig) -> list[str]:
-        """Settings that it does not know, by the names that agents' files have for them."""
-        empty = SessionConfig()
-        names = [one.name for one in fields(config) if one.name in _PLACES and one.name != "model"]
-        return [name for name in names if getattr(config, name) != getattr(empty, name) and name not in self.takes]
 
 
 def _wire(config: SessionConfig) -> dict[str, Any]:

@@ -42,11 +42,6 @@ class OutgoingRefer:
     def done(self) -> bool:
         return self.state is State.DONE
 
-    @property
-    def accepted(self) -> bool:
-        """The peer has taken the REFER (202), whatever came of it."""
-        return self.state is State.FOLLOWED or (self.done and self.status == 200)
-
     def receive_response(self, response: Response | None) -> None:
         """The answer to the REFER itself; None when none came."""
         if self.state is not State.SENT:

@@ -4,6 +4,7 @@ import pytest
 
 from gateway.sip import Credentials, Reanswered, ReofferRefused
 from gateway.sip.dialog.session import State
+from gateway.sip.invite.refer import State as ReferState
 from gateway.sip.register.digest import Login
 from tests.wire import OFFER, Wire, answered, asked, picked_up, response
 
@@ -80,7 +81,7 @@ def test_a_challenge_in_mid_call_is_answered(side):
     assert again.headers.get("Refer-To") == "<sip:b@c>"
     assert 'username="me"' in again.headers.get("Proxy-Authorization")
     wire.receive(response(again, 202, session.dialog.remote.tag))
-    assert session.outgoing_refer.accepted
+    assert session.outgoing_refer.state is ReferState.FOLLOWED
 
 
 @SIDES

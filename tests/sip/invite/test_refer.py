@@ -110,7 +110,7 @@ def test_nothing_changes_once_it_is_done():
     outgoing_refer = OutgoingRefer("sip:x@h", 1)
     outgoing_refer.give_up()
     outgoing_refer.receive_response(None)
-    assert (outgoing_refer.state, outgoing_refer.status, outgoing_refer.accepted) == (State.DONE, 408, False)
+    assert (outgoing_refer.state, outgoing_refer.status) == (State.DONE, 408)
 
 
 # the other way round: a REFER of the peer's
