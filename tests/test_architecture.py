@@ -177,3 +177,24 @@ def test_the_tables_of_what_is_done_have_no_empty_cell_and_name_tests_that_are_t
 def test_tables_that_are_made_from_the_code_are_as_it_says(name: str) -> None:
     text = (ROOT / "docs" / name).read_text()
     assert text == doc_tables.page(name), "run python -m tests.doc_tables"
+
+
+def _files_imported(path: Path, names: dict[str, Path]) -> set[Path]:
+    """By absolute imports, those for types included; what a package's `__init__` hands on is not followed."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                one = names.get(f"{node.module}.{alias.name}") or names.get(node.module)
+                if one and one.name != "__init__.py":
+                    found.add(one)
+    return found - {path}
+
+
+def test_no_files_import_each_other_not_even_for_types() -> None:
+    names = {"gateway." + _place(path).removesuffix(".py").replace("/", "."): path for path in FILES}
+    graph = {path: _files_imported(path, names) for path in FILES}
+    while free := [path for path, others in graph.items() if not others & graph.keys()]:
+        for path in free:
+            del graph[path]
+    assert not graph, f"in circles: {sorted(map(_place, graph))}"
