@@ -50,7 +50,7 @@ class Follows(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class PhoneCall:
     """What to do on the telephone; see `gateway phone --help`."""
 
     target: str
@@ -68,7 +68,7 @@ class Errand:
     talk: bool = False
 
 
-def check(errand: Errand) -> None:
+def check(errand: PhoneCall) -> None:
     """What is wrong with it, before anybody is called. Raises ConfigError, with all others in its `more`."""
     faults = Faults()
 
@@ -152,7 +152,7 @@ def _sound_device() -> Any:
     return sounddevice
 
 
-def call(errand: Errand, say: Say, gateway: Follows | None = None) -> bool:
+def call(errand: PhoneCall, say: Say, gateway: Follows | None = None) -> bool:
     """Do it, telling of every step; True when the call was answered. Raises ConfigError.
 
     `gateway` may know what the agent says.
@@ -173,7 +173,7 @@ def call(errand: Errand, say: Say, gateway: Follows | None = None) -> bool:
 
 
 class _Phone:
-    def __init__(self, pj: Any, errand: Errand, say: Say, folder: Path, gateway: Follows | None) -> None:
+    def __init__(self, pj: Any, errand: PhoneCall, say: Say, folder: Path, gateway: Follows | None) -> None:
         self.pj, self.errand = pj, errand
         self._tell, self._folder = say, folder
         self._started = time.monotonic()

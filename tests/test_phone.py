@@ -8,7 +8,7 @@ import pytest
 
 from gateway import phone
 from gateway.errors import ConfigError
-from gateway.phone import HZ, Errand, _Words, call, check
+from gateway.phone import HZ, PhoneCall, _Words, call, check
 
 needs_pjsua = pytest.importorskip("pjsua2", reason="pjsua2-python has no wheel for this Python")
 
@@ -16,12 +16,12 @@ needs_pjsua = pytest.importorskip("pjsua2", reason="pjsua2-python has no wheel f
 @pytest.mark.parametrize("target", ["reception", "http://127.0.0.1", "sip:"])
 def test_who_cannot_be_called(target):
     with pytest.raises(ConfigError, match="not a SIP address"):
-        call(Errand(target), print)
+        call(PhoneCall(target), print)
 
 
 def test_all_that_is_wrong_is_said_at_once():
     with pytest.raises(ConfigError) as caught:
-        check(Errand("reception", dtmf="x", seconds=0))
+        check(PhoneCall("reception", dtmf="x", seconds=0))
     assert [one.source for one in (caught.value, *caught.value.more)] == ["--dtmf", "--seconds", "reception"]
 
 
@@ -75,7 +75,7 @@ def test_where_no_gateway_tells_ears_listen_to_each_turn(monkeypatch):
 def test_who_talks_by_microphone_reads_each_turn_too():
     level, pauses = [5], []
     one = object.__new__(phone._Phone)
-    one.errand, one._answered_at = Errand("sip:a@h", talk=True), 0.0
+    one.errand, one._answered_at = PhoneCall("sip:a@h", talk=True), 0.0
     one._calls = [SimpleNamespace(media=SimpleNamespace(getTxLevel=lambda: level[0]))]
     one._words_of, one._quiet_since = SimpleNamespace(pause=lambda: pauses.append(1)), 0.0
     assert not one._take_turn()

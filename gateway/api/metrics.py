@@ -129,7 +129,7 @@ class Metrics:
             told = CounterMetricFamily(
                 "gateway_deliveries", "Webhooks and records by what became of them", labels=["result"]
             )
-            for result in ("delivered", "failed", "buried", "dropped"):
+            for result in ("delivered", "failed", "given_up", "dropped"):
                 told.add_metric([result], getattr(courier, result))
             yield told
             yield GaugeMetricFamily(

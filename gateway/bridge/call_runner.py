@@ -29,7 +29,7 @@ from gateway.bridge.legs.second_leg import SecondLeg
 from gateway.bridge.legs.sip_leg import SipLeg, open_leg
 from gateway.bridge.media.caller_audio import CallerAudio
 from gateway.bridge.media.fill_audio import FillAudio
-from gateway.bridge.media.recorder import Tape
+from gateway.bridge.media.recorder import CallRecorder
 from gateway.bridge.provider_connection import ProviderConnection
 from gateway.bridge.reasons import BY_CAUSE, outcome_of
 from gateway.bridge.resources import Resources
@@ -106,7 +106,7 @@ class CallRunner:
         self._second: SecondLeg | None = None
         self.call = Call(info, self.leg, asyncio.get_running_loop().time(), resources.epoch)
         self._driver: Driver[Action] = Driver(self.call, self._perform)
-        self._tape = Tape(self, resources.settings.recordings, resources.threads)
+        self._call_recorder = CallRecorder(self, resources.settings.recordings, resources.threads)
         self.leg.events = LegEvents(
             digit=lambda digit: self.feed(lambda call, now: call.digit(digit, now)),
             drained=lambda: self.feed(Call.drained),
@@ -411,7 +411,7 @@ class CallRunner:
                 second, self._second = self._second, None
                 self._succeed(self.leg, second.release(), "transferred")
             case RecordingCommand(what):
-                self._tape.do(what)
+                self._call_recorder.do(what)
             case UpdateAgent(name, settings):
                 self._update_agent(name, settings)
             case Finished():

@@ -1,1 +1,1 @@
-"""The command line: `main.py` runs a gateway, `desk.py` asks a running one."""
+"""The command line: `main.py` runs a gateway, `operator_commands.py` asks a running one."""

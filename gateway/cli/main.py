@@ -1,4 +1,6 @@
-"""The command line: `gateway demo`, `serve`, `check`, `doctor`, `dial`, `phone`, `local`; `desk.py` has the others.
+"""The command line: `gateway demo`, `serve`, `check`, `doctor`, `dial`, `phone`, `local`.
+
+`operator_commands.py` has the others.
 
 What a command needs is imported when it is run: `gateway --help` and its like answer at once.
 """
@@ -18,7 +20,7 @@ from rich.console import Console
 
 from gateway import __version__
 from gateway.cli import remote
-from gateway.cli.desk import LOCAL, Json, Key, Url, bans, call, calls, drain, keys, nodes
+from gateway.cli.operator_commands import LOCAL, Json, Key, Url, bans, call, calls, drain, keys, nodes
 from gateway.errors import ConfigError, GatewayError
 
 if TYPE_CHECKING:
@@ -225,11 +227,11 @@ def phone(
     key: Key = "",
 ) -> None:
     """A SIP telephone in the terminal, on a SIP stack of its own. What the agent says is printed."""
-    from gateway.phone import Errand, call
+    from gateway.phone import PhoneCall, call
 
     transport = "tls" if tls else "tcp" if tcp else "udp"
     words = tuple(say or ())
-    errand = Errand(
+    errand = PhoneCall(
         target, words, wav, dtmf, record, seconds, after, refuse_transfer, transport, srtp, caller, trace, talk
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)

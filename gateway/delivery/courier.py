@@ -1,7 +1,7 @@
 """Empties the outbox: one node of all does it at a time, in order for each receiver and call, again and again.
 
-An entry stays in Redis until its receiver has taken it, or is buried after `expire_seconds`: a courier that dies loses
-nothing, for the next one begins with the oldest. A receiver that is away holds up nobody else's entries.
+An entry stays in Redis until its receiver has taken it, or is given up after `expire_seconds`: a courier that dies
+loses nothing, for the next one begins with the oldest. A receiver that is away holds up nobody else's entries.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Courier:
         self._taken: dict[int, None] = {}  # what was delivered lately: an entry may have been written twice
         self._slots = {name: asyncio.Semaphore(AT_ONCE) for name in receivers}
         self._filling = False  # it was said that the outbox fills up
-        self.delivered = self.failed = self.buried = 0
+        self.delivered = self.failed = self.given_up = 0
         self.dropped = 0  # that nobody took in time, and for which there was no more room
 
     def start(self) -> None:
@@ -159,7 +159,7 @@ class Courier:
                 await self._patiently(lambda: self._outbox.done(entry_id))
                 return
             if receiver is None:
-                await self._bury(entry_id, entry, f"nobody is called {entry.get('for')!r} any more")
+                await self._give_up(entry_id, entry, f"nobody is called {entry.get('for')!r} any more")
                 return
             try:
                 async with self._slots[entry["for"]]:
@@ -170,7 +170,7 @@ class Courier:
                         return
                     problem = await receiver.deliver(entry.get("call_id", ""), entry.get("body", ""))
             except PermanentFailure as never:
-                await self._bury(entry_id, entry, str(never))
+                await self._give_up(entry_id, entry, str(never))
                 return
             except Exception as error:  # boundary: a fault of one receiver's holds up no other
                 log.exception("delivery.bug", receiver=entry.get("for"))
@@ -184,7 +184,7 @@ class Courier:
                 return
             self.failed += 1
             if time.time() - written > self._expire:
-                await self._bury(entry_id, entry, f"{problem}, after {attempt} tries")
+                await self._give_up(entry_id, entry, f"{problem}, after {attempt} tries")
                 return
             if attempt == 1:
                 log.warning("delivery.failed", receiver=entry.get("for"), call_id=entry.get("call_id"), problem=problem)
@@ -196,9 +196,9 @@ class Courier:
             return await self._outbox.waits(entry_id)
         return True
 
-    async def _bury(self, entry_id: str, entry: dict[str, str], problem: str) -> None:
+    async def _give_up(self, entry_id: str, entry: dict[str, str], problem: str) -> None:
         log.error("delivery.given_up", receiver=entry.get("for"), call_id=entry.get("call_id"), problem=problem)
-        self.buried += 1
+        self.given_up += 1
         await self._patiently(lambda: self._outbox.give_up(entry_id, entry, problem))
 
     async def _patiently(self, write: Callable[[], Awaitable[None]]) -> None:

@@ -18,7 +18,7 @@ GO_ON = (
 
 
 @dataclass(slots=True)
-class Said:
+class SpokenItem:
     """One side's words. `received_ms` of them came as audio; `heard_ms` is set where the caller cut them short."""
 
     role: str
@@ -34,7 +34,7 @@ class Said:
 
 
 @dataclass(slots=True)
-class Called:
+class FunctionCall:
     """A function that the model called; `output` is None while it runs."""
 
     call_id: str
@@ -43,47 +43,47 @@ class Called:
     output: str | None = None
 
 
-Entry = TypeVar("Entry", Said, Called)
+Entry = TypeVar("Entry", SpokenItem, FunctionCall)
 
 
 class History:
     """One call's."""
 
     def __init__(self) -> None:
-        self._entries: dict[tuple[int, str], Said | Called] = {}
-        self._chapters = self._texts = 0
+        self._entries: dict[tuple[int, str], SpokenItem | FunctionCall] = {}
+        self._sessions = self._texts = 0
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def begin(self) -> Chapter:
+    def begin(self) -> SessionHistory:
         """What another session adds; its items have ids of its own."""
-        self._chapters += 1
-        return Chapter(self, self._chapters)
+        self._sessions += 1
+        return SessionHistory(self, self._sessions)
 
     def text(self, role: str, text: str) -> None:
         """An item of ours."""
         self._texts += 1
-        self.keep((0, f"text {self._texts}"), Said(role, text))
+        self.keep((0, f"text {self._texts}"), SpokenItem(role, text))
 
     def call(self, call_id: str, name: str, arguments: str) -> None:
-        self.keep((0, f"call {call_id}"), Called(call_id, name, arguments))
+        self.keep((0, f"call {call_id}"), FunctionCall(call_id, name, arguments))
 
     def output(self, call_id: str, output: str) -> None:
         entry = self._entries.get((0, f"call {call_id}"))
-        if isinstance(entry, Called):
+        if isinstance(entry, FunctionCall):
             entry.output = output
 
     @property
     def open_calls(self) -> set[str]:
         """Those that have no answer yet."""
-        return {one.call_id for one in self._entries.values() if isinstance(one, Called) and one.output is None}
+        return {one.call_id for one in self._entries.values() if isinstance(one, FunctionCall) and one.output is None}
 
     def items(self) -> list[dict[str, Any]]:
         """For `conversation.item.create`, oldest first; where there are any, the model is told why."""
         items: list[dict[str, Any]] = []
         for entry in self._entries.values():
-            if isinstance(entry, Called):
+            if isinstance(entry, FunctionCall):
                 call = {"call_id": entry.call_id, "name": entry.name, "arguments": entry.arguments}
                 items.append({"type": "function_call", **call})
                 if entry.output is not None:
@@ -98,11 +98,11 @@ class History:
             del self._entries[next(iter(self._entries))]
         return entry
 
-    def find(self, key: tuple[int, str]) -> Said | Called | None:
+    def find(self, key: tuple[int, str]) -> SpokenItem | FunctionCall | None:
         return self._entries.get(key)
 
 
-class Chapter:
+class SessionHistory:
     """What one session adds to the history, by the ids of its items."""
 
     def __init__(self, history: History, number: int) -> None:
@@ -127,18 +127,18 @@ class Chapter:
     def cut(self, item_id: str, heard_ms: int) -> None:
         """The caller heard no more of it."""
         entry = self._history.find((self._number, item_id))
-        if isinstance(entry, Said):
+        if isinstance(entry, SpokenItem):
             entry.heard_ms = heard_ms
 
     def heard(self, item_id: str) -> str:
         """Of an item, as far as it was heard; by the share of its audio."""
         entry = self._history.find((self._number, item_id))
-        return entry.heard() if isinstance(entry, Said) else ""
+        return entry.heard() if isinstance(entry, SpokenItem) else ""
 
-    def _said(self, item_id: str, role: str) -> Said:
+    def _said(self, item_id: str, role: str) -> SpokenItem:
         key = self._number, item_id
         entry = self._history.find(key)
-        return entry if isinstance(entry, Said) else self._history.keep(key, Said(role))
+        return entry if isinstance(entry, SpokenItem) else self._history.keep(key, SpokenItem(role))
 
 
 def message(role: str, text: str) -> dict[str, Any]:

@@ -64,7 +64,7 @@ async def test_each_call_in_order_whatever_fails_in_between(store):
     for call in "ab":
         assert [body for of, body in ann.got if of == call] == [f"{call}{n}" for n in range(6)]
     assert bob.got == [("a", "x")]
-    assert (one.delivered, one.failed, one.buried) == (13, 4, 0)
+    assert (one.delivered, one.failed, one.given_up) == (13, 4, 0)
 
 
 async def test_what_is_erased_while_it_waits_is_not_delivered_later(store):
@@ -83,10 +83,10 @@ async def test_what_is_erased_while_it_waits_is_not_delivered_later(store):
     await asyncio.sleep(0.3)
     await one.close()
     assert ann.got == [("b", "b0")]
-    assert one.buried == 0
+    assert one.given_up == 0
 
 
-async def test_what_nobody_takes_is_buried_and_holds_up_nothing(store):
+async def test_what_nobody_takes_is_given_up_and_holds_up_nothing(store):
     ann = Somebody()
     ann.never, ann.refusals = {"a1"}, {"a2": 10**6}
     await put(store, ("ann", "a", "a0"), ("ann", "a", "a1"), ("ann", "a", "a2"), ("ann", "a", "a3"), ("carl", "a", "x"))

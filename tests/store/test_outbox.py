@@ -20,7 +20,7 @@ async def test_one_node_delivers_until_it_resigns():
         assert 9000 < await store._redis.pttl(keys.COURIER) <= 10000
 
 
-async def test_delivered_buried_and_dug_up():
+async def test_delivered_given_up_and_tried_again():
     async with open_store(StoreSettings()) as store:
         for number in range(3):
             store.writer.put(outbox.entry({"for": "x", "call_id": f"c{number}", "body": "{}"}))

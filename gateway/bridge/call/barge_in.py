@@ -18,7 +18,7 @@ from gateway.bridge.call.part import CallPort, Part
 from gateway.bridge.call.recording import Recording
 from gateway.bridge.call.tool_use import ToolUse
 
-PATIENCE_SECONDS = 3.0
+TRANSCRIPT_SECONDS = 3.0
 """From the end of the caller's speech to its transcript; without one nothing was said."""
 
 LONGEST_SECONDS = 15.0
@@ -91,7 +91,7 @@ class BargeIn(Part):
             return
         if self.paused:
             self._unanswered = True
-            self.wake("resume", now + PATIENCE_SECONDS)
+            self.wake("resume", now + TRANSCRIPT_SECONDS)
         else:
             self.call.session.create_response()
 

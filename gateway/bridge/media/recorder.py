@@ -172,7 +172,7 @@ class RecordedCall(Protocol):
     def recording_failed(self, problem: str) -> None: ...
 
 
-class Tape:
+class CallRecorder:
     """A call's recordings, one file after the other, in `folder`."""
 
     def __init__(self, call: RecordedCall, folder: Path | None, threads: ThreadPoolExecutor) -> None:

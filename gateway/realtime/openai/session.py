@@ -69,7 +69,7 @@ class Session:
         self._dialect = dialect
         self.updates = Updates(config, dialect.takes & dialect.changes)
         self._history = history if history is not None else History()
-        self._chapter = self._history.begin()
+        self._session_history = self._history.begin()
         self.input_hz = self.output_hz = HZ[config.audio]  # as the server takes and sends it
         self.appended_per_ms = FORMATS[config.audio][1]  # bytes of what `append` is given, before it is converted
         self._bytes_per_ms: float = FORMATS[config.audio][1]  # of what the server sends
@@ -164,7 +164,7 @@ class Session:
         self._owed = None  # the caller's new turn answers in its place
         truncated = []
         for item in heard:
-            self._chapter.cut(item.item_id, item.ms)
+            self._session_history.cut(item.item_id, item.ms)
             if not dialect.truncates or (item.item_id, item.content_index) not in self._received_bytes:
                 continue  # of a session before this one
             received = int(self._received_bytes.get((item.item_id, item.content_index), 0) / self._bytes_per_ms)
@@ -306,7 +306,7 @@ class Session:
                 self._hush = False  # whatever comes now is an answer to it
                 return [SpeechStopped(_int(event, "audio_end_ms"))]
             case "input_audio_buffer.committed":
-                self._chapter.turn(_str(event, "item_id"))
+                self._session_history.turn(_str(event, "item_id"))
             case "conversation.item.input_audio_transcription.completed":
                 return [self._words("user", event)]
             case "conversation.item.input_audio_transcription.failed":
@@ -314,7 +314,7 @@ class Session:
             case "response.output_audio_transcript.done" | "response.audio_transcript.done":
                 return [self._words("assistant", event)]
             case "response.output_audio_transcript.delta" | "response.audio_transcript.delta":
-                self._chapter.more(_str(event, "item_id"), _str(event, "delta"))
+                self._session_history.more(_str(event, "item_id"), _str(event, "delta"))
             case "response.output_audio.done" | "response.audio.done":
                 self._complete[_str(event, "item_id")] = None
                 _keep_newest(self._complete)
@@ -373,7 +373,7 @@ class Session:
 
     def _words(self, role: str, event: dict[str, Any]) -> Transcript:
         item_id, text = _str(event, "item_id"), _str(event, "transcript").strip()
-        self._chapter.words(role, item_id, text)
+        self._session_history.words(role, item_id, text)
         if role == "user":
             self.hearing = self._user_speaking
         extra = event.get("providerData")
@@ -381,7 +381,7 @@ class Session:
 
     def heard_of(self, item_id: str) -> str:
         """The words of an item of the assistant's, as far as the caller heard them."""
-        return self._chapter.heard(item_id)
+        return self._session_history.heard(item_id)
 
     def _receive_audio(self, event: dict[str, Any]) -> list[Event]:
         response, item, index = _str(event, "response_id"), _str(event, "item_id"), _int(event, "content_index")
@@ -393,7 +393,7 @@ class Session:
             return [ProviderFault(Severity.TURN, "invalid_audio", "an audio delta is not base64")]
         self._saying = item
         self._spoke = self._spoke or response not in self._asides
-        self._chapter.audio(item, len(audio) / self._bytes_per_ms)
+        self._session_history.audio(item, len(audio) / self._bytes_per_ms)
         self._received_bytes[item, index] = self._received_bytes.get((item, index), 0) + len(audio)
         _keep_newest(self._received_bytes)
         return [AudioDelta(item, index, audio)]

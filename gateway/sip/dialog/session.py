@@ -162,7 +162,7 @@ class Session:
         self._last_2xx = response
         self._interval = self._core.timing.t1
         self._core.timers.set((self, "RESEND_2XX"), now + self._interval)
-        self._core.timers.set((self, "NO_ACK"), now + self._core.timing.patience)
+        self._core.timers.set((self, "NO_ACK"), now + self._core.timing.transaction_timeout)
 
     def refuse_reoffer(self, status: int, now: float, headers: dict[str, str] | None = None) -> None:
         """Refuse a re-INVITE: the session goes on as it was (section 14.2)."""
@@ -204,7 +204,7 @@ class Session:
         self._end(now)
 
     def refer(
-        self, target: str, now: float, patience: float = 60.0, replaces: Session | None = None
+        self, target: str, now: float, timeout: float = 60.0, replaces: Session | None = None
     ) -> OutgoingRefer | None:
         """Ask the peer to call `target`, a URI, and there to take the place of `replaces` (RFC 3891).
 
@@ -219,7 +219,7 @@ class Session:
         request.headers.add("Refer-To", f"<{target}>")
         request.headers.add("Referred-By", f"<{self.dialog.local.uri}>")
         self.outgoing_refer = OutgoingRefer(target, self.dialog.local_seq)
-        self._core.timers.set((self, "REFER"), now + patience)
+        self._core.timers.set((self, "REFER"), now + timeout)
         self._core.request(request, flow, self, now)
         return self.outgoing_refer
 
@@ -444,6 +444,9 @@ class Session:
             self._core.timers.cancel((self, "REFER"))
         self._core.emit(ReferProgress(self))
 
+    def _responding(self, status: int) -> None:
+        """A response to the peer is about to leave."""
+
     def _respond(
         self,
         transaction: ServerTransaction,
@@ -453,6 +456,7 @@ class Session:
         reason: str = "",
         headers: dict[str, str] | None = None,
     ) -> Response:
+        self._responding(status)
         request = transaction.request
         response = request.respond(status, reason, to_tag=self.dialog.local.tag)
         if 100 < status < 300:

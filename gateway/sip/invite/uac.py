@@ -356,7 +356,7 @@ class UacSession(Session):
             if self._reason:
                 request.headers.add("Reason", self._reason)
             self._core.request(request, self._invite_flow, self, now)
-            self._core.timers.set((self, "NO_487"), now + self._core.timing.patience)
+            self._core.timers.set((self, "NO_487"), now + self._core.timing.transaction_timeout)
 
     def _reject(
         self, now: float, cause: Cause, status: int, phrase: str, reason: str = "", headers: Headers | None = None

@@ -16,7 +16,7 @@ from gateway.sip.dialog.session import Cause, Confirmed, Session, State
 from gateway.sip.flow import Flow
 from gateway.sip.message.grammar import parse_params
 from gateway.sip.message.headers import NameAddr
-from gateway.sip.message.message import Request, Response
+from gateway.sip.message.message import Request
 from gateway.sip.message.uri import Uri
 from gateway.sip.port import CorePort
 from gateway.sip.transaction.matching import is_alone, is_behind_nat, is_private
@@ -79,7 +79,7 @@ class UasSession(Session):
             response = self._respond(self._invite, 180, now, headers={"Require": "100rel", "RSeq": "1"})
             self._provisional = reliable.Provisional(response, 1, interval)
             self._core.timers.set((self, "RESEND_1XX"), now + interval)
-            self._core.timers.set((self, "NO_PRACK"), now + self._core.timing.patience)
+            self._core.timers.set((self, "NO_PRACK"), now + self._core.timing.transaction_timeout)
 
     def answer(self, body: bytes, now: float) -> None:
         if self.state in (State.INCOMING, State.RINGING):
@@ -136,18 +136,9 @@ class UasSession(Session):
                 self._respond(self._invite, 504, now)
                 self._end(now, Cause.NO_PRACK)
 
-    def _respond(
-        self,
-        transaction: ServerTransaction,
-        status: int,
-        now: float,
-        body: bytes = b"",
-        reason: str = "",
-        headers: dict[str, str] | None = None,
-    ) -> Response:
+    def _responding(self, status: int) -> None:
         if status >= 200:
             self._stop_ringing()
-        return super()._respond(transaction, status, now, body, reason, headers)
 
     def _stop_ringing(self) -> None:
         self._provisional = None

@@ -99,7 +99,7 @@ class ClientTransaction:
         core.send(self._data, flow, self)
         if not flow.reliable:
             core.timers.set((self, "RESEND"), now + self._interval)
-        core.timers.set((self, "GIVE_UP"), now + core.timing.patience)
+        core.timers.set((self, "GIVE_UP"), now + core.timing.transaction_timeout)
 
     def receive(self, response: Response, now: float) -> None:
         what = {1: Input.PROVISIONAL, 2: Input.SUCCESS}.get(response.status // 100, Input.REFUSAL)
@@ -127,12 +127,14 @@ class ClientTransaction:
                 self._stop()
             case "accept":
                 self._stop()
-                self._core.timers.set((self, "LINGER"), now + timing.patience)  # timer M
+                self._core.timers.set((self, "LINGER"), now + timing.transaction_timeout)  # timer M
             case "refuse" if response:
                 self._stop()
                 self._ack = acknowledge(self.request, response).serialize()
                 self._core.send(self._ack, self.flow, self)
-                self._core.timers.set((self, "LINGER"), now + (timing.patience if unreliable else 0))  # timer D
+                self._core.timers.set(
+                    (self, "LINGER"), now + (timing.transaction_timeout if unreliable else 0)
+                )  # timer D
             case "finish":
                 self._stop()
                 self._core.timers.set((self, "LINGER"), now + (timing.t4 if unreliable else 0))  # timer K

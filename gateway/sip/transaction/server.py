@@ -105,11 +105,11 @@ class ServerTransaction:
                 self._core.send(self._last, self.flow)
         match action:
             case "accept":
-                timers.set((self, "TIMER_L"), now + timing.patience)
+                timers.set((self, "TIMER_L"), now + timing.transaction_timeout)
             case "refuse":
                 if unreliable:
                     timers.set((self, "TIMER_G"), now + self._interval)
-                timers.set((self, "TIMER_H"), now + timing.patience)
+                timers.set((self, "TIMER_H"), now + timing.transaction_timeout)
             case "resend_slower":
                 self._interval = min(2 * self._interval, timing.t2)
                 timers.set((self, "TIMER_G"), now + self._interval)
@@ -118,7 +118,7 @@ class ServerTransaction:
                 timers.cancel((self, "TIMER_H"))
                 timers.set((self, "TIMER_I"), now + (timing.t4 if unreliable else 0))
             case "finish":
-                timers.set((self, "TIMER_J"), now + (timing.patience if unreliable else 0))
+                timers.set((self, "TIMER_J"), now + (timing.transaction_timeout if unreliable else 0))
         if self.state is State.TERMINATED:
             timers.cancel((self, "TIMER_G"))
             self._core.forget(self)

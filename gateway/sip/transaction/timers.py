@@ -14,6 +14,6 @@ class Timing:
     t4: float = 5.0  # longest time a message stays in the network
 
     @property
-    def patience(self) -> float:
+    def transaction_timeout(self) -> float:
         """Timers B, F, H, J (unreliable), L and M: 64 * T1."""
         return 64 * self.t1

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.agents import Agent, AgentDefinition
-from gateway.bridge.call.barge_in import LONGEST_SECONDS, PATIENCE_SECONDS, turn_detection
+from gateway.bridge.call.barge_in import LONGEST_SECONDS, TRANSCRIPT_SECONDS, turn_detection
 from gateway.outcomes import Outcome
 from gateway.realtime import SpeechStarted, SpeechStopped, Transcript
 from tests.bridge.call.test_call import Stage
@@ -45,7 +45,7 @@ def test_a_word_ends_what_was_paused_and_is_answered():
     talk.says("wait")
     assert talk.verbs()[1:] == ["flush", "interrupt", "create_response"]
     assert talk.kinds()[-1] == "interrupted"
-    talk.run(PATIENCE_SECONDS + 1)
+    talk.run(TRANSCRIPT_SECONDS + 1)
     assert ("pause", False) not in talk.log
 
 
@@ -65,7 +65,7 @@ def test_without_a_transcript_nothing_was_said_but_late_words_are_answered():
     talk = Talk(mode="resume")
     talk.starts()
     talk.stops()
-    talk.run(PATIENCE_SECONDS - 0.1)
+    talk.run(TRANSCRIPT_SECONDS - 0.1)
     assert talk.log == [("pause", True)]
     talk.run(0.2)
     assert talk.log[-1] == ("pause", False)
@@ -77,7 +77,7 @@ def test_who_speaks_again_before_it_is_known_keeps_the_floor():
     talk = Talk(mode="resume")
     talk.starts()
     talk.stops()
-    talk.run(PATIENCE_SECONDS - 0.1)
+    talk.run(TRANSCRIPT_SECONDS - 0.1)
     talk.starts()
     talk.run(10)
     assert talk.log == [("pause", True)]
