@@ -42,7 +42,7 @@ LOOP = {
     "realtime/openai/socket.py", "realtime/openai/link.py", "realtime/pool.py", "local/server.py", "local/process.py",
     "local/__main__.py", "store/writer.py", "store/connection.py", "store/commands.py", "store/watch.py",
     "bridge/tools/runner.py", "bridge/switchboard.py", "bridge/resources.py",
-    "bridge/call_runner.py", "bridge/provider_connection.py", "bridge/legs/sip_leg.py", "bridge/tools/webhook.py",
+    "bridge/call_runner.py", "bridge/provider_connection.py", "bridge/legs/sip_leg.py", "bridge/tools/webhook_tool.py",
     "bridge/application.py", "bridge/legs/media_access.py", "bridge/tools/mcp_servers.py", "app.py",
     "bridge/media/recorder.py", "api/app.py", "cli/main.py", "phone.py", "cli/remote.py", "sip/lookup.py",
 }  # fmt: skip

@@ -21,7 +21,7 @@ from standardwebhooks import Webhook
 
 from gateway.agents import Agent, AgentDefinition, AnyTool
 from gateway.bridge.tools.application_tool import ApplicationTool
-from gateway.bridge.tools.webhook import NotPosted, post, signed
+from gateway.bridge.tools.webhook_tool import NotPosted, post, signed
 from gateway.errors import ApplicationSilent, BadCommand
 
 TRIES, TIMEOUT_SECONDS = 3, 5.0
@@ -56,7 +56,7 @@ class Application:
             ) from error
 
     def accept(self, session: Mapping[str, Any]) -> bool:
-        """False where nobody waits any more. Raises BadCommand."""
+        """False where the call does not wait for it any more. Raises BadCommand."""
         if self._answer.done():
             return False
         self._answer.set_result(with_session(self._agent, session))

@@ -167,7 +167,7 @@ class CallRunner:
             self._refuse(error)
 
     async def dial(self, order: OutboundCall) -> None:
-        """First the agent, then the INVITE: nobody's telephone rings without somebody to talk with."""
+        """First the agent's session, then the INVITE: a telephone rings only when an agent is ready."""
         try:
             agent, variant = variant_for(self._resources.agent(order.agent), self.info.called.user)
             self._use_codecs_of(agent, self.leg)
@@ -182,7 +182,7 @@ class CallRunner:
             self._refuse(error)
 
     async def replace(self, session: UasSession) -> None:
-        """Somebody else takes the caller's place in this call (RFC 3891)."""
+        """An INVITE with Replaces takes the caller's place in this call (RFC 3891)."""
         old = self.leg
         try:
             leg = self._make_leg(self.provider.hears)
@@ -360,7 +360,7 @@ class CallRunner:
         self.feed(lambda call, now: call.setup.confirmed(now))
 
     def _early(self, leg: SipLeg, body: bytes) -> None:
-        """Early media is somebody else's announcement: agreed on, and not for the agent's ears."""
+        """SDP of a 18x: agreed on. What comes is an announcement of the network, which the agent does not hear."""
         try:
             leg.answered(body)
         except GatewayError as error:  # the 200 may say it better

@@ -51,7 +51,7 @@ from gateway.sip import (
 log = structlog.get_logger("gateway.calls")
 
 SWEEP_SECONDS = 40.0
-"""Between two looks for what nobody has any more; a session that waits for its last answer takes 32 (64 * T1)."""
+"""Between two searches for what has no owner. A session may wait 32 s for its last response (64 * T1)."""
 
 Sink = Callable[[CallEvent, dict[str, Any]], None]
 
@@ -173,7 +173,7 @@ class Switchboard:
         return info.call_id
 
     def trunk(self, name: str) -> Trunk:
-        """The trunk of that name; without a name the only one, or nobody's where there are none. Raises NoSuchTrunk."""
+        """The trunk of that name; without a name the only one, or an empty one. Raises NoSuchTrunk."""
         trunks = self.user_agent.core.trunks.trunks
         if not name and len(trunks) < 2:
             return trunks[0] if trunks else Trunk("")
@@ -230,7 +230,7 @@ class Switchboard:
             await asyncio.sleep(0.1)  # for the BYEs to leave, and their answers to come
 
     async def close(self) -> None:
-        """Hang up on whoever is left, and listen no more."""
+        """Hang up all calls, and stop listening."""
         self._sweeper.cancel()
         for runner in list(self._runners.values()):
             finish(runner.info.call_id, partial(runner.hang_up, Outcome.NODE_STOPPED), runner.close)

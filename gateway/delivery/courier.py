@@ -41,7 +41,7 @@ NEARLY_FULL = 0.8
 
 
 class Receiver(Protocol):
-    """Somebody outside."""
+    """A destination of outbox entries: a webhook, a database."""
 
     async def deliver(self, call_id: str, body: str) -> str:
         """What went wrong; empty where it was taken. Raises Never where another try would be no better."""

@@ -17,7 +17,7 @@ import orjson
 from standardwebhooks import Webhook
 
 from gateway import events
-from gateway.bridge.tools.webhook import signed
+from gateway.bridge.tools.webhook_tool import signed
 from gateway.call_record import iso, timed
 from gateway.delivery.courier import PermanentFailure
 from gateway.events import CallEvent
@@ -107,7 +107,7 @@ class WebhookReceiver:
 
 
 def entries_for_erased(hooks: tuple[WebhookSettings, ...], call_id: str, now: float) -> list[dict[str, str]]:
-    """That a call's record is gone: whoever was told of the call should forget it too."""
+    """Entries that tell receivers that a call's record was erased, so that they erase theirs."""
     body = _body(f"{call_id} record.erased {now!r}", "record.erased", now, {"call_id": call_id})
     wanted = [hook for hook in hooks if "record.erased" in hook.events]
     return [{"for": f"webhook:{hook.name}", "call_id": call_id, "body": body} for hook in wanted]

@@ -60,7 +60,7 @@ class _Source:
 
 
 class Bans:
-    """`news` are bans that have just begun, for whoever logs them."""
+    """`news` are bans that have just begun, to be logged."""
 
     def __init__(self) -> None:
         self._sources: OrderedDict[str, _Source] = OrderedDict()
@@ -76,7 +76,7 @@ class Bans:
         return ban is not None and ban.until > now
 
     def strike(self, address: str, now: float, reason: str) -> None:
-        """A source that nobody knows sent something."""
+        """An unknown source sent something it should not."""
         self.refused += 1
         if self._source(address, now).strikes.add(now, STRIKE_SECONDS) >= STRIKES:
             self._ban(address, "", f"{STRIKES} requests within {STRIKE_SECONDS:g} s: {reason}", now)

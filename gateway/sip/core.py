@@ -319,7 +319,7 @@ class Core:
             transaction.respond(response, now)
 
     def _log_in(self, request: Request, flow: Flow, back: Flow, now: float) -> Trunk | None:
-        """Whose user a stranger is; None once it has been refused or asked for a password, which leaves nothing."""
+        """The trunk whose user an unknown peer logs in as; None when it was refused or challenged: no state is kept."""
         guard = self.trunks.guard
         if guard is None:
             self._refuse_stranger(request, flow, back, now)
@@ -353,7 +353,7 @@ class Core:
             self._respond_statelessly(request, back, 403)  # a flood of them leaves nothing behind
 
     def _belongs(self, request: Request, key: tuple[str, ...]) -> bool:
-        """Whether it is part of a call that was let in: a proxy may hand that on to whoever is behind it."""
+        """Whether it is part of a call that was let in; it may come from another address than the INVITE."""
         dialog = (request.call_id, request.to.tag, request.from_.tag)
         return dialog in self._dialogs or (request.method == "CANCEL" and ("INVITE", *key[1:]) in self._cancellable)
 
@@ -406,7 +406,7 @@ class Core:
         return self.refusal(request, 420, Unsupported=", ".join(tags))
 
     def own_contact(self, flow: Flow) -> Uri:
-        """Where we are reached by whoever is at the other end of `flow`."""
+        """Our Contact for the peer at the other end of `flow`."""
         params = {} if flow.transport == "udp" else {"transport": flow.transport}
         return Uri("sip", self.contact_user, flow.local[0], flow.local[1], params)
 

@@ -1,4 +1,4 @@
-"""What the SIP side tells whoever owns the calls. Each event stands beside what tells it."""
+"""Events of the SIP side for the owner of the calls. Each is defined in the file that emits it."""
 
 from __future__ import annotations
 

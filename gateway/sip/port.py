@@ -39,7 +39,7 @@ class DialogUsage(Protocol):
         """Of the request that began it (section 9.2)."""
 
     def abandon(self, now: float) -> None:
-        """End it whatever its state: nobody has it any more."""
+        """End it whatever its state: its owner is gone."""
 
 
 class RequestHandler(Protocol):
@@ -50,7 +50,7 @@ class RequestHandler(Protocol):
 
 
 Known = Callable[[Address, float, str], bool]
-"""Whether somebody whom we know is at that address; with a name, that user."""
+"""Whether a known peer is at that address; with a name, whether that user is."""
 
 
 class CorePort(Protocol):
@@ -71,7 +71,7 @@ class CorePort(Protocol):
 
     def branch(self) -> str: ...
     def own_contact(self, flow: Flow) -> Uri:
-        """Where we are reached by whoever is at the other end of `flow`."""
+        """Our Contact for the peer at the other end of `flow`."""
 
     def introduce(self, message: Message, trunk: Trunk | None = None) -> None:
         """What an INVITE and its 2xx say of what we can do (section 13.2.1)."""

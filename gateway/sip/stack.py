@@ -23,7 +23,7 @@ class Stack:
         self.core.trust(self.registrar.reaches)
 
     def invite(self, asked: InviteParameters, now: float) -> UacSession:
-        """Call somebody. Raises TrunkBusy."""
+        """Send an INVITE. Raises TrunkBusy."""
         core = self.core
         if asked.trunk and core.trunks.admit(asked.trunk, now):
             raise TrunkBusy(asked.trunk.name)

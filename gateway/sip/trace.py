@@ -20,7 +20,7 @@ _CALL_ID = re.compile(rb"^(?:call-id|i)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE |
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """One message. `at` in s on the clock of whoever noted it; `what` is sent or received; `local` is address:port."""
+    """One message. `at` in s, monotonic; `what` is sent or received; `local` is address:port."""
 
     at: float
     what: str

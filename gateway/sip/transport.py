@@ -199,7 +199,7 @@ class Transports:
         return {listener.port for listener in self._listeners}
 
     def vouch(self, number: int) -> None:
-        """Who is at the other end of a connection is no stranger any more."""
+        """The peer of this connection is known now."""
         if connection := self._connections.get(number):
             connection.vouch()
 
@@ -323,7 +323,7 @@ class Transports:
         return number
 
     def known(self, connection: _Connection) -> None:
-        """It does not count among those that nobody vouched for, any more."""
+        """It does not count as unknown any more."""
         self._unknown[connection.network] -= 1
         if self._unknown[connection.network] <= 0:
             del self._unknown[connection.network]

@@ -145,7 +145,7 @@ class Trunks:
         return self.trusts(host) or (self.open and not self.trunks)
 
     def admit_unknown(self, now: float) -> Refusal | None:
-        """One more call of somebody who belongs to no trunk: None, or UNKNOWN_RATE."""
+        """One more call of a peer that belongs to no trunk: None, or UNKNOWN_RATE."""
         return Refusal.UNKNOWN_RATE if self._rate("", self.calls_per_second, now) else None
 
     def _rate(self, name: str, per_second: float, now: float) -> bool:

@@ -68,7 +68,7 @@ class SipSettings:
 
 
 def _realm(host: str) -> str:
-    """An address that is none names nobody (RFC 3261 section 22.1 wants a host name)."""
+    """An unspecified address is no realm (RFC 3261 section 22.1 wants a host name)."""
     return "voice-agent-gateway" if host in ("0.0.0.0", "::", "") else host
 
 

@@ -127,7 +127,7 @@ def _ends_with_its_parent() -> None:
 
 
 def _accepts(path: str) -> bool:
-    """Whether somebody listens there: the file is there a moment before."""
+    """Whether a server listens there; the file exists a moment before it does."""
     with socket.socket(socket.AF_UNIX) as probe:
         return probe.connect_ex(path) == 0
 

@@ -31,7 +31,7 @@ redis.call('PEXPIRE', KEYS[2], ARGV[2])
 redis.call('PEXPIRE', KEYS[3], ARGV[2])
 return {before > now and 1 or 0, redis.call('EXISTS', KEYS[4])}
 """
-"""Whether the node was still believed alive, and whether somebody watches."""
+"""Returns whether the node was still believed alive, and whether a watcher is connected."""
 
 _SWEEP = """
 local time = redis.call('TIME')
@@ -67,7 +67,7 @@ class Nodes:
         self._redis, self._url, self.me, self._keep = redis, url, me, keep_seconds
 
     async def beat(self, words: dict[str, Any]) -> tuple[bool, bool]:
-        """Say that we are alive; whether we were still believed to be, and whether somebody watches all calls."""
+        """Say that we are alive. Returns whether we were still believed to be, and whether a watcher is connected."""
         flat = [part for name, value in words.items() for part in (name, orjson.dumps(value))]
         there = keys.NODES, keys.node(self.me), keys.commands(self.me), keys.WATCHED
         alive, watched = await self._run(_BEAT, there, self.me, int(keys.LEASE_SECONDS * 1000), *flat)

@@ -56,7 +56,7 @@ class Watch:
         writer.put(("XADD", keys.LEVELS, "MAXLEN", "~", keys.MAX_LEVELS, "*", "levels", body), light=True)
 
     async def _read(self) -> None:
-        """Ends when nobody watches."""
+        """Ends when no watcher is connected."""
         last: dict[str, str] = {}
         now, said = asyncio.get_running_loop().time, float("-inf")
         while self._queues:

@@ -5,7 +5,7 @@ import orjson
 import pytest
 from standardwebhooks import Webhook
 
-from gateway.bridge.tools.webhook import signed
+from gateway.bridge.tools.webhook_tool import signed
 from gateway.delivery.courier import PermanentFailure
 from gateway.delivery.webhooks import KINDS, WebhookReceiver, WebhookSettings, entries_for, kinds_of
 from gateway.events import CallEvent

@@ -1,4 +1,4 @@
-"""What a call wants done by whoever runs it: its actions, as `gateway.machine` has them."""
+"""The actions of a call, as `gateway.machine` defines actions. `gateway.bridge.call_runner` carries them out."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class ReplaceCallerLeg:
 
 @dataclass(frozen=True, slots=True)
 class RecordingCommand:
-    """start, pause, resume or stop, to be done by whoever has the audio."""
+    """`what` is start, pause, resume or stop."""
 
     what: str
 

@@ -124,6 +124,6 @@ class BargeIn(Part):
         self._settle()
 
     def _settle(self) -> None:
-        """The pause is over; what becomes of the rest is said by whoever ends it."""
+        """End the pause; the caller of this method resumes or drops the queued audio."""
         self.cancel("resume")
         self.paused = False

@@ -299,7 +299,7 @@ class Call:
             self._tell(Part.speech_heard, now)
 
     def replaced(self, caller: str, now: float) -> None:
-        """Somebody else is the caller now, which the model has to know."""
+        """Another party has taken the caller's place; the model is told."""
         self.follow_refer = None
         self.hold.render(anew=True)
         if self.mute.input_muted:
@@ -449,7 +449,7 @@ class Call:
         self.session.close()
 
     def refer(self, target: str, replaces: str, referred_by: str, now: float) -> None:
-        """The caller's side wants somebody else to talk with the agent."""
+        """The peer's REFER: call `target` and connect it with the agent."""
         if not self.talking or self.tools.announcing or self.follow_refer:
             self.leg.tell_referrer(603)
             return

@@ -1,4 +1,4 @@
-"""What somebody outside asks of a call, by the API: an operator, a program, another node."""
+"""Commands for a call that come by the API: of an operator, a program, another node."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _URI = re.compile(r"(sips?|tel):[^\s<>\"]{1,200}")
 
 
 class CallCommands:
-    """One call's. Raises WrongState where the call cannot do it now, BadCommand where nobody could."""
+    """Commands of one call. Raises WrongState where the state of the call forbids it, BadCommand for bad arguments."""
 
     def __init__(self, call: CallPort, mute: MuteState, recording: Recording, tools: ToolUse) -> None:
         self._call, self._mute_state, self._recording, self._tools = call, mute, recording, tools
@@ -112,7 +112,7 @@ class CallCommands:
             self._call.session.create_response()
 
     def _steer(self, given: Mapping[str, Any], now: float) -> None:
-        """A Realtime client event of whoever watches the session (OpenAI's SIP connector)."""
+        """A Realtime client event from a program that watches the session (OpenAI's SIP connector)."""
         event = given.get("event")
         kind = event.get("type") if isinstance(event, dict) else None
         if not isinstance(kind, str) or not isinstance(event, dict):

@@ -30,7 +30,7 @@ class CallSetup(Part):
         return known | {"began": self._began}
 
     def agent_ready(self, provider: str, now: float) -> None:
-        """The provider has the session: now there is somebody to talk with."""
+        """The provider has a session: answer the call, or greet where it is answered already."""
         call = self.call
         call.stats.provided_by(provider)
         self._stage("session", now)
@@ -70,7 +70,7 @@ class CallSetup(Part):
         self._greet_if_both(now)
 
     def _greet_if_both(self, now: float) -> None:
-        """Once somebody can speak and somebody can hear."""
+        """The greeting needs both: an agent that is ready, and an acknowledged call."""
         both = self._confirmed and self._ready and self.call.talking
         if both and not self._fallback.active and not self._recording.begin(now):
             self.greet(now)

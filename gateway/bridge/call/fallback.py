@@ -57,7 +57,7 @@ class Fallback(Part):
                     call.hang_up(Outcome.PROVIDER_LOST, now, problem=event.problem)
 
     def gap(self, now: float, seconds: float = GAP_SECONDS) -> None:
-        """There is nobody to talk with; music, if it lasts."""
+        """No agent can answer now: play music after `seconds`, unless audio comes before."""
         if self._gap_at is None or now + seconds < self._gap_at:
             self._gap_at = now + seconds
             self.wake("gap", self._gap_at)

@@ -15,7 +15,7 @@ from gateway.bridge.call.transfer import SecondParty
 
 
 class FollowRefer(SecondParty):
-    """One REFER's: `ReplaceCallerLeg` is done with whoever picked up."""
+    """One REFER. When its target answers, `ReplaceCallerLeg` puts it in the caller's place."""
 
     name = "follow_refer"
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from gateway.bridge.call.part import CallPort, Part
 
-Reason = Literal["gateway", "transfer", "caller"]
+HoldReason = Literal["gateway", "transfer", "caller"]
 
 
 class HoldState(Part):
@@ -21,14 +21,14 @@ class HoldState(Part):
 
     def __init__(self, call: CallPort) -> None:
         super().__init__(call)
-        self._reasons: dict[Reason, None] = {}
+        self._reasons: dict[HoldReason, None] = {}
         self._told = False  # what the leg was told
 
     def snapshot(self) -> dict[str, Any]:
         return {"reasons": self.reasons}
 
     @property
-    def reasons(self) -> list[Reason]:
+    def reasons(self) -> list[HoldReason]:
         """In the order in which they came."""
         return list(self._reasons)
 
@@ -37,7 +37,7 @@ class HoldState(Part):
         """The caller is on hold, for a reason of ours."""
         return bool(self._reasons.keys() - {"caller"})
 
-    def set(self, reason: Reason, on: bool) -> bool:
+    def set(self, reason: HoldReason, on: bool) -> bool:
         """Whether that was news."""
         news = on != (reason in self._reasons)
         if on:

@@ -51,7 +51,7 @@ class Leg(Protocol):
         """Play music where there is nothing else to hear; the party is not told that it is on hold."""
 
     def join(self, other: Leg) -> None:
-        """From now on the two parties hear each other, and nobody else."""
+        """Connect the audio of two parties; the agent hears neither."""
 
     def send_digits(self, digits: str) -> None:
         """Press keys: 0-9 * # A-D."""
@@ -120,7 +120,7 @@ class AgentSession(Protocol):
 
 
 class NoSession:
-    """An `AgentSession` before there is an agent: nobody is told anything."""
+    """The `AgentSession` of a call that has no agent yet: it does nothing."""
 
     begun = busy = unfinished = False
     prices: Mapping[str, float] = {}

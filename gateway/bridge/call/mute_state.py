@@ -24,7 +24,7 @@ class MuteState(Part):
 
     @property
     def muted(self) -> list[str]:
-        """caller, agent, or both: as somebody outside asked for."""
+        """caller, agent or both, as asked for by a command."""
         return [who for who, on in (("caller", self.caller), ("agent", self.agent)) if on]
 
     @property

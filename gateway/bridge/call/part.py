@@ -95,10 +95,10 @@ class CallPort(Protocol):
 
     def transfer_failed(self, problem: str, status: int, now: float) -> None: ...
     def replaced(self, caller: str, now: float) -> None:
-        """Somebody else is the caller now."""
+        """Another party has taken the caller's place: `caller` is its URI."""
 
     def refer_failed(self, now: float, referrer_left: bool) -> None:
-        """Whoever the peer's REFER named does not come."""
+        """The target of the peer's REFER was not reached."""
 
 
 class Hooks:

@@ -130,7 +130,7 @@ class ToolUse(Part):
         self.call.act(RunTool(tool, asked.call_id, asked.arguments))
 
     def _slow(self) -> None:
-        """A function takes long: the caller hears that somebody is still there."""
+        """A function takes long: say so, or play music, as `slow_tools` of the agent says."""
         call, rules = self.call, self.call.agent.definition.slow_tools
         if not self._running or not call.talking or not call.leg.silent:
             return
@@ -182,7 +182,7 @@ class ToolUse(Part):
                 self.call.hang_up(Outcome.AGENT_HUNG_UP, now)
 
     def _transfer(self, asked: ToolCall, given: Mapping[str, Any]) -> TransferRequest:
-        """What the model wants. Raises ToolError where it named nobody that it may."""
+        """The transfer that the model asks for. Raises ToolError for a target that is not in `transfer_targets`."""
         definition = self.call.agent.definition
         name, summary = given.get("target"), given.get("summary", "")
         if not isinstance(name, str) or name not in definition.transfer_targets:

@@ -46,7 +46,7 @@ class Stage(enum.Enum):
 
 
 class SecondParty(Part):
-    """Whoever wants a second telephone called, and has it until it lets go."""
+    """A part that has a second leg, from DialSecondLeg to `release`."""
 
     def __init__(self, call: CallPort) -> None:
         super().__init__(call)
@@ -56,7 +56,7 @@ class SecondParty(Part):
         self.other = other
 
     def other_drained(self, now: float) -> None:
-        """What was to be said has left for whoever picked up."""
+        """All speech that was queued for the second leg has left."""
 
     def release(self, why: str) -> None:
         """Hang up on the second telephone."""
@@ -71,7 +71,7 @@ class SecondParty(Part):
 
 
 class Transfer(SecondParty):
-    """One of a call's. Timer: told (whoever picked up has heard the summary)."""
+    """One transfer. Timer `told`: the target has heard the summary."""
 
     name = "transfer"
 
@@ -158,7 +158,7 @@ class Transfer(SecondParty):
             self._join(now)
 
     def other_ended(self, problem: str, status: int, now: float) -> None:
-        """Nobody picked up, or whoever did has hung up."""
+        """The target did not answer, or hung up."""
         if self.stage is Stage.BRIDGED:
             self.call.hang_up(Outcome.TRANSFERRED, now, bridged=True)
         elif self.stage is not Stage.JOINING:  # else its place was taken, which the NOTIFY tells

@@ -142,7 +142,7 @@ class SecondLeg:
         return self.leg
 
     def dismiss(self) -> None:
-        """It is needed no more. Whoever asked for it has hung up."""
+        """It is not needed any more; its session has ended, or is being ended by the call."""
         self._dismissed = True
         if self.leg:
             self._owner.leave(self.leg)

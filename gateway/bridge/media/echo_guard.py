@@ -38,7 +38,7 @@ LOUD_DBM0 = -45.0
 """Below which nothing is worth a look."""
 
 MARGIN = 4.0
-"""Of power, 6 dB: the caller is whoever is so much louder than the echo."""
+"""Of power, 6 dB: what is louder than the echo by so much is the caller."""
 
 SPREAD_MS = 30
 """To either side of the echo's place in which its level is taken: lines jitter."""

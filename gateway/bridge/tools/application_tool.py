@@ -1,4 +1,4 @@
-"""A tool that is carried out by whoever watches the session (OpenAI's SIP connector)."""
+"""A tool that is carried out by the application that watches the session (OpenAI's SIP connector)."""
 
 from __future__ import annotations
 

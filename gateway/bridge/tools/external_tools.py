@@ -1,4 +1,4 @@
-"""Agents with those of their tools that somebody else carries out: webhooks and MCP servers."""
+"""Adds to agents the tools that run outside of the gateway: webhooks and MCP servers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 import httpx
 
 from gateway.agents import BUILT_IN, Agent, Agents, AnyTool
-from gateway.bridge.tools.webhook import WebhookTool
+from gateway.bridge.tools.webhook_tool import WebhookTool
 from gateway.errors import ConfigError
 
 

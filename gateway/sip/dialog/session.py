@@ -199,7 +199,7 @@ class Session:
             self._end(now)
 
     def abandon(self, now: float) -> None:
-        """End it whatever its state: nobody has it any more."""
+        """End it whatever its state: its owner is gone."""
         self.bye(now, 'SIP;cause=500;text="internal error"')
         self._end(now)
 
@@ -317,7 +317,7 @@ class Session:
             self._core.emit(Reoffered(self, request.sdp))
 
     def _receive_refer(self, transaction: ServerTransaction, now: float) -> None:
-        """Only where the trunk says so, and one at a time; nobody else sends our agents elsewhere."""
+        """Followed only where the trunk allows it, and one at a time."""
         incoming_refer = IncomingRefer(transaction.request, first=self._incoming_refer is None)
         busy = self._incoming_refer is not None and not self._incoming_refer.done
         allowed = self.trunk is not None and self.trunk.refers_to(incoming_refer.target, self.dialog.flow.remote[0])

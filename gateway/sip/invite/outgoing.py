@@ -1,4 +1,4 @@
-"""From an order to call somebody to the INVITE that a trunk wants to see."""
+"""Makes the parameters of an INVITE from what is to be called and the settings of the trunk."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OURS = frozenset(
      "content-type", "content-encoding", "authorization", "proxy-authorization", "require", "proxy-require",
      "supported", "allow", "session-expires", "min-se", "rack", "rseq", "replaces"}
 )  # fmt: skip
-"""Headers that carry the call itself: nobody else sets them."""
+"""Headers of the call itself, which settings and API cannot set."""
 
 _NUMBER = re.compile(r"[^\s@<>\"\r\n]+")
 

@@ -212,7 +212,7 @@ class UacSession(Session):
             self._refused(response, now)
 
     def _late(self, request: Request, response: Response | None, now: float) -> None:
-        """An attempt that was given up for the next one is heard of after all: nobody shall ring in vain."""
+        """A response to an attempt that was given up for the next one: cancel it, or hang up."""
         if response and response.status < 200:
             if flow := self._attempts.pop(request.cseq.number, None):
                 self._core.request(client_tx.cancel(request), flow, self, now)
@@ -293,7 +293,7 @@ class UacSession(Session):
         self._core.emit(Answered(self, response.sdp))
 
     def _decline(self, invite: Request, dialog: Dialog, now: float) -> None:
-        """A 2xx that nobody waits for: another fork's, or one that crossed our CANCEL (section 13.2.2.4)."""
+        """A 2xx that is not used: of another fork, or one that crossed our CANCEL (section 13.2.2.4)."""
         kept = self._ack, self._flow_of_ack
         self._send_ack(invite, dialog, b"")
         self._send_bye(dialog, now)

@@ -10,8 +10,8 @@ import pytest
 from standardwebhooks import Webhook
 
 from gateway.agents import WebhookRow
-from gateway.bridge.tools import webhook
-from gateway.bridge.tools.webhook import WebhookTool
+from gateway.bridge.tools import webhook_tool as webhook
+from gateway.bridge.tools.webhook_tool import WebhookTool
 from gateway.errors import ToolError
 from tests.bridge.call.test_call import FACTS
 
