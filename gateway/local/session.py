@@ -6,9 +6,6 @@ events as JSON. Behind it stand the parts that are handed in: detector, ears, br
 
 from __future__ import annotations
 
-import secrets
-from binascii import Error as Base64Error
-from binascii import a2b_base64
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
@@ -18,20 +15,20 @@ import numpy as np
 import orjson
 import structlog
 
-from gateway.codecs import Resampler
 from gateway.local.audio import Samples, format_of
 from gateway.local.brain import Brain, Reply, verbatim
 from gateway.local.chat import request
 from gateway.local.checks import EventError, check_formats, in_one_spelling, invalid_format, merge
 from gateway.local.client_events import check, decode
-from gateway.local.detector import PATIENCE_MS, WINDOW, Detector, Pause, Started, Stopped, Turns, TurnSettings
+from gateway.local.conversation_items import ConversationItems, new_id, new_item
+from gateway.local.detector import PATIENCE_MS, Detector, Pause, Started, Stopped, Turns, TurnSettings
+from gateway.local.input_audio import EARS_HZ, InputAudioBuffer
 from gateway.local.response import WAIT, Response, shortened
 from gateway.local.script import Script
 
 log = structlog.get_logger("gateway.local")
 
 MAX_UTTERANCE_SECONDS = 60
-EARS_HZ = 16000
 MIN_COMMIT_MS = 100
 
 
@@ -43,10 +40,6 @@ class Parts:
     understand: Callable[[Samples], str]
     speak: Callable[[str, str, float, int], Samples]
     detector: Callable[[], Detector]
-
-
-def _identity(kind: str) -> str:
-    return f"{kind}_{secrets.token_hex(8)}"
 
 
 @dataclass(slots=True)
@@ -68,23 +61,21 @@ class Session:
         self._parts = parts
         self._brain = Brain(parts.script)
         self._detector = parts.detector()
-        self._items: list[dict[str, Any]] = []
+        self._items = ConversationItems(self._send)
+        self._input = InputAudioBuffer()
         self._understood: dict[str, str] = {}  # user items: what was heard, whether or not transcription is on
         self._audio_ms: dict[str, Response] = {}  # assistant items: the response that knows their length
-        self._conversation_id = _identity("conv")
+        self._conversation_id = new_id("conv")
         self._run: Run | None = None  # of the conversation
         self._asides: list[Run] = []  # responses beside it
         self._idle_due: float | None = None  # when a caller who says nothing is asked
         self._began = 0.0  # of the latest response
-        self._heard_ms = 0  # of audio that was appended
-        self._pending = np.zeros(0, np.int16)  # 16 kHz, less than a window
-        self._utterance: list[Samples] = []  # windows of the turn, or of what may become its padding
         self._user_item = ""
         self._voice_used = False
         self._config: dict[str, Any] = {
             "type": kind,
             "object": "realtime.session",
-            "id": _identity("sess"),
+            "id": new_id("sess"),
             "expires_at": int(expires_at),
             "model": model,
             "output_modalities": ["audio"],
@@ -206,9 +197,7 @@ class Session:
         audio = self._config["audio"]["input"]
         wanted = format_of(audio["format"])
         assert wanted is not None
-        if getattr(self, "_input", None) is not wanted:
-            self._input = wanted
-            self._resampler = Resampler(wanted.hz, EARS_HZ)
+        self._input.use(wanted)
         detection = audio["turn_detection"]
         if detection is None:
             self._turns: Turns | None = None
@@ -229,14 +218,7 @@ class Session:
             self._turns.settings = settings
 
     def _append(self, event: dict[str, Any], now: float) -> None:
-        try:
-            data = a2b_base64(event["audio"].encode("ascii"))
-            samples = self._input.decode(data)
-        except (Base64Error, ValueError) as error:
-            raise EventError("invalid_value", f"Invalid audio: {error}.", "audio") from error
-        self._pending = np.concatenate((self._pending, self._resampler.push(samples)))
-        while len(self._pending) >= WINDOW:
-            window, self._pending = self._pending[:WINDOW], self._pending[WINDOW:]
+        for window in self._input.append(event["audio"]):
             self._hear(window, now)
 
     def _await_caller(self, response: Response, now: float) -> None:
@@ -247,41 +229,36 @@ class Session:
             self._idle_due = max(now, self._began + spoken) + idle_ms / 1000
 
     def _ask_after(self, now: float) -> None:
-        self._idle_due, identity = None, _identity("item")
-        times = {"audio_start_ms": self._heard_ms, "audio_end_ms": self._heard_ms, "item_id": identity}
+        self._idle_due, identity = None, new_id("item")
+        times = {"audio_start_ms": self._input.heard_ms, "audio_end_ms": self._input.heard_ms, "item_id": identity}
         self._send({"type": "input_audio_buffer.timeout_triggered", **times})
-        previous = self._items[-1]["id"] if self._items else None
+        previous = self._items.last_id
         self._send({"type": "input_audio_buffer.committed", "item_id": identity, "previous_item_id": previous})
         content = [{"type": "input_audio", "transcript": None}]
-        self._insert(_item(identity, "message", role="user", content=content), previous)
+        self._items.insert(new_item(identity, "message", role="user", content=content), previous)
         self._respond({"instructions": f"Say exactly: {self._parts.script.idle}"}, now)
 
     def _hear(self, window: Samples, now: float) -> None:
-        self._heard_ms += WINDOW * 1000 // EARS_HZ
-        self._utterance.append(window)
+        self._input.keep(window)
         turns = self._turns
         if turns is None:
-            self._limit(MAX_UTTERANCE_SECONDS * 1000)
+            self._input.limit(MAX_UTTERANCE_SECONDS * 1000)
             return
         match turns.push(window):
             case Started(at_ms):
-                self._user_item, self._idle_due = _identity("item"), None
+                self._user_item, self._idle_due = new_id("item"), None
                 speech = {"audio_start_ms": at_ms, "item_id": self._user_item}
                 self._send({"type": "input_audio_buffer.speech_started", **speech})
                 if turns.settings.interrupt_response:
                     self._interrupt("turn_detected")
             case Stopped(at_ms):
                 self._turn_over(at_ms, now)
-            case Pause() if self._parts.script.find(self._parts.understand(np.concatenate(self._utterance))):
+            case Pause() if self._parts.script.find(self._parts.understand(self._input.audio)):
                 self._turn_over(turns.stop().at_ms, now)
         if not turns.speaking:
-            self._limit(turns.settings.prefix_padding_ms + 64)
+            self._input.limit(turns.settings.prefix_padding_ms + 64)
         else:
-            self._limit(MAX_UTTERANCE_SECONDS * 1000)
-
-    def _limit(self, ms: int) -> None:
-        keep = max(1, ms * EARS_HZ // 1000 // WINDOW)
-        del self._utterance[:-keep]
+            self._input.limit(MAX_UTTERANCE_SECONDS * 1000)
 
     def _turn_over(self, at_ms: int, now: float) -> None:
         assert self._turns is not None
@@ -293,7 +270,7 @@ class Session:
             self._respond({}, now)
 
     def _commit(self, event: dict[str, Any], now: float) -> None:
-        heard_ms = len(self._utterance) * WINDOW * 1000 // EARS_HZ
+        heard_ms = self._input.ms
         if heard_ms < MIN_COMMIT_MS:
             raise EventError(
                 "input_audio_buffer_commit_empty",
@@ -305,16 +282,16 @@ class Session:
         self._commit_item()
 
     def _commit_item(self) -> None:
-        audio = np.concatenate(self._utterance)
-        self._utterance = []
-        identity, self._user_item = self._user_item or _identity("item"), ""
+        audio = self._input.audio
+        self._input.clear()
+        identity, self._user_item = self._user_item or new_id("item"), ""
         text = self._understood[identity] = self._parts.understand(audio)
         wants_text = self._config["audio"]["input"]["transcription"] is not None
         content = [{"type": "input_audio", "transcript": None}]
-        item = _item(identity, "message", role="user", content=content)
-        previous = self._items[-1]["id"] if self._items else None
+        item = new_item(identity, "message", role="user", content=content)
+        previous = self._items.last_id
         self._send({"type": "input_audio_buffer.committed", "item_id": identity, "previous_item_id": previous})
-        self._insert(item, previous)
+        self._items.insert(item, previous)
         if wants_text:
             place = {"item_id": identity, "content_index": 0}
             kind = "conversation.item.input_audio_transcription"
@@ -325,47 +302,13 @@ class Session:
             self._send({"type": f"{kind}.completed", **place, "transcript": text, "usage": usage})
 
     def _clear(self, event: dict[str, Any], now: float) -> None:
-        self._utterance = []
+        self._input.clear()
         self._send({"type": "input_audio_buffer.cleared"})
 
     # conversation
 
-    def _insert(self, item: dict[str, Any], previous: str | None) -> None:
-        where = next((i + 1 for i, one in enumerate(self._items) if one["id"] == previous), 0)
-        self._items.insert(where, item)
-        self._send({"type": "conversation.item.added", "previous_item_id": previous, "item": item})
-        self._send({"type": "conversation.item.done", "previous_item_id": previous, "item": item})
-
-    def _create_item(self, event: dict[str, Any], now: float) -> None:
-        given, kind = event["item"], event["item"]["type"]
-        identity = given.get("id") or _identity("item")
-        if any(one["id"] == identity for one in self._items):
-            raise EventError("item_create_duplicate_item_id", f"Item with id {identity!r} already exists.", "item.id")
-        previous = event.get("previous_item_id") or (self._items[-1]["id"] if self._items else None)
-        if previous == "root":
-            previous = None
-        elif previous is not None:
-            self._find(previous, "item_create_invalid_previous_item_id", "previous_item_id")
-        fields = {key: value for key, value in given.items() if key not in ("id", "object", "status")}
-        self._insert({**_item(identity, kind), **fields}, previous)
-
-    def _find(self, identity: str, code: str, param: str = "item_id") -> dict[str, Any]:
-        for item in self._items:
-            if item["id"] == identity:
-                return item
-        raise EventError(code, f"Item with id {identity!r} not found.", param)
-
-    def _retrieve(self, event: dict[str, Any], now: float) -> None:
-        item = self._find(event["item_id"], "item_retrieve_invalid_item_id")
-        self._send({"type": "conversation.item.retrieved", "item": item})
-
-    def _delete(self, event: dict[str, Any], now: float) -> None:
-        item = self._find(event["item_id"], "item_delete_invalid_item_id")
-        self._items.remove(item)
-        self._send({"type": "conversation.item.deleted", "item_id": item["id"]})
-
     def _truncate(self, event: dict[str, Any], now: float) -> None:
-        item = self._find(event["item_id"], "item_truncate_invalid_item_id")
+        item = self._items.find(event["item_id"], "item_truncate_invalid_item_id")
         index, end_ms = event["content_index"], event["audio_end_ms"]
         response = self._audio_ms.get(item["id"])
         if response is None or item.get("role") != "assistant":
@@ -401,11 +344,11 @@ class Session:
     def _given(self, wanted: dict[str, Any]) -> list[dict[str, Any]]:
         """What a response answers to: the conversation, or the items that it names or brings. Raises EventError."""
         if wanted.get("input") is None:
-            return self._items
+            return list(self._items)
         items = []
         for number, item in enumerate(wanted["input"]):
             if item["type"] == "item_reference":
-                item = self._find(item["id"], "item_reference_invalid_item_id", f"response.input[{number}].id")
+                item = self._items.find(item["id"], "item_reference_invalid_item_id", f"response.input[{number}].id")
             items.append(item)
         return items
 
@@ -438,7 +381,7 @@ class Session:
         if not beside:
             self._began, self._idle_due = now, None
         response = Response(
-            id=_identity("resp"),
+            id=new_id("resp"),
             config={
                 "output_modalities": modalities,
                 "max_output_tokens": most,
@@ -448,7 +391,7 @@ class Session:
             reply=reply,
             audio=samples,
             format=output,
-            new_id=_identity,
+            new_id=new_id,
             conversation_id=None if beside else self._conversation_id,
             incomplete=isinstance(most, int) and cut,
             input_tokens=(len(self._config["instructions"]) + sum(len(str(item)) for item in items)) // 4,
@@ -521,7 +464,7 @@ class Session:
 
     def _clear_output(self, event: dict[str, Any], now: float) -> None:
         """What was sent and not heard yet is the client's to drop; what was not sent is dropped here."""
-        response_id = self._run.response.id if self._run else _identity("resp")
+        response_id = self._run.response.id if self._run else new_id("resp")
         self._interrupt("client_cancelled")
         self._send({"type": "output_audio_buffer.cleared", "response_id": response_id})
 
@@ -543,19 +486,17 @@ class Session:
     def _record(self, event: dict[str, Any]) -> None:
         """The items of a response join the conversation as they begin."""
         if event["type"] == "conversation.item.done":
-            places = [one["id"] for one in self._items]
-            place = places.index(event["item"]["id"]) if event["item"]["id"] in places else 0
-            event["previous_item_id"] = places[place - 1] if place else None
+            event["previous_item_id"] = self._items.before(event["item"]["id"])
         if event["type"] != "conversation.item.added" or self._response is None:
             return
         item = event["item"]
-        event["previous_item_id"] = self._items[-1]["id"] if self._items else None
+        event["previous_item_id"] = self._items.last_id
         self._items.append(item)
         if item["type"] == "message" and "audio" in self._response.config["output_modalities"]:
             self._audio_ms[item["id"]] = self._response
 
     def _send(self, event: dict[str, Any]) -> None:
-        self.outbox.append(orjson.dumps({"event_id": _identity("event"), **event}))
+        self.outbox.append(orjson.dumps({"event_id": new_id("event"), **event}))
 
 
 _FIXED = frozenset({"id", "object", "model", "type", "expires_at"})  # cannot be changed in a session
@@ -567,9 +508,9 @@ _HANDLERS: dict[str, Callable[[Session, dict[str, Any], float], None]] = {
     "input_audio_buffer.commit": Session._commit,
     "input_audio_buffer.clear": Session._clear,
     "output_audio_buffer.clear": Session._clear_output,
-    "conversation.item.create": Session._create_item,
-    "conversation.item.retrieve": Session._retrieve,
-    "conversation.item.delete": Session._delete,
+    "conversation.item.create": lambda session, event, now: session._items.create(event),
+    "conversation.item.retrieve": lambda session, event, now: session._items.retrieve(event),
+    "conversation.item.delete": lambda session, event, now: session._items.delete(event),
     "conversation.item.truncate": Session._truncate,
     "response.create": Session._create_response,
     "response.cancel": Session._cancel,
@@ -578,7 +519,3 @@ _HANDLERS: dict[str, Callable[[Session, dict[str, Any], float], None]] = {
 
 def _or(value: Any, default: Any) -> Any:
     return default if value is None else value
-
-
-def _item(identity: str, kind: str, **fields: Any) -> dict[str, Any]:
-    return {"id": identity, "object": "realtime.item", "type": kind, "status": "completed", **fields}
