@@ -285,7 +285,7 @@ class Gateway:
         do their part, and why. Raises StoreUnavailable.
         """
         given = {"ids": list(call_ids), "sip": list(sip_call_ids), "number": number}
-        answers, failed = await self.control.of_all("erase", given)
+        answers, failed = await self.control.ask_all_nodes("erase", given)
         there = {one for answer in answers.values() for one in answer["erased"]}
         found = sorted(there.union(call_ids if known or self.settings.delivery.postgres else ()))
         await self.store.calls.erase(found)

@@ -55,23 +55,30 @@ class CallRecord(BaseModel):
 
     call_id: str = Field(description="Of the gateway: call_ and 16 hexadecimal digits.")
     sip_call_id: str = Field(default="", description="Its Call-ID.")
-    direction: Direction = "inbound"
+    direction: Direction = Field(default="inbound", description="inbound, or outbound: a call that the gateway made.")
     state: CallState
-    node: str = Field(default="", description="That has the call, or had it.")
-    trunk: str = Field(default="", description="By which it came or went; empty: none.")
+    node: str = Field(default="", description="The node that has the call, or had it.")
+    trunk: str = Field(default="", description="The trunk that it came or went by; empty: none.")
     caller: str = Field(default="", description="URI.")
     caller_name: str = Field(default="", description="Display name.")
     called: str = Field(default="", description="URI.")
     agent: str = Field(default="", description="Who has the call now, or had it last.")
-    provider: str = Field(default="", description="That the agent speaks through now, or did last.")
+    provider: str = Field(default="", description="The provider that the agent speaks through now, or did last.")
     variant: str = Field(default="", description="Of the agent, where it has several.")
     attestation: str = Field(default="", description="What a STIR/SHAKEN token claims; not verified.")
-    held_by: list[Literal["gateway", "transfer", "caller"]] = Field(default=[], description="Who holds the call.")
-    muted: list[Literal["caller", "agent"]] = Field(default=[], description="Who is not heard.")
-    recording: Literal["off", "announcing", "on", "paused"] = "off"
-    started_at: Epoch = 0.0
-    answered_at: Epoch | None = None
-    ended_at: Epoch | None = None
+    held_by: list[Literal["gateway", "transfer", "caller"]] = Field(
+        default=[],
+        description="Who holds the call: gateway (an operator or the agent), transfer, caller (their telephone).",
+    )
+    muted: list[Literal["caller", "agent"]] = Field(default=[], description="Who is not heard: caller, agent.")
+    recording: Literal["off", "announcing", "on", "paused"] = Field(
+        default="off", description="off, announcing, on, paused."
+    )
+    started_at: float = Field(
+        default=0.0, description="When the INVITE came, or the call was asked for: s since the epoch."
+    )
+    answered_at: float | None = Field(default=None, description="When it was answered: s since the epoch.")
+    ended_at: float | None = Field(default=None, description="When it ended: s since the epoch.")
     outcome: str = Field(default="", description="How it ended: one of the outcomes; empty until then.")
     stages: dict[str, float] = Field(
         default={}, description="session_ms, answered_ms, first_audio_ms: from the beginning of the call."
@@ -85,12 +92,14 @@ class CallRecord(BaseModel):
     provider_faults: int = Field(default=0, description="Errors and failed responses of the provider.")
     disposition: str = Field(default="", description="What the agent says came of the call.")
     reconnects: int = Field(default=0, description="Sessions that broke and were followed by another.")
-    providers: list[str] = Field(default=[], description="That the agent spoke through, in order.")
+    providers: list[str] = Field(default=[], description="All providers that the agent spoke through, in order.")
     usage: dict[str, int] = Field(default={}, description="total_tokens, input_tokens, output_tokens.")
     latest: Latest | None = Field(
         default=None, description="What was said last: role, at, and the first 200 characters of text."
     )
-    media: dict[str, Any] = Field(default={}, description="How the line was, once the call has ended.")
+    media: dict[str, Any] = Field(
+        default={}, description="How the line was, once the call has ended: codec, lost, late, jitter_ms, mos and more."
+    )
     cost: float | None = Field(default=None, description="In the currency of the provider's prices.")
 
 

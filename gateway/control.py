@@ -98,7 +98,7 @@ class Control:
 
     # commands
 
-    async def order(self, verb: str, call_id: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    async def send_command(self, verb: str, call_id: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """What the call's node answers. Raises NoSuchCall, WrongState, BadCommand, NodeSilent, StoreUnavailable."""
         if self.switchboard.record(call_id):
             return self._do(verb, call_id, given)
@@ -111,7 +111,7 @@ class Control:
             raise NoSuchCall(call_id)
         return await self._ask(record["node"], {"verb": verb, "call_id": call_id, "given": dict(given)})
 
-    async def order_node(self, node: str, verb: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    async def send_node_command(self, node: str, verb: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """The same for a node. Raises NodeSilent, StoreUnavailable."""
         if node == self.store.me:
             return await self.node_verbs[verb](given)
@@ -158,12 +158,16 @@ class Control:
             self.switchboard.user_agent.trace.forget(sip_call_id)
         return {"erased": await self._erase_here(given["ids"], str(given.get("number") or ""))}
 
-    async def of_all(self, verb: str, given: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    async def ask_all_nodes(
+        self, verb: str, given: Mapping[str, Any]
+    ) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
         """What every node that is alive answers, and why others do not."""
         nodes = [self.store.me]
         with suppress(StoreUnavailable):
             nodes += [str(one["id"]) for one in await self.store.nodes.alive() if one["id"] != self.store.me]
-        answers = await asyncio.gather(*(self.order_node(node, verb, given) for node in nodes), return_exceptions=True)
+        answers = await asyncio.gather(
+            *(self.send_node_command(node, verb, given) for node in nodes), return_exceptions=True
+        )
         told = dict(zip(nodes, answers, strict=True))
         good = {node: one for node, one in told.items() if isinstance(one, dict)}
         return good, {node: str(one) for node, one in told.items() if not isinstance(one, dict)}

@@ -32,7 +32,7 @@ class Outcome(_Word):
     NO_ANSWER = "no_answer", "nobody picked up within `ring_seconds`, or the network says so"
     INVALID_NUMBER = "invalid_number", "there is no such number"
     REJECTED = "rejected", "the called party, its network, or the application that was asked refused the call"
-    CANCELLED = "cancelled", "the caller gave up before the answer, or a call of ours was hung up before it"
+    CANCELLED = "cancelled", "the caller gave up before the answer (487), or a call of ours was hung up before it"
     UNREACHABLE = "unreachable", "the host is not known, or does not respond"
     FAILED = "failed", "refused for another reason; the event `ended` has status and problem"
 
@@ -40,8 +40,8 @@ class Outcome(_Word):
     MEDIA_TIMEOUT = "media_timeout", "no RTP came for `media.timeout_seconds`"
     MEDIA_FAILED = "media_failed", "audio could not be handled; the log has the error"
     TRANSPORT = "transport", "a request within the call had no response"
-    NO_ACK = "no_ack", "our answer was never acknowledged"
-    NO_PRACK = "no_prack", "the caller asked for reliable responses, and sent no PRACK"
+    NO_ACK = "no_ack", "our 200 was never acknowledged"
+    NO_PRACK = "no_prack", "the caller asked for reliable responses, and sent no PRACK (504)"
     SESSION_EXPIRED = "session_expired", "the session timer was not refreshed (RFC 4028)"
 
     # a provider that failed

@@ -40,7 +40,8 @@ def outcomes() -> list[str]:
     ]
     for outcome in Outcome:
         reasons = {reason.status: reason for reason in (*REASONS.values(), OURS) if reason.outcome is outcome}
-        answers = [f"{status}{', Warning' if 'Warning' in one.headers else ''}" for status, one in reasons.items()]
+        warns = outcome is Outcome.MEDIA_ADDRESS_REFUSED
+        answers = [f"{status}{', Warning' if warns or one.headers else ''}" for status, one in reasons.items()]
         if RETRY_AFTER.get(outcome, 0):
             answers.append("Retry-After")
         out = "; ".join(", ".join(map(str, sorted(of.get(outcome, ())))) for of in (BY_STATUS, BY_Q850))

@@ -47,14 +47,14 @@ async def test_a_command_for_a_node_that_is_gone(tmp_path):
         await call.silence(0.3)
         call_id = one.gateway.switchboard.calls[0].info.call_id
         with pytest.raises(NoSuchCall):
-            await two.gateway.control.order("hangup", "nobody", {})
+            await two.gateway.control.send_command("hangup", "nobody", {})
         one.gateway.store.commands.stop()
         monkey = control.COMMAND_SECONDS
         try:
             control.COMMAND_SECONDS = 0.3
             await asyncio.sleep(1.2)  # what it is waiting for ends
             with pytest.raises(NodeSilent, match="did not answer within"):
-                await two.gateway.control.order("hangup", call_id, {})
+                await two.gateway.control.send_command("hangup", call_id, {})
             assert (await two.http.post(f"/v1/calls/{call_id}/hangup")).status_code == 504
         finally:
             control.COMMAND_SECONDS = monkey

@@ -154,8 +154,8 @@ def router(gateway: Gateway) -> APIRouter:
         async def work() -> dict[str, Any]:
             trunk = board.trunk(body.trunk)
             headers = tuple(body.headers.items())
-            order = OutgoingInvite(body.to, trunk, body.caller_id, headers, body.ring_seconds, body.anonymous)
-            call_id = board.dial(OutboundCall(body.agent, order, dict(body.variables)))
+            invite = OutgoingInvite(body.to, trunk, body.caller_id, headers, body.ring_seconds, body.anonymous)
+            call_id = board.dial(OutboundCall(body.agent, invite, dict(body.variables)))
             return Placed(call_id=call_id, node=store.me).model_dump()
 
         return await once(request, body, work)
@@ -219,7 +219,7 @@ def router(gateway: Gateway) -> APIRouter:
         record = await whole(call_id)
         ids = [record.get("sip_call_id", ""), *(one["data"].get("sip_call_id", "") for one in record["events"])]
         given = {"ids": [name for name in dict.fromkeys(ids) if name]}
-        return list((await control.order_node(record.get("node", store.me), "sip", given))["messages"])
+        return list((await control.send_node_command(record.get("node", store.me), "sip", given))["messages"])
 
     @api.get("/calls/{call_id}/sip", response_model=SipMessages, responses=problems(404, 503, 504))
     async def list_sip_messages(call_id: str) -> Response:
@@ -254,7 +254,7 @@ def router(gateway: Gateway) -> APIRouter:
             live = record.get("state") != CallState.ENDED and record.get("node") != store.me
             with contextlib.suppress(GatewayError):
                 if live:
-                    kept = bytes.fromhex((await control.order("levels", call_id, {}))["levels"])
+                    kept = bytes.fromhex((await control.send_command("levels", call_id, {}))["levels"])
             kept = kept or await store.calls.levels(call_id)
         sides = [[byte - FLOOR for byte in kept[2 * after + side :: 2]] for side in (0, 1)]
         return Levels(samples_a_second=SAMPLES_A_SECOND, floor=-FLOOR, caller=sides[0], agent=sides[1]).respond()
@@ -288,7 +288,7 @@ def router(gateway: Gateway) -> APIRouter:
     @api.delete("/calls/{call_id}", status_code=202, response_model=Commanded, responses=problems(404, 503, 504))
     async def end_call(call_id: str) -> Response:
         """The same as hangup."""
-        return Commanded(**_commanded(await control.order("hangup", call_id, {}))).respond(202)
+        return Commanded(**_commanded(await control.send_command("hangup", call_id, {}))).respond(202)
 
     return api
 
@@ -300,7 +300,7 @@ def _add(api: APIRouter, gateway: Gateway, one: Command, once: Any) -> None:
         wanted = given or one.body()
 
         async def work() -> dict[str, Any]:
-            return _commanded(await gateway.control.order(one.verb, call_id, wanted.model_dump()))
+            return _commanded(await gateway.control.send_command(one.verb, call_id, wanted.model_dump()))
 
         done: Response = await once(request, wanted, work)
         return done

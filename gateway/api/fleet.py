@@ -96,7 +96,7 @@ def router(gateway: Gateway, keys: Keys) -> APIRouter:
         """Have a node take no new calls, or take them again. Its calls go on, and the process with them."""
         if node not in {one["id"] for one in await known()}:
             raise HTTPException(404, f"there is no node {node}")
-        told = await gateway.control.order_node(node, "drain", {"on": body.on if body else True})
+        told = await gateway.control.send_node_command(node, "drain", {"on": body.on if body else True})
         return Drained(**told).respond(202)
 
     @api.get("/agents", tags=["agents"], response_model=AgentList)
@@ -140,14 +140,14 @@ def router(gateway: Gateway, keys: Keys) -> APIRouter:
     @api.get("/bans", tags=["trunks"], response_model=BanList)
     async def list_bans() -> Response:
         """Addresses, and accounts at them, that SIP is not listened to from for `seconds` more, on all nodes."""
-        found, _ = await gateway.control.of_all("bans", {})
+        found, _ = await gateway.control.ask_all_nodes("bans", {})
         rows = [{"node": node, **one} for node, answer in found.items() for one in answer["bans"]]
         return BanList(data=rows).respond()  # type: ignore[arg-type]
 
     @api.delete("/bans/{address}", tags=["trunks"], response_model=LiftedBan, responses=problems(404))
     async def lift_ban(address: str, account: str = "") -> Response:
         """Listen to an address again, or only to one account there."""
-        found, _ = await gateway.control.of_all("lift_ban", {"address": address, "account": account})
+        found, _ = await gateway.control.ask_all_nodes("lift_ban", {"address": address, "account": account})
         lifted = sum(int(answer["lifted"]) for answer in found.values())
         if not lifted:
             raise HTTPException(404, f"nothing is banned at {address}" + (f" for {account}" if account else ""))

@@ -59,7 +59,7 @@ def router(gateway: Gateway) -> APIRouter:
     async def done(verb: str, call_id: str, given: dict[str, Any]) -> Response:
         """Errors as OpenAI's clients read them, in `error`, beside what ours say."""
         try:
-            await control.order(verb, call_id, given)
+            await control.send_command(verb, call_id, given)
         except GatewayError as error:
             refused = about(error)
             body = orjson.loads(refused.body)
@@ -164,7 +164,7 @@ async def _serve(gateway: Gateway, socket: WebSocket, call: Call) -> None:
             text = await socket.receive_text()
             try:
                 event = orjson.loads(text)
-                await gateway.control.order("steer", call.info.call_id, {"event": event})
+                await gateway.control.send_command("steer", call.info.call_id, {"event": event})
             except (orjson.JSONDecodeError, GatewayError) as error:
                 await socket.send_text(_error(str(error)))
 

@@ -74,7 +74,7 @@ class OutboundCall:
     """Whom to call, and who talks with them. `variables` are for the agent's texts, as {{var.NAME}}."""
 
     agent: str
-    order: OutgoingInvite
+    invite: OutgoingInvite
     variables: dict[str, str] = field(default_factory=dict)
 
 
@@ -92,7 +92,7 @@ class Owner(Protocol):
 
 
 class CallRunner:
-    """Made for an INVITE that came, or for an order to send one."""
+    """Made for an INVITE that came, or for one to be sent."""
 
     def __init__(self, resources: Resources, owner: Owner, info: CallInfo, trunk: Trunk | None) -> None:
         self._resources, self._owner, self.trunk = resources, owner, trunk
@@ -166,16 +166,16 @@ class CallRunner:
         except Exception as error:  # boundary: whatever goes wrong here refuses this call and no other
             self._refuse(error)
 
-    async def dial(self, order: OutboundCall) -> None:
+    async def dial(self, asked: OutboundCall) -> None:
         """First the agent's session, then the INVITE: a telephone rings only when an agent is ready."""
         try:
-            agent, variant = variant_for(self._resources.agent(order.agent), self.info.called.user)
+            agent, variant = variant_for(self._resources.agent(asked.agent), self.info.called.user)
             self._use_codecs_of(agent, self.leg)
             await self._open(self.leg)
             self._begin(agent, variant)
             self.feed(Call.dial)
             await self.provider.find(agent, self.leg)
-            session = self.leg.call(order.order)
+            session = self.leg.call(asked.invite)
             self._owner.listen_to(session, self)
             self.feed(lambda call, now: call.dialed(session.dialog.call_id, now))
         except Exception as error:

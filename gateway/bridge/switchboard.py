@@ -146,15 +146,15 @@ class Switchboard:
         self._router = Router(routes)
         self.user_agent.use(trunks)
 
-    def dial(self, order: OutboundCall) -> str:
+    def dial(self, asked: OutboundCall) -> str:
         """Call somebody; the call's id. Raises Draining, NoSuchAgent, and SipParseError for what cannot be called."""
         if self.draining:
             raise Draining
-        self.resources.agent(order.agent)
-        check_outgoing_invite(order.order)
-        trunk, target = order.order.trunk, order.order.target
+        self.resources.agent(asked.agent)
+        check_outgoing_invite(asked.invite)
+        trunk, target = asked.invite.trunk, asked.invite.target
         host = trunk.domain or (trunk.server.host if trunk.server else self.user_agent.host)
-        ours = order.order.caller_id or trunk.caller_id or "gateway"
+        ours = asked.invite.caller_id or trunk.caller_id or "gateway"
         info = CallInfo(
             call_id=_new_call_id(),
             sip_call_id="",
@@ -166,10 +166,10 @@ class Switchboard:
             node=self.settings.node,
             trunk=trunk.name,
             direction="outbound",
-            own=order.variables,
+            own=asked.variables,
         )
         runner = self._new_runner(info, trunk)
-        runner.spawn(runner.dial(order))
+        runner.spawn(runner.dial(asked))
         return info.call_id
 
     def trunk(self, name: str) -> Trunk:

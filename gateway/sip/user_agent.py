@@ -159,23 +159,23 @@ class UserAgent:
         self.act(Probe(self.core, trunk, method, told.set_result).start)
         return await told
 
-    def call(self, order: OutgoingInvite, offer: Callable[[str], bytes]) -> UacSession:
+    def call(self, invite: OutgoingInvite, offer: Callable[[str], bytes]) -> UacSession:
         """Call somebody; `offer` makes our SDP for the address at which the peer reaches us.
 
         Raises SipParseError for what cannot be called, TrunkBusy.
         """
-        login = Login(order.trunk.credentials, self.core.token) if order.trunk.credentials else None
-        asked = invitation(order, offer, login, self.host, self._telephones(order))
+        login = Login(invite.trunk.credentials, self.core.token) if invite.trunk.credentials else None
+        asked = invitation(invite, offer, login, self.host, self._telephones(invite))
         assert self._driver is not None
         session = self.stack.invite(asked, self._driver.now())
         asyncio.get_running_loop().call_soon(self._driver.drain)  # first the session, then what becomes of it
         return session
 
-    def _telephones(self, order: OutgoingInvite) -> list[Binding]:
+    def _telephones(self, invite: OutgoingInvite) -> list[Binding]:
         """Where a user who has logged in is reached."""
-        if not any(user.username == order.target for user in order.trunk.users):
+        if not any(user.username == invite.target for user in invite.trunk.users):
             return []
-        return self.stack.registrar.find(order.target, asyncio.get_running_loop().time())
+        return self.stack.registrar.find(invite.target, asyncio.get_running_loop().time())
 
     def act(self, verb: Callable[[float], T]) -> T:
         """What one verb of a session returns, such as `lambda now: session.bye(now)`; what it wants sent is sent."""

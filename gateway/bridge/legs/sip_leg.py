@@ -124,9 +124,9 @@ class SipLeg:
         self.session = session
         self.media.take(session.offer, session.dialog.flow.local[0])
 
-    def call(self, order: OutgoingInvite) -> Session:
+    def call(self, invite: OutgoingInvite) -> Session:
         """Send the INVITE. Raises SipParseError, TrunkBusy."""
-        self.session = self._user_agent.call(order, self.media.offer)
+        self.session = self._user_agent.call(invite, self.media.offer)
         return self.session
 
     def answered(self, body: bytes) -> None:

@@ -46,7 +46,7 @@ class OutgoingInvite:
 
 
 def invitation(
-    order: OutgoingInvite,
+    invite: OutgoingInvite,
     offer: Callable[[str], bytes],
     login: Login | None,
     host: str,
@@ -57,24 +57,24 @@ def invitation(
 
     Raises SipParseError, which names what cannot be, and NotLoggedIn.
     """
-    trunk = order.trunk
+    trunk = invite.trunk
     domain = trunk.domain or (trunk.server.host if trunk.server else host)
-    if not telephones and any(user.username == order.target for user in trunk.users):
-        raise NotLoggedIn(order.target)
-    target = telephones[0].contact if telephones else _target(order.target, trunk, domain)
-    caller = _caller(order.caller_id or trunk.caller_id, trunk, domain)
-    headers = [*trunk.headers, *order.headers]
+    if not telephones and any(user.username == invite.target for user in trunk.users):
+        raise NotLoggedIn(invite.target)
+    target = telephones[0].contact if telephones else _target(invite.target, trunk, domain)
+    caller = _caller(invite.caller_id or trunk.caller_id, trunk, domain)
+    headers = [*trunk.headers, *invite.headers]
     check_headers(headers)
-    if order.anonymous:
+    if invite.anonymous:
         headers.append(("Privacy", "id"))
-    if trunk.p_asserted_identity or order.anonymous:  # the carrier has to know all the same (RFC 3325)
+    if trunk.p_asserted_identity or invite.anonymous:  # the carrier has to know all the same (RFC 3325)
         headers.append(("P-Asserted-Identity", str(caller)))
-    if order.replaces:
-        headers.append(("Replaces", order.replaces))
+    if invite.replaces:
+        headers.append(("Replaces", invite.replaces))
     via_proxy = trunk.proxy and "lr" in trunk.proxy.params
     return InviteParameters(
         target=target,
-        caller=ANONYMOUS if order.anonymous else caller,
+        caller=ANONYMOUS if invite.anonymous else caller,
         callee=NameAddr(target),
         hop=trunk.proxy or (trunk.server if _at_the_server(target, trunk) else None),
         flows=tuple(one.flow for one in telephones[:1]),
@@ -84,16 +84,16 @@ def invitation(
         routes=(f"<{trunk.proxy}>",) if via_proxy else (),
         login=login,
         trunk=trunk,
-        ring_seconds=order.ring_seconds or trunk.ring_seconds,
+        ring_seconds=invite.ring_seconds or trunk.ring_seconds,
         redirects=trunk.redirects,
         session_seconds=trunk.session_seconds,
     )
 
 
-def check_outgoing_invite(order: OutgoingInvite) -> None:
-    """Say at once what is wrong with an order. Raises SipParseError."""
+def check_outgoing_invite(invite: OutgoingInvite) -> None:
+    """Raise at once for what cannot be called. Raises SipParseError."""
     with suppress(NotLoggedIn):  # that may change
-        invitation(order, lambda host: b"", None, "localhost")
+        invitation(invite, lambda host: b"", None, "localhost")
 
 
 def check_headers(headers: list[tuple[str, str]]) -> None:
