@@ -122,17 +122,18 @@ class EchoGuard:
             return self.echoing
         sent = _narrow(self._sent, self._speaks)[-KEPT:]
         echo = find_echo(_halved(heard), _halved(sent))
-        if echo.likeness < ALIKE:
-            self._seen = None
-            self._in_vain += 1
-            if self._in_vain >= FORGOTTEN:
-                self.lag_ms, self._in_vain = None, 0
-            return self.echoing
-        self._in_vain = 0
-        before, self._seen = self._seen, echo.lag * 2000 / RATE - self._ahead_ms
-        if echo.likeness >= PLAINLY or (before is not None and abs(before - self._seen) < SAME_MS):
-            self.found += self.lag_ms is None
-            self.lag_ms, self.gain = self._seen, max(self.gain * 0.7, echo.gain)
+        before, self._seen = self._seen, None
+        if echo.likeness >= ALIKE:
+            self._seen = echo.lag * 2000 / RATE - self._ahead_ms
+            known = (one for one in (before, self.lag_ms) if one is not None)
+            if echo.likeness >= PLAINLY or any(abs(one - self._seen) < SAME_MS for one in known):
+                self.found += self.lag_ms is None
+                self.lag_ms, self.gain = self._seen, max(self.gain * 0.7, echo.gain)
+                self._in_vain = 0
+                return True
+        self._in_vain += 1  # also where two voices are alike by chance, at another delay
+        if self._in_vain >= FORGOTTEN:
+            self.lag_ms, self._in_vain = None, 0
         return self.echoing
 
     def _said_power(self, ms: float) -> float:
