@@ -102,12 +102,12 @@ class CallRunner:
         self.sessions: list[Session] = []
         self.closed = False
         self.log = log.bind(call_id=info.call_id)
-        self.leg = self._make_leg(self.provider.hears)
         self._second: SecondLeg | None = None
-        self.call = Call(info, self.leg, asyncio.get_running_loop().time(), resources.epoch)
+        leg = self._make_leg(self.provider.hears)
+        self.call = Call(info, leg, asyncio.get_running_loop().time(), resources.epoch)
         self._driver: Driver[Action] = Driver(self.call, self._perform)
         self._call_recorder = CallRecorder(self, resources.settings.recordings, resources.threads)
-        self.leg.events = LegEvents(
+        leg.events = LegEvents(
             digit=lambda digit: self.feed(lambda call, now: call.digit(digit, now)),
             drained=lambda: self.feed(Call.drained),
             held=lambda on: self.feed(lambda call, now: call.held_by_caller(on, now)),
@@ -117,6 +117,12 @@ class CallRunner:
     @property
     def info(self) -> CallInfo:
         return self.call.info
+
+    @property
+    def leg(self) -> SipLeg:
+        """The caller's."""
+        assert isinstance(self.call.leg, SipLeg)
+        return self.call.leg
 
     def feed(self, action: Callable[[Call, float], T]) -> T:
         """Give the call one input, do what it wants, and return what the input said."""
@@ -211,7 +217,7 @@ class CallRunner:
         leg.take(session)
 
     def _succeed(self, old: SipLeg, leg: SipLeg, why: str) -> None:
-        self.leg = self.call.leg = leg
+        self.call.leg = leg
         leg.succeed(old, self.provider.hears)
         self._listen(leg)
         old.hang_up(why)
