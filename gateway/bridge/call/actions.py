@@ -29,7 +29,7 @@ class UpdateAgent:
 
 
 class SecondLegEvents(Protocol):
-    """Who wanted a second telephone called, and hears of it."""
+    """The part that asked for a second leg: it is told what becomes of it."""
 
     def other_calling(self, other: Leg) -> None: ...
     def other_ringing(self, status: int, now: float) -> None: ...
@@ -50,7 +50,7 @@ class DialSecondLeg:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseSecondLeg:
-    """The second telephone is needed no more."""
+    """The second leg is not needed any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,7 @@ class Call:
             "agent": self.agent.name,
             "stats": self.stats.record(),
             "turns": dict(self._turns),
+            "turn_ended": self._turn_ended,
             "parts": {part.name: part.snapshot() for part in parts},
             "timers": [[part.name, timer, round(when - now, 3)] for (part, timer), when in self._timers.pending()],
         }
@@ -413,6 +414,8 @@ class Call:
     # transfer, and REFER
 
     def begin_transfer(self, request: TransferRequest, now: float) -> None:
+        if self.follow_refer:  # a call has one second leg at a time
+            self.follow_refer.other_ended(f"the call is being transferred to {request.name}", 0, now)
         if self.talking:
             self._enter(CallState.TRANSFERRING)
             self.transfer = Transfer(self, self.hold, request)

@@ -79,9 +79,10 @@ class Transfer(SecondParty):
         super().__init__(call)
         self._hold, self.request = hold, request
         self.stage = Stage.REFERRING
+        self._target_left = False
 
     def snapshot(self) -> dict[str, Any]:
-        return {"stage": self.stage.value, "request": asdict(self.request)}
+        return {"stage": self.stage.value, "request": asdict(self.request), "target_left": self._target_left}
 
     @property
     def listener(self) -> Leg | None:
@@ -125,6 +126,9 @@ class Transfer(SecondParty):
         elif 200 <= progress.status < 300:
             self.call.hang_up(Outcome.TRANSFERRED, now)
         elif progress.refused and self.call.leg.transfers == "auto":
+            if self._target_left:
+                self._fail("the target hung up", 0, now)
+                return
             self.call.emit(events.TransferProgress(progress.status, "REFER refused: bridged here"), now)
             if self.stage is Stage.JOINING:
                 self._bridge(now)
@@ -161,7 +165,9 @@ class Transfer(SecondParty):
         """The target did not answer, or hung up."""
         if self.stage is Stage.BRIDGED:
             self.call.hang_up(Outcome.TRANSFERRED, now, bridged=True)
-        elif self.stage is not Stage.JOINING:  # else its place was taken, which the NOTIFY tells
+        elif self.stage is Stage.JOINING:  # its place was taken, or it hung up by itself: the REFER's answer tells
+            self._target_left = True
+        else:
             self._fail(problem, status, now)
 
     # the end

@@ -4,6 +4,7 @@ import pytest
 
 from gateway.bridge.call.actions import DialSecondLeg, ReleaseSecondLeg, ReplaceCallerLeg
 from gateway.bridge.call.follow_refer import FollowRefer
+from gateway.bridge.call.part import TransferRequest
 from gateway.call_record import CallState
 from gateway.outcomes import Outcome
 from gateway.realtime import SpeechStarted
@@ -76,6 +77,18 @@ def test_only_one_at_a_time_and_no_transfer_of_ours_besides():
     table.calls("transfer_call", '{"target": "billing"}')
     assert "transferred already" in table.told[-1].data["output"]
     assert len(table.done) == 1
+
+
+def test_a_transfer_that_cannot_wait_ends_it():
+    """The agent's provider is lost, and the caller is forwarded: a call has one second leg at a time."""
+    table = Table()
+    table.follow_refer.other_calling(table.other)
+    table.leg.transfers = "bridge"
+    table.do(table.call.begin_transfer, TransferRequest("on_provider_failure", "sip:desk@gw"))
+    assert ("tell_referrer", 503) in table.log
+    assert [name for name, *_ in table.heard] == ["hang_up", "close"]
+    assert [type(action) for action in table.done[1:]] == [ReleaseSecondLeg, DialSecondLeg]
+    assert (table.follow_refer, table.call.state) == (None, CallState.TRANSFERRING)
 
 
 def test_who_sent_the_agent_away_may_hang_up_before_anybody_answers():

@@ -138,6 +138,18 @@ def test_attended_is_joined_here_where_replaces_is_refused():
     assert ("hang_up", "the call has ended") in table.heard
 
 
+def test_a_target_that_hung_up_is_not_joined_with_the_caller_where_replaces_is_refused():
+    table = Table("auto", attended=True, summary="")
+    table.do(table.transfer.other_answered)
+    table.do(table.transfer.other_ended, "the target hung up", 0)
+    assert table.call.state is CallState.TRANSFERRING  # the caller may have taken its place
+    table.do(table.call.transfer_moved, REFUSED)
+    assert table.call.state is CallState.ANSWERED
+    assert table.asked("join") == []
+    assert table.asked("hold") == [(True,), (False,)]
+    assert "the target hung up" in table.told[-1].data["output"]
+
+
 def test_the_caller_gives_up_while_the_target_rings():
     table = Table("bridge")
     table.do(table.transfer.other_ringing, 180)
