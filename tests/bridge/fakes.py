@@ -21,6 +21,7 @@ class FakeLeg:
         self.log, self.queued = log, 0
         self.accepts, self.bad_target, self.echoing = True, False, False
         self.replaces: Leg | None = None
+        self.on_hang_up: Callable[[], None] = lambda: None  # what a session tells within the verb that ends it
 
     @property
     def silent(self) -> bool:
@@ -37,6 +38,7 @@ class FakeLeg:
 
     def hang_up(self, reason: str) -> None:
         self.log.append(("hang_up", reason))
+        self.on_hang_up()
 
     def transfer(self, target: str, replaces: Leg | None = None) -> bool:
         if self.bad_target:

@@ -103,6 +103,22 @@ async def test_nobody_answers(tmp_path, scenario, trunk, outcome, status):
     assert (ended["outcome"], ended["status"]) == (outcome, status)
 
 
+async def test_a_call_that_rings_is_ended_by_request(tmp_path):
+    async with called("no_answer") as port:
+        settings = settings_for(tmp_path, {"bob": AGENT}, **trunk_to(port))
+        async with running(settings) as (gateway, events):
+            call_id = gateway.switchboard.dial(
+                OutboundCall("bob", OutgoingInvite("123", gateway.switchboard.trunk("")))
+            )
+            async with asyncio.timeout(20):
+                while "ringing" not in [kind for kind, _ in events]:
+                    await asyncio.sleep(0.05)
+            gateway.switchboard.command("hangup", call_id, {})
+            await asyncio.sleep(0.3)
+            assert len(gateway.switchboard) == 0
+    assert [data["outcome"] for kind, data in events if kind == "ended"] == ["hung_up_by_request"]
+
+
 async def test_a_server_that_asks_for_a_password(tmp_path, monkeypatch):
     monkeypatch.setenv("OUT_PASSWORD", "secret")
     async with called("challenge") as port:

@@ -470,17 +470,22 @@ class Call:
         """End the call from our side, whatever it is doing."""
         if self.ended:
             return
-        if self.state in (CallState.INCOMING, CallState.RINGING):
-            self.leg.reject(480, {})
-        self.leg.hang_up(outcome.replace("_", " "))
-        self._finish(events.Ended(outcome, problem=problem, bridged=bridged), now)
+        rejects = self.state in (CallState.INCOMING, CallState.RINGING)
 
-    def _finish(self, ended: events.Ended, now: float) -> None:
+        def leave() -> None:
+            if rejects:
+                self.leg.reject(480, {})
+            self.leg.hang_up(outcome.replace("_", " "))
+
+        self._finish(events.Ended(outcome, problem=problem, bridged=bridged), now, leave)
+
+    def _finish(self, ended: events.Ended, now: float, *leave: Callable[[], None]) -> None:
+        """`leave` the caller's leg only then: its session says at once that it has ended, which is no news."""
         self._enter(CallState.ENDED)
         self.stats.outcome, self.stats.ended_at = ended.outcome, now + self._epoch
         self._timers.clear()
         steps = [lambda part=part: part.ended(now) for part in (*self._errands(), *self._parts)]
-        finish(self, *steps, self.session.close, self._keep_stats, self.leg.close)
+        finish(self, *leave, *steps, self.session.close, self._keep_stats, self.leg.close)
         self.emit(ended, now)
         self._actions.append(Finished())
 

@@ -50,7 +50,7 @@ class FollowRefer(SecondParty):
         self.call.act(ReplaceCallerLeg(other))
         self.call.replaced(self._target, now)
 
-    def other_ended(self, problem: str, status: int, now: float) -> None:
+    def target_left(self, problem: str, status: int, now: float) -> None:
         self.call.leg.tell_referrer(status if status >= 300 else 503)
         self.call.emit(events.ReferFailed(self._target, status, problem), now)
         self.release("not needed")

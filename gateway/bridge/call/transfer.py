@@ -51,15 +51,25 @@ class SecondParty(Part):
     def __init__(self, call: CallPort) -> None:
         super().__init__(call)
         self.other: Leg | None = None
+        self._released = False
 
     def other_calling(self, other: Leg) -> None:
         self.other = other
+
+    def other_ended(self, problem: str, status: int, now: float) -> None:
+        """It came to nothing, or is over. Our own CANCEL says so too, within the verb that sends it."""
+        if not self._released:
+            self.target_left(problem, status, now)
+
+    def target_left(self, problem: str, status: int, now: float) -> None:
+        """The second leg ended, and not by `release`. `status` is a SIP status, or 0."""
 
     def other_drained(self, now: float) -> None:
         """All speech that was queued for the second leg has left."""
 
     def release(self, why: str) -> None:
         """Hang up on the second telephone."""
+        self._released = True
         other, self.other = self.other, None
         if other:
             other.hang_up(why)
@@ -161,8 +171,8 @@ class Transfer(SecondParty):
         if self.stage is Stage.TELLING:
             self._join(now)
 
-    def other_ended(self, problem: str, status: int, now: float) -> None:
-        """The target did not answer, or hung up."""
+    def target_left(self, problem: str, status: int, now: float) -> None:
+        """It did not answer, or hung up."""
         if self.stage is Stage.BRIDGED:
             self.call.hang_up(Outcome.TRANSFERRED, now, bridged=True)
         elif self.stage is Stage.JOINING:  # its place was taken, or it hung up by itself: the REFER's answer tells

@@ -265,6 +265,19 @@ def test_a_call_that_we_make():
     assert stage.verbs()[-1] == "say"
 
 
+@pytest.mark.parametrize("ringing", [False, True])
+def test_a_call_of_ours_that_is_given_up_hears_nothing_of_the_cancelled_invite(ringing):
+    """Our CANCEL ends the session at once, within the verb that sends it."""
+    stage = Stage(talking=False, direction="outbound")
+    if ringing:
+        stage.do(stage.call.ringing, 180)
+    stage.leg.on_hang_up = lambda: stage.call.not_reached(Outcome.CANCELLED, 487, "487", stage.now)
+    stage.do(stage.call.hang_up, Outcome.NODE_STOPPED)
+    assert stage.call.stats.outcome == "node_stopped"
+    assert stage.kinds().count("ended") == 1
+    assert stage.finished
+
+
 def test_a_call_that_nobody_takes():
     stage = Stage(talking=False, direction="outbound")
     stage.do(stage.call.not_reached, "busy", 486, "486 Busy Here")

@@ -84,8 +84,10 @@ def test_a_transfer_that_cannot_wait_ends_it():
     table = Table()
     table.follow_refer.other_calling(table.other)
     table.leg.transfers = "bridge"
+    follow_refer = table.follow_refer
+    table.other.on_hang_up = lambda: follow_refer.other_ended("487 Request Terminated", 487, table.now)
     table.do(table.call.begin_transfer, TransferRequest("on_provider_failure", "sip:desk@gw"))
-    assert ("tell_referrer", 503) in table.log
+    assert [entry for entry in table.log if entry[0] == "tell_referrer"] == [("tell_referrer", 503)]
     assert [name for name, *_ in table.heard] == ["hang_up", "close"]
     assert [type(action) for action in table.done[1:]] == [ReleaseSecondLeg, DialSecondLeg]
     assert (table.follow_refer, table.call.state) == (None, CallState.TRANSFERRING)

@@ -158,6 +158,22 @@ def test_the_caller_gives_up_while_the_target_rings():
     assert [name for name, *_ in table.heard] == ["hang_up", "close"]
 
 
+def test_a_call_that_is_ended_while_the_target_rings_hears_nothing_of_the_cancelled_call():
+    """Our CANCEL ends the target's session at once, within the verb that sends it."""
+    table = Table("bridge")
+    transfer = table.transfer
+
+    def cancelled():
+        transfer.other_ended("487 Request Terminated", 487, table.now)
+        table.heard.append(("told",))
+
+    table.other.on_hang_up = cancelled
+    table.do(table.call.hang_up, Outcome.MAX_DURATION)
+    assert table.kinds()[-1] == "ended"
+    assert [name for name, *_ in table.heard] == ["hang_up", "told", "close"]
+    assert "transfer_failed" not in table.kinds()
+
+
 def test_the_target_hangs_up_while_it_is_told():
     table = Table("auto", attended=True)
     table.do(table.transfer.other_answered)
