@@ -16,7 +16,7 @@ from .level import level as dbm0
 from .plc import Concealer
 from .resample import Resampler, kernel
 from .sound import WIDE, Sound, Transcoder
-from .tones import comfort_noise, hold_tune, read_wav
+from .tones import comfort_noise, hold_tune, read_wav, ringing_tone
 
 __all__ = [
     "CODECS",
@@ -39,6 +39,7 @@ __all__ = [
     "kernel",
     "levels",
     "read_wav",
+    "ringing_tone",
     "tone",
 ]
 

@@ -31,6 +31,14 @@ def hold_tune() -> NDArray[np.int16]:
     return (_LEVEL * tune).astype(np.int16)
 
 
+@cache
+def ringing_tone() -> NDArray[np.int16]:
+    """425 Hz for 1 s, then 4 s of silence (ITU-T E.180 supplement 2), int16 at 24 kHz, to be played in a loop."""
+    moment = np.arange(HZ) / HZ
+    swell = np.sqrt(np.sin(np.pi * moment))  # no click at either end
+    return np.concatenate((3000 * swell * np.sin(2 * np.pi * 425 * moment), np.zeros(4 * HZ))).astype(np.int16)
+
+
 def read_wav(path: Path) -> NDArray[np.int16]:
     """A WAV of 16 bits as int16 at 24 kHz, its channels mixed into one. Raises OSError, ValueError."""
     try:

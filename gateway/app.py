@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 import structlog
 
-from gateway import __version__, events
+from gateway import __version__, certificates, events
 from gateway.agents import Agents, AnyTool
 from gateway.bridge import Switchboard, with_tools
 from gateway.config.load import EMBEDDED, Settings
@@ -73,6 +73,7 @@ class Gateway:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.started_at = time.time()
+        self._certificates = certificates.Certificates()
         self.http_url = ""  # where other nodes reach this one, once it listens
         self.sinks: list[Callable[[CallEvent, dict[str, Any]], None]] = [self._log]
         self.courier: Courier | None = None
@@ -149,6 +150,9 @@ class Gateway:
             "agents": dict(agents),
             "trunks": {trunk.name: trunks.calls(trunk) for trunk in trunks.trunks},
             "registrations": {name: one.problem for name, one in board.user_agent.registrations.items()},
+            "trunk_states": {
+                trunk.name: state for trunk in trunks.trunks if (state := board.user_agent.trunk_state(trunk))
+            },
         }
 
     @property
@@ -178,19 +182,37 @@ class Gateway:
             self.switchboard.user_agent.registrations,
         )
         if trunks and all(
-            trunk.name in registrations and registrations[trunk.name].problem and not (trunk.peers or trunk.users)
-            for trunk in trunks
+            trunk.name in registrations and registrations[trunk.name].problem and not trunk.receives for trunk in trunks
         ):
             found.append("no calls can come in: no trunk is registered")
         return found
+
+    @property
+    def certificate_days(self) -> dict[str, float]:
+        """Days left of each certificate that is shown to others, by its file."""
+        sip, http = self.settings.sip, self.settings.http
+        paths = [sip.tls.certificate] if sip.tls else []
+        paths += [trunk.tls.certificate for trunk in self.switchboard.user_agent.core.trunks.trunks]
+        paths += [str(http.tls.certificate)] if http.tls else []
+        return self._certificates.days(filter(None, dict.fromkeys(paths)), asyncio.get_running_loop().time())
 
     @property
     def warnings(self) -> list[str]:
         """What somebody should look at though calls come through: a lost registration, a key that is refused."""
         lost = {name: one.problem for name, one in self.switchboard.user_agent.registrations.items() if one.problem}
         refused = self.switchboard.resources.health.refused
+        agent = self.switchboard.user_agent
+        silent = [
+            f"the trunk {trunk}: {server} is skipped: {why}"
+            for (trunk, server), why in agent.core.trunks.silent.items()
+        ]
+        down = [f"no server of the trunk {name} answers" for name, one in agent.health.items() if one.down]
         return [
             *(f"the trunk {name} is not registered: {problem}" for name, problem in lost.items()),
+            *down,
+            *certificates.warnings_of(self.certificate_days),
+            *silent,
+            *(f"the trunk {name}: {problem}" for (name, _), problem in agent.core.trunks.problems.items()),
             *(f"the provider {name} refuses us: {problem}" for name, problem in refused.items()),
         ]
 
@@ -210,7 +232,7 @@ class Gateway:
             problems = [str(one) for one in (error, *error.more)]
             log.error("gateway.not_reloaded", problems=problems)
             return
-        self.switchboard.use(settings.bridge.routes, settings.sip.trunks)
+        self.switchboard.use(settings.bridge.routes, settings.sip.trunks, settings.bridge.dial_plan)
         log.info("gateway.reloaded", trunks=[trunk.name for trunk in settings.sip.trunks])
 
     async def drain(self) -> None:

@@ -205,6 +205,20 @@ class NoSuchTrunk(CallRefused):
         return f"{problem}; these are: {', '.join(self.known)}"
 
 
+class NoWay(CallRefused):
+    """The dial plan has no row for a number, and there are several trunks."""
+
+    def __init__(self, number: str, patterns: list[str], trunks: list[str]) -> None:
+        super().__init__(number)
+        self.number, self.patterns, self.trunks = number, patterns, trunks
+
+    def __str__(self) -> str:
+        return (
+            f"no row of dial_plan takes {self.number}; there are {', '.join(self.patterns)}: add one, or name a trunk "
+            f"of {', '.join(self.trunks)}"
+        )
+
+
 class NotLoggedIn(CallRefused):
     """A user of a trunk who has no telephone registered now."""
 

@@ -73,6 +73,16 @@ class Dialed(EventData, type="dialed"):
 
 
 @dataclass(frozen=True)
+class TrunkFailed(EventData, type="trunk_failed"):
+    """A trunk could not take a call of ours; the next one of the dial plan is asked."""
+
+    trunk: str
+    status: Status
+    problem: str
+    next: Annotated[str, "the trunk that is asked now"]
+
+
+@dataclass(frozen=True)
 class Ringing(EventData, type="ringing"):
     """The called party's telephone rings."""
 
@@ -341,6 +351,7 @@ class TransferDialing(EventData, type="transfer_dialing"):
 
     uri: UriText
     sip_call_id: Annotated[str, "its Call-ID"]
+    trunk: str | None = None
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,15 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 
-def make_certificate(folder: Path, name: str, begins: float = -1, ends: float = 1) -> tuple[str, str, int]:
+def make_certificate(
+    folder: Path, name: str, begins: float = -1, ends: float = 1, with_rsa: bool = False
+) -> tuple[str, str, int]:
     """cert.pem and key.pem in `folder`, for 127.0.0.1, from day to day as from now; their paths and serial number."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = rsa.generate_private_key(65537, 2048) if with_rsa else ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now, day = datetime.datetime.now(datetime.UTC), datetime.timedelta(days=1)
     made = (

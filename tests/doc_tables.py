@@ -1,16 +1,24 @@
-"""Writes the tables of docs/ that are made from the code: `python -m tests.doc_tables`."""
+"""Writes what of docs/ and deploy/trunks/ is made from the code: `python -m tests.doc_tables`."""
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
+from collections.abc import Callable
+from dataclasses import MISSING, Field, fields
+from functools import partial
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
+
+import yaml
 
 from gateway.bridge.reasons import BY_Q850, BY_STATUS, OURS, REASONS
 from gateway.call_record import CallRecord, CallState
+from gateway.cli.init_command import gateway_file
+from gateway.config.trunk_profiles import names, profile
 from gateway.delivery.webhooks import WEBHOOKS_OF_EVENTS
 from gateway.events import EVENTS, EventData
 from gateway.outcomes import RETRY_AFTER, Outcome, Refusal
+from gateway.sip import Match, Numbers, Trunk, TrunkTls
+from gateway.sip.trunk.settings import GROUPS
 from gateway.store import keys
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -68,9 +76,78 @@ def redis_keys() -> list[str]:
     return [line for line in (keys.__doc__ or "").splitlines() if line.startswith("|")]
 
 
-PAGES = {
+def profiles() -> list[str]:
+    return [f"| `{name}` | [{profile(name).title}](trunks/{name}.md) |" for name in names()]
+
+
+def settings() -> list[str]:
+    hints, rows = get_type_hints(Trunk, include_extras=True), list[str]()
+    known = [one.name for one in fields(Trunk)]
+    for group, (first, last) in GROUPS.items():
+        rows += ["", f"### {group}", "", *_settings(Trunk, known[known.index(first) : known.index(last) + 1])]
+        for name, kind in (("match", Match), ("numbers", Numbers), ("tls", TrunkTls)):
+            if known.index(first) <= known.index(name) <= known.index(last):
+                title = f"`{name}`: {hints[name].__metadata__[0].description.partition(', see')[0]}"
+                rows += ["", f"{title}.", "", *_settings(kind, [one.name for one in fields(kind)], f"{name}.")]
+    return [*rows, ""]
+
+
+NOT_IN_FILE = {"peer_names", "hints"}
+
+
+def _settings(kind: type, wanted: list[str], prefix: str = "") -> list[str]:
+    hints = get_type_hints(kind, include_extras=True)
+    rows = ["| key | what it says | default | such as |", "| --- | --- | --- | --- |"]
+    for one in fields(kind):
+        if one.name not in wanted or one.name in NOT_IN_FILE:
+            continue
+        about = hints[one.name].__metadata__[0]
+        key = {"credentials": "login"}.get(one.name, one.name)
+        meaning = about.description.removeprefix("`login` in the file: ").replace("|", "\\|")
+        if key == "peers":
+            meaning += "; names of hosts too, whose SRV records and addresses are looked up each minute"
+        rows.append(f"| `{prefix}{key}` | {meaning} | {_default(one)} | `{_yaml(about.examples[0])}` |")
+    return rows
+
+
+def _default(one: Field[Any]) -> str:
+    value = None if one.default is MISSING else one.default
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case int() | float():
+            return f"{value:g}"
+        case tuple():
+            return ", ".join(value)
+        case str():
+            return value
+        case _:
+            return ""
+
+
+def _yaml(value: object) -> str:
+    return yaml.safe_dump(value, default_flow_style=True, width=1000, sort_keys=False).replace("\n...", "").strip()
+
+
+PAGES: dict[str, dict[str, Callable[[], list[str]]]] = {
     "events.md": {"events": events, "outcomes": outcomes, "refusals": refusals, "record": record},
     "operations.md": {"redis keys": redis_keys},
+    "trunks.md": {"profiles": profiles, "settings": settings},
+}
+
+
+def _example(name: str) -> list[str]:
+    shown = gateway_file(name).partition("\ntrunks:\n")[2].partition("\nroutes:")[0].rstrip()
+    return ["", *(f"    {line}".rstrip() for line in ["trunks:", *shown.splitlines()]), ""]
+
+
+def _defaults(name: str) -> list[str]:
+    shown = yaml.safe_dump(profile(name).settings, sort_keys=False, width=110, default_flow_style=None)
+    return ["", *(f"    {line}" for line in shown.rstrip().splitlines()), ""]
+
+
+PAGES |= {
+    f"trunks/{name}.md": {"example": partial(_example, name), "defaults": partial(_defaults, name)} for name in names()
 }
 
 
@@ -90,3 +167,5 @@ def page(name: str) -> str:
 if __name__ == "__main__":
     for one in PAGES:
         (DOCS / one).write_text(page(one))
+    for one in names():
+        (DOCS.parent / "deploy" / "trunks" / f"{one}.yaml").write_text(gateway_file(one))

@@ -22,7 +22,7 @@ FILES = sorted(
 
 LEVEL = {
     "errors": 0, "events": 0, "outcomes": 0, "call_record": 0, "machine": 0, "document": 0, "cleanup": 0, "web": 0,
-    "pacing": 0, "child_process": 0,
+    "pacing": 0, "child_process": 0, "certificates": 0,
     "codecs": 1,
     "sip": 2, "rtp": 2, "realtime": 2, "local": 2, "store": 2,
     "agents": 3,
@@ -37,7 +37,8 @@ FORBIDDEN = {"bridge": {"local", "config"}, "config": {"local", "api"}, "agents"
 NO_CODECS = {"sip", "realtime", "store"}
 
 LOOP = {
-    "machine.py", "child_process.py", "sip/transport.py", "sip/user_agent.py", "rtp/session.py", "rtp/clock.py",
+    "machine.py", "child_process.py", "sip/transport.py", "sip/tls.py", "sip/user_agent.py",
+    "rtp/session.py", "rtp/clock.py",
     "realtime/openai/client.py",
     "realtime/openai/socket.py", "realtime/openai/link.py", "realtime/pool.py", "local/server.py", "local/process.py",
     "local/__main__.py", "store/writer.py", "store/connection.py", "store/commands.py", "store/watch.py",

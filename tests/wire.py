@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.sip import Answered, Event, Incoming, InviteParameters, UacSession
 from gateway.sip.bans import Ban
-from gateway.sip.core import AcceptConnection, Banned, Core, Locate, Refused, Send
+from gateway.sip.core import AcceptConnection, Banned, Core, Locate, LookUp, Refused, Send, TrunkNotice
 from gateway.sip.flow import Flow
 from gateway.sip.message.headers import NameAddr
 from gateway.sip.message.message import Request, Response, parse
@@ -44,6 +44,8 @@ class Wire:
     pings: list[float] = field(default_factory=list)  # when keepalives were sent
     located: list[Uri] = field(default_factory=list)
     ways: tuple[Flow, ...] = ()  # where every URI leads
+    hosts: dict[str, set[str]] = field(default_factory=dict)  # addresses by name
+    notices: list[str] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     banned: list[Ban] = field(default_factory=list)
     vouched: list[Flow] = field(default_factory=list)
@@ -82,6 +84,10 @@ class Wire:
             elif isinstance(action, Locate):
                 self.located.append(action.target)
                 action.then(self.ways, self.now)
+            elif isinstance(action, LookUp):
+                action.then(self.hosts.get(action.name, set()), self.now)
+            elif isinstance(action, TrunkNotice):
+                self.notices.append(action.problem)
             elif isinstance(action, Refused):
                 self.refused.append(action)
             elif isinstance(action, Banned):
@@ -149,7 +155,7 @@ def calling(wire: Wire, **options: Any) -> Request:
         "flows": (wire.flow,),
         "caller": NameAddr.parse("<sip:100@192.0.2.1>"),
         "callee": NameAddr.parse("<sip:5551234@192.0.2.10>"),
-        "offer": lambda host: OFFER,
+        "offer": lambda flow: OFFER,
     }
     (invite,) = wire.act(lambda now: wire.stack.invite(InviteParameters(**given | options), now))
     assert isinstance(invite, Request)

@@ -152,10 +152,10 @@ def router(gateway: Gateway) -> APIRouter:
         """Call somebody. Answers at once, with the call's id; the record tells what becomes of it."""
 
         async def work() -> dict[str, Any]:
-            trunk = board.trunk(body.trunk)
+            trunk, *others = board.trunks_for(body.to, body.trunk)
             headers = tuple(body.headers.items())
             invite = OutgoingInvite(body.to, trunk, body.caller_id, headers, body.ring_seconds, body.anonymous)
-            call_id = board.dial(OutboundCall(body.agent, invite, dict(body.variables)))
+            call_id = board.dial(OutboundCall(body.agent, invite, dict(body.variables), tuple(others)))
             return Placed(call_id=call_id, node=store.me).model_dump()
 
         return await once(request, body, work)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request
@@ -130,11 +131,8 @@ def router(gateway: Gateway, keys: Keys) -> APIRouter:
         rows = []
         for trunk in board.user_agent.core.trunks.trunks:
             row: dict[str, Any] = {"name": trunk.name, "calls": live[trunk.name], "max_calls": trunk.max_calls}
-            told = {one["id"]: one["registrations"][trunk.name] for one in found if trunk.name in one["registrations"]}
-            if told:
-                wrong = {node: problem for node, problem in told.items() if problem}
-                row |= {"registered": not wrong, "problem": "; ".join(f"{at}: {why}" for at, why in wrong.items())}
-            rows.append(row)
+            states = {one["id"]: one.get("trunk_states", {}).get(trunk.name, {}) for one in found}
+            rows.append(row | {"profile": trunk.profile} | _summed_up({at: one for at, one in states.items() if one}))
         return TrunkList(data=rows).respond()  # type: ignore[arg-type]
 
     @api.get("/bans", tags=["trunks"], response_model=BanList)
@@ -241,3 +239,24 @@ def router(gateway: Gateway, keys: Keys) -> APIRouter:
         ).respond()
 
     return api
+
+
+def _summed_up(states: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """A trunk as its nodes find it, by node."""
+    wrong, registered, up = [], list[bool](), list[bool]()
+    for node, state in states.items():
+        problems = list(state.get("problems", ()))
+        if (registration := state.get("registration")) is not None:
+            registered.append(not registration["problem"])
+            problems.append(registration["problem"])
+        servers = [one for one in state.get("servers", ()) if one["up"] is not None]
+        if servers:
+            up.append(any(one["up"] for one in servers))
+            problems += [f"{one['server']}: {one['problem']}" for one in servers if one["problem"]]
+        wrong += [f"{node}: {problem}" for problem in problems if problem]
+    return {
+        "registered": all(registered) if registered else None,
+        "up": all(up) if up else None,
+        "problem": "; ".join(wrong),
+        "nodes": dict(states),
+    }

@@ -145,6 +145,26 @@ class Metrics:
         for name, registration in switchboard.user_agent.registrations.items():
             registered.add_metric([name], not registration.problem)
         yield registered
+        servers = GaugeMetricFamily(
+            "gateway_trunk_server_up", "1 while it answers OPTIONS, of trunks that ask", labels=["trunk", "server"]
+        )
+        for name, health in switchboard.user_agent.health.items():
+            for server, one in health.servers.items():
+                if one.up is not None:
+                    servers.add_metric([name, server], one.up)
+        yield servers
+        certificates = GaugeMetricFamily(
+            "gateway_certificate_days_left", "Until a certificate that we show ends", labels=["file"]
+        )
+        for path, days in self._gateway.certificate_days.items():
+            certificates.add_metric([path], days)
+        yield certificates
+        wrong = GaugeMetricFamily(
+            "gateway_trunk_problems", "What else is wrong with a trunk: see /v1/trunks", labels=["trunk"]
+        )
+        for trunk in trunks.trunks:
+            wrong.add_metric([trunk.name], sum(name == trunk.name for name, _ in trunks.problems))
+        yield wrong
         down = GaugeMetricFamily(
             "gateway_provider_down", "1 while it is asked last, for it failed", labels=["provider"]
         )

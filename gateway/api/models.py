@@ -141,6 +141,32 @@ class Levels(Answer):
     agent: list[int] = Field(description="dBm0")
 
 
+class TrunkServer(BaseModel):
+    server: str
+    up: bool | None = Field(default=None, description="null: it has not been asked yet.")
+    problem: str = ""
+    ms: float = Field(default=0.0, description="How long its last answer took.")
+
+
+class TrunkRegistration(BaseModel):
+    problem: str = Field(default="", description="Empty while it is registered.")
+    server: str = ""
+    contact: str = Field(default="", description="Our Contact as the registrar keeps it; empty: it lists none of ours.")
+    seconds: int = Field(default=0, description="For which it was granted.")
+    seconds_left: int = 0
+    seen: str = Field(default="", description="Our address as the registrar sees it.")
+    service_route: list[str] = []
+    identities: list[str] = Field(default=[], description="P-Associated-URI: who we may be.")
+
+
+class TrunkState(BaseModel):
+    """A trunk as one node finds it."""
+
+    servers: list[TrunkServer] = []
+    registration: TrunkRegistration | None = None
+    problems: list[str] = []
+
+
 class Node(Answer):
     id: str
     name: str = ""
@@ -156,6 +182,7 @@ class Node(Answer):
     agents: dict[str, int] = {}
     trunks: dict[str, int] = {}
     registrations: dict[str, str] = Field(default={}, description="Of trunks: what is wrong, empty where nothing is.")
+    trunk_states: dict[str, TrunkState] = {}
 
 
 class NodeList(Answer):
@@ -188,10 +215,13 @@ class AgentList(Answer):
 
 class TrunkInfo(Answer):
     name: str
+    profile: str = ""
     calls: int = 0
     max_calls: int = 0
     registered: bool | None = Field(default=None, description="null: no registration is asked for.")
-    problem: str = ""
+    up: bool | None = Field(default=None, description="A server of it answers OPTIONS; null: none is asked.")
+    problem: str = Field(default="", description="All that is wrong with it, by node.")
+    nodes: dict[str, TrunkState] = {}
 
 
 class TrunkList(Answer):

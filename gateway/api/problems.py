@@ -24,6 +24,7 @@ STATUS: dict[type[errors.GatewayError], int] = {
     errors.BadCommand: 422,
     errors.NoSuchAgent: 422,
     errors.NoSuchTrunk: 422,
+    errors.NoWay: 422,
     errors.SipParseError: 422,
     errors.Draining: 503,
     errors.NodeSilent: 504,

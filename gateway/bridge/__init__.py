@@ -3,11 +3,12 @@
 from gateway.bridge.call.call import Call
 from gateway.bridge.call.call_info import CallInfo
 from gateway.bridge.call_runner import OutboundCall
+from gateway.bridge.dial_plan import DialRule, by_price
 from gateway.bridge.reasons import REASONS, Reason, reason_of
 from gateway.bridge.resources import BridgeSettings
 from gateway.bridge.router import Route, Router
 from gateway.bridge.session_config import choices
-from gateway.bridge.switchboard import Switchboard
+from gateway.bridge.switchboard import Switchboard, offer_of
 from gateway.bridge.tools.external_tools import McpSettings, with_tools
 from gateway.bridge.tools.runner import running_tools
 
@@ -16,13 +17,16 @@ __all__ = [
     "BridgeSettings",
     "Call",
     "CallInfo",
+    "DialRule",
     "McpSettings",
     "OutboundCall",
     "Reason",
     "Route",
     "Router",
     "Switchboard",
+    "by_price",
     "choices",
+    "offer_of",
     "reason_of",
     "running_tools",
     "with_tools",

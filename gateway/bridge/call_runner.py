@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import structlog
 
+from gateway import events
 from gateway.agents import Agent, with_changes
 from gateway.bridge.call.actions import (
     Action,
@@ -31,7 +32,7 @@ from gateway.bridge.media.caller_audio import CallerAudio
 from gateway.bridge.media.fill_audio import FillAudio
 from gateway.bridge.media.recorder import CallRecorder
 from gateway.bridge.provider_connection import ProviderConnection
-from gateway.bridge.reasons import BY_CAUSE, outcome_of
+from gateway.bridge.reasons import BY_CAUSE, another_trunk_may_help, outcome_of
 from gateway.bridge.resources import Resources
 from gateway.bridge.session_config import variant_for
 from gateway.bridge.tools import runner
@@ -39,12 +40,13 @@ from gateway.bridge.tools.built_in import failure
 from gateway.call_record import CallState
 from gateway.cleanup import finish
 from gateway.codecs import CODECS, Codec, Law
-from gateway.errors import GatewayError, ToolError
+from gateway.errors import GatewayError, ToolError, TrunkBusy
 from gateway.events import CallEvent, EventData
 from gateway.machine import Driver
 from gateway.outcomes import Outcome
 from gateway.sip import (
     Answered,
+    Cause,
     Confirmed,
     Digit,
     Ended,
@@ -71,11 +73,13 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True, slots=True)
 class OutboundCall:
-    """Whom to call, and who talks with them. `variables` are for the agent's texts, as {{var.NAME}}."""
+    """Whom to call, and who talks with them. `variables` are for the agent's texts, as {{var.NAME}}. `others` are
+    trunks to try where that of the INVITE cannot take it."""
 
     agent: str
     invite: OutgoingInvite
     variables: dict[str, str] = field(default_factory=dict)
+    others: tuple[Trunk, ...] = ()
 
 
 class Owner(Protocol):
@@ -83,6 +87,9 @@ class Owner(Protocol):
 
     def agent_for(self, info: CallInfo) -> Agent:
         """Who answers a call that comes in. Raises Draining, NoRoute, AgentBusy."""
+
+    def trunks_for_second(self, target: str, own: Trunk | None) -> list[Trunk]:
+        """Raises NoSuchTrunk."""
 
     def tell(self, event: CallEvent, record: dict[str, Any]) -> None: ...
     def listen_to(self, session: Session, runner: CallRunner) -> None:
@@ -103,7 +110,8 @@ class CallRunner:
         self.closed = False
         self.log = log.bind(call_id=info.call_id)
         self._second: SecondLeg | None = None
-        leg = self._make_leg(self.provider.hears)
+        self._ways: list[OutgoingInvite] = []  # what is left to try
+        leg = self._make_leg(self.provider.hears, trunk)
         self.call = Call(info, leg, asyncio.get_running_loop().time(), resources.epoch)
         self._driver: Driver[Action] = Driver(self.call, self._perform)
         self._call_recorder = CallRecorder(self, resources.settings.recordings, resources.threads)
@@ -162,13 +170,14 @@ class CallRunner:
             await self._read_offer(self.leg, session)
             self._begin(agent, variant)
             self.feed(Call.ring)
+            if self.leg.ringing:
+                self.start_media(self.leg)
             if agent.definition.application:
                 accepted = await self.provider.accepted(agent, self.leg)
                 if accepted is None:
                     return
                 agent = accepted
             await self.provider.find(agent, self.leg)
-            self.start_media(self.leg)
         except Exception as error:  # boundary: whatever goes wrong here refuses this call and no other
             self._refuse(error)
 
@@ -181,17 +190,38 @@ class CallRunner:
             self._begin(agent, variant)
             self.feed(Call.dial)
             await self.provider.find(agent, self.leg)
-            session = self.leg.call(asked.invite)
-            self._owner.listen_to(session, self)
-            self.feed(lambda call, now: call.dialed(session.dialog.call_id, now))
+            self._ways = [replace(asked.invite, trunk=one) for one in asked.others]
+            self._invite(asked.invite)
         except Exception as error:
             self._refuse(error)
+
+    def _invite(self, invite: OutgoingInvite) -> None:
+        """Raises SipParseError, NotLoggedIn, TrunkBusy."""
+        try:
+            session = self.leg.call(invite)
+        except TrunkBusy as error:
+            if not self._try_next_trunk(503, str(error)):
+                raise
+            return
+        self._owner.listen_to(session, self)
+        self.feed(lambda call, now: call.dialed(session.dialog.call_id, now))
+
+    def _try_next_trunk(self, status: int, problem: str) -> bool:
+        """False where there is none, or somebody's telephone rings already."""
+        if not self._ways or self.call.state is not CallState.DIALING:
+            return False
+        invite = self._ways.pop(0)
+        self.trunk = invite.trunk
+        self.feed(lambda call, now: call.next_trunk(invite.trunk.name, status, problem, now))
+        self.use_trunk(self.leg, invite.trunk)
+        self._invite(invite)
+        return True
 
     async def replace(self, session: UasSession) -> None:
         """An INVITE with Replaces takes the caller's place in this call (RFC 3891)."""
         old = self.leg
         try:
-            leg = self._make_leg(self.provider.hears)
+            leg = self._make_leg(self.provider.hears, self.trunk)
             self._use_codecs_of(self.call.agent, leg)
             leg.use(session)
             try:
@@ -233,9 +263,9 @@ class CallRunner:
         if after_ms := self.call.agent.definition.barge_in.local_ms:
             leg.find_speech(after_ms, lambda: self.feed(Call.speech_heard))
 
-    def _make_leg(self, heard_by: Callable[[bytes], None]) -> SipLeg:
-        settings, trunk = self._resources.settings, self.trunk
-        codecs = self._codecs
+    def _make_leg(self, heard_by: Callable[[bytes], None], trunk: Trunk | None) -> SipLeg:
+        settings = self._resources.settings
+        codecs = self._codecs_of(trunk)
         caller_audio = CallerAudio(codecs[0].sound, settings.chunk_ms, heard_by, self._resources.upsample)
         srtp = (trunk and trunk.srtp) or settings.srtp
         ptime_ms = (trunk and trunk.ptime_ms) or settings.ptime_ms
@@ -248,15 +278,21 @@ class CallRunner:
             leg.pass_on(self.provider.law)
         return leg
 
-    @property
-    def _codecs(self) -> tuple[Codec, ...]:
-        return tuple(CODECS[name] for name in (self.trunk and self.trunk.codecs) or self._resources.settings.codecs)
+    def use_trunk(self, leg: SipLeg, trunk: Trunk) -> None:
+        """A leg that has agreed on nothing yet goes by this one instead."""
+        settings = self._resources.settings
+        leg.use_trunk(trunk, self._codecs_of(trunk), trunk.srtp or settings.srtp, trunk.ptime_ms or settings.ptime_ms)
+        self._use_codecs_of(self.call.agent, leg)
+
+    def _codecs_of(self, trunk: Trunk | None) -> tuple[Codec, ...]:
+        return tuple(CODECS[name] for name in (trunk and trunk.codecs) or self._resources.settings.codecs)
 
     def _use_codecs_of(self, agent: Agent, leg: SipLeg) -> None:
         """An agent that hears G.711 as it is wants it spoken, where that can be."""
         leg.listen_early = agent.definition.listen_early
         if agent.definition.audio == "g711":
-            leg.use_only(tuple(one for one in self._codecs if isinstance(one.sound, Law)) or self._codecs)
+            codecs = self._codecs_of(leg.trunk)
+            leg.use_only(tuple(one for one in codecs if isinstance(one.sound, Law)) or codecs)
 
     async def _open(self, leg: SipLeg) -> None:
         await open_leg(leg, self._resources.media, self._resources.ports)
@@ -268,9 +304,13 @@ class CallRunner:
         """All that hold a port."""
         return [leg for leg in (self.leg, self._second and self._second.leg) if leg]
 
-    async def open_second(self) -> SipLeg:
+    def trunks_for(self, target: str) -> list[Trunk]:
+        """By which the second telephone is called, the first of them first. Raises NoSuchTrunk."""
+        return self._owner.trunks_for_second(target, self.trunk)
+
+    async def open_second(self, trunk: Trunk) -> SipLeg:
         """A leg that the agent does not hear yet. Raises NoMediaPort."""
-        leg = self._make_leg(lambda chunk: None)
+        leg = self._make_leg(lambda chunk: None, trunk)
         self._use_codecs_of(self.call.agent, leg)
         await self._open(leg)
         return leg
@@ -328,6 +368,14 @@ class CallRunner:
                 self.once_named(leg, body, partial(self._answered, leg, body))
             case Rejected():
                 outcome, problem = outcome_of(event), f"{event.status} {event.phrase}"
+                if self.trunk and event.cause is Cause.REFUSED:
+                    problem = self.trunk.explained("INVITE", event.status, problem)
+                try:
+                    if another_trunk_may_help(event) and self._try_next_trunk(event.status, problem):
+                        return
+                except GatewayError as error:
+                    self._refuse(error)
+                    return
                 self.feed(lambda call, now: call.not_reached(outcome, event.status, problem, now))
             case Reoffered(body=body) | Reanswered(body=body):
                 self.once_named(leg, body, partial(self.media_changed, leg, event))
@@ -378,7 +426,6 @@ class CallRunner:
         except GatewayError as error:
             self._hang_up_over(error)
             return
-        self.start_media(leg)
         self.feed(Call.picked_up)
 
     def _hang_up_over(self, error: GatewayError) -> None:
@@ -405,6 +452,8 @@ class CallRunner:
     def _perform(self, action: Action) -> None:
         match action:
             case CallEvent():
+                if action.type == events.Answered.type:
+                    self.start_media(self.leg)
                 self._owner.tell(action, self.call.record())
             case RunTool():
                 self.spawn(self._run_tool(action))

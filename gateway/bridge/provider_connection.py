@@ -95,7 +95,7 @@ class ProviderConnection:
     async def find(self, agent: Agent, leg: SipLeg) -> None:
         """Raises ProviderError where there is none, and nothing that the caller could be offered instead."""
         client, early = self.client(agent, leg), agent.definition.answer_within_seconds
-        timer = early is not None and asyncio.get_running_loop().call_later(early, self._answer_early, leg)
+        timer = early is not None and asyncio.get_running_loop().call_later(early, self._answer_early)
         try:
             await client.open(agent.definition.on_provider_failure.queue_seconds)
         except ProviderError as error:
@@ -108,9 +108,8 @@ class ProviderConnection:
                 timer.cancel()
         self._owner.feed(lambda call, now: call.setup.agent_ready(client.provider, now))
 
-    def _answer_early(self, leg: SipLeg) -> None:
+    def _answer_early(self) -> None:
         self._owner.feed(lambda call, now: call.setup.answer_early(now))
-        self._owner.start_media(leg)
 
     def hears(self, audio: bytes) -> None:
         """The caller's voice, in the format of the session."""

@@ -38,6 +38,7 @@ REASONS: dict[type[errors.GatewayError], Reason] = {
     errors.AgentBusy: Reason(486, Outcome.AGENT_BUSY),
     errors.NoSuchAgent: Reason(404, Outcome.NO_SUCH_AGENT),
     errors.NoSuchTrunk: Reason(404, Outcome.NO_SUCH_TRUNK),
+    errors.NoWay: Reason(404, Outcome.NO_SUCH_TRUNK),
     errors.NotLoggedIn: Reason(480, Outcome.NOT_LOGGED_IN),
     errors.TrunkBusy: Reason(503, Outcome.TRUNK_BUSY),
     errors.ApplicationSilent: Reason(480, Outcome.APPLICATION_SILENT),
@@ -106,6 +107,22 @@ def outcome_of(rejection: Rejected) -> Outcome:
             if int(found[1]) in causes:
                 return outcome
     return next((outcome for outcome, statuses in BY_STATUS.items() if rejection.status in statuses), Outcome.FAILED)
+
+
+NEXT_TRUNK_STATUSES = {402, 403, 408, 500, 502, 503, 504}
+NEXT_TRUNK_CAUSES = {3, 34, 38, 41, 42, 47}
+"""Refusals that come from a carrier and not from who is called: no money, no route, no circuit, congestion."""
+
+
+def another_trunk_may_help(rejection: Rejected) -> bool:
+    """Whether the same call by another trunk could come to more: not where the called party itself has said no."""
+    if rejection.cause is Cause.UNREACHABLE:
+        return True
+    if rejection.cause is not Cause.REFUSED:
+        return False
+    if found := _Q850.search(rejection.reason):
+        return int(found[1]) in NEXT_TRUNK_CAUSES
+    return rejection.status in NEXT_TRUNK_STATUSES
 
 
 def reason_of(error: BaseException, retry_after: Mapping[str, int] = RETRY_AFTER) -> Reason:

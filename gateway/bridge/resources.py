@@ -16,6 +16,7 @@ from httpx import AsyncClient
 from numpy.typing import NDArray
 
 from gateway.agents import Agent
+from gateway.bridge.dial_plan import DialRule
 from gateway.bridge.legs.media_access import MediaAccess
 from gateway.bridge.legs.sip_leg import SipLeg
 from gateway.bridge.media.batch_render import render
@@ -44,6 +45,7 @@ class BridgeSettings:
     """
 
     routes: tuple[Route, ...] = ()
+    dial_plan: tuple[DialRule, ...] = ()
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
     chunk_ms: int = 20
     srtp: str = "optional"

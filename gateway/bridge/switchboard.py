@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -15,12 +14,14 @@ from gateway.agents import Agent, with_changes
 from gateway.bridge.call.call import NOBODY, Call
 from gateway.bridge.call.call_info import CallInfo
 from gateway.bridge.call_runner import CallRunner, OutboundCall
+from gateway.bridge.dial_plan import DialPlan, DialRule, number_of
+from gateway.bridge.legs import negotiation
 from gateway.bridge.reasons import OURS
 from gateway.bridge.resources import BridgeSettings, Resources
 from gateway.bridge.router import Route, Router
 from gateway.call_record import Party
 from gateway.cleanup import finish
-from gateway.codecs import Sound, levels
+from gateway.codecs import CODECS, Sound, levels
 from gateway.errors import (
     AgentBusy,
     BadCommand,
@@ -28,7 +29,7 @@ from gateway.errors import (
     Draining,
     NoSuchCall,
     NoSuchTrunk,
-    SipParseError,
+    NoWay,
     WrongState,
 )
 from gateway.events import CallEvent
@@ -37,13 +38,15 @@ from gateway.realtime import Provider
 from gateway.rtp import MediaSettings
 from gateway.sip import (
     Event,
+    Flow,
     Incoming,
-    NameAddr,
     Session,
     SipSettings,
     Trunk,
     UasSession,
     UserAgent,
+    called,
+    calling,
     check_outgoing_invite,
     claims,
 )
@@ -69,7 +72,7 @@ class Switchboard:
         tell: Sink,
     ) -> None:
         self.settings, self.tell = settings, tell
-        self._router = Router(settings.routes)
+        self._router, self._plan = Router(settings.routes), DialPlan(settings.dial_plan)
         self._runners: dict[str, CallRunner] = {}  # by call_id
         self._by_session: dict[Session, CallRunner] = {}
         self.elsewhere: Mapping[str, int] = {}  # calls of each agent on other nodes, as they said last
@@ -141,9 +144,9 @@ class Switchboard:
                 finish(what, end)
         self._suspects = {what for what, _ in found}
 
-    def use(self, routes: tuple[Route, ...], trunks: tuple[Trunk, ...]) -> None:
+    def use(self, routes: tuple[Route, ...], trunks: tuple[Trunk, ...], plan: tuple[DialRule, ...] = ()) -> None:
         """Take these from now on; calls in progress stay as they are."""
-        self._router = Router(routes)
+        self._router, self._plan = Router(routes), DialPlan(plan)
         self.user_agent.use(trunks)
 
     def dial(self, asked: OutboundCall) -> str:
@@ -153,7 +156,7 @@ class Switchboard:
         self.resources.agent(asked.agent)
         check_outgoing_invite(asked.invite)
         trunk, target = asked.invite.trunk, asked.invite.target
-        host = trunk.domain or (trunk.server.host if trunk.server else self.user_agent.host)
+        host = trunk.to_host or self.user_agent.host
         ours = asked.invite.caller_id or trunk.caller_id or "gateway"
         info = CallInfo(
             call_id=_new_call_id(),
@@ -181,6 +184,25 @@ class Switchboard:
         if found is None:
             raise NoSuchTrunk(name, [trunk.name for trunk in trunks])
         return found
+
+    def trunks_for(self, target: str, name: str = "") -> list[Trunk]:
+        """The trunks by which to call somebody, in the order in which to try them: the one that is named, or those of
+        the dial plan, of which those whose servers do not answer come last. Raises NoSuchTrunk, NoWay."""
+        planned = [] if name else [self.trunk(one) for one in self._plan.trunks_for(target)]
+        if planned:
+            return sorted(planned, key=self.user_agent.is_down)
+        number = number_of(target)
+        known = [trunk.name for trunk in self.user_agent.core.trunks.trunks]
+        if not name and number and self._plan.rules and len(known) > 1:
+            raise NoWay(number, [rule.called for rule in self._plan.rules], known)
+        return [self.trunk(name)]
+
+    def trunks_for_second(self, target: str, own: Trunk | None) -> list[Trunk]:
+        """By which the gateway calls the target of a transfer itself, for a call of the trunk `own`."""
+        if own and own.bridge_trunk:
+            return [self.trunk(own.bridge_trunk)]
+        planned = [self.trunk(one) for one in self._plan.trunks_for(target)]
+        return sorted(planned, key=self.user_agent.is_down) or [own or Trunk("")]
 
     def command(self, verb: str, call_id: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """What somebody outside asks of a call: see `CallCommands`, `update`, `accept`, `reject`. Its record after it.
@@ -292,7 +314,7 @@ class Switchboard:
 
     def _info_of(self, session: UasSession) -> CallInfo:
         request = session.request
-        caller, target = _caller_of(session), request.uri
+        caller, target = calling(request, session.trunk), called(request, session.trunk)
         host = target.host if target.port is None else f"{target.host}:{target.port}"
         headers: dict[str, str] = {}
         for name, value in request.headers:
@@ -311,13 +333,10 @@ class Switchboard:
         )
 
 
-def _caller_of(session: UasSession) -> NameAddr:
-    """From; or P-Asserted-Identity, where the trunk is trusted to assert it (RFC 3325)."""
-    request, trunk = session.request, session.trunk
-    asserted = request.headers.get("P-Asserted-Identity") if trunk and trunk.p_asserted_identity else None
-    with suppress(SipParseError):
-        return NameAddr.parse(asserted) if asserted else request.from_
-    return request.from_
+def offer_of(trunk: Trunk, settings: BridgeSettings) -> Callable[[Flow], bytes]:
+    """The SDP that a call by this trunk would offer."""
+    codecs = tuple(CODECS[name] for name in trunk.codecs or settings.codecs)
+    return negotiation.offer_of(codecs, trunk.ptime_ms or settings.ptime_ms, trunk.srtp or settings.srtp)
 
 
 def _new_call_id() -> str:

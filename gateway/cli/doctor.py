@@ -26,20 +26,18 @@ from gateway import config
 from gateway.app import scripts_of
 from gateway.bridge import CallInfo, choices
 from gateway.call_record import Party
+from gateway.certificates import SOON_DAYS
 from gateway.config.load import EMBEDDED, Settings
 from gateway.errors import ConfigError, GatewayError, plain
 from gateway.limits import needed, raise_open_files
 from gateway.local import LocalProcess, LocalSettings
 from gateway.realtime import Choice, Provider, rehearse
-from gateway.sip import SipSettings, Timing, Trunk, UserAgent
+from gateway.sip import SipSettings, Timing, Trunk, UserAgent, addresses_of
 from gateway.store import about_server
 from gateway.web import http_client
 
 SKEW_SECONDS = 5.0
 """That clocks may differ by."""
-
-SOON_DAYS = 14
-"""Before a certificate ends it is said."""
 
 FEW_BYTES = 1 << 30
 """Free space of a disk below which it is said."""
@@ -218,6 +216,9 @@ async def _certificates(settings: Settings) -> AsyncIterator[Finding]:
     pairs = []
     if settings.sip.tls:
         pairs.append(("certificate of SIP", settings.sip.tls.certificate, settings.sip.tls.key))
+    for trunk in settings.sip.trunks:
+        if trunk.tls.certificate:
+            pairs.append((f"certificate of the trunk {trunk.name}", trunk.tls.certificate, trunk.tls.key))
     if settings.http.tls:
         pairs.append(("certificate of HTTP", str(settings.http.tls.certificate), str(settings.http.tls.key)))
     for what, certificate, key in pairs:
@@ -364,12 +365,17 @@ async def _receivers(settings: Settings) -> AsyncIterator[Finding]:
 
 async def _trunks(settings: Settings) -> AsyncIterator[Finding]:
     for trunk in settings.sip.trunks:
-        if trunk.peers or trunk.users:
-            who = [f"{len(trunk.peers)} networks"] * bool(trunk.peers) + [f"{len(trunk.users)} users"] * bool(
-                trunk.users
-            )
+        if trunk.receives:
+            counts = ((trunk.peers, "networks"), (trunk.peer_names, "names"), (trunk.users, "users"))
+            who = [f"{len(found)} {kind}" for found, kind in counts if found]
             yield Finding(f"trunk {trunk.name}", True, f"{' and '.join(who)} may call by it")
-    asked = tuple(replace(one, register_seconds=0) for one in settings.sip.trunks if one.server)
+        for name in trunk.peer_names:
+            yield await _peer_name(trunk, name, settings.sip)
+    asked = tuple(
+        replace(one, register_seconds=0, options_ping_seconds=0.0, peer_names=())
+        for one in settings.sip.trunks
+        if one.server
+    )
     if not asked:
         return
     quiet: SipSettings = replace(
@@ -408,6 +414,13 @@ async def _trunks(settings: Settings) -> AsyncIterator[Finding]:
         )
 
 
+async def _peer_name(trunk: Trunk, name: str, sip: SipSettings) -> Finding:
+    found = await addresses_of(name, sip.nameservers)
+    if not found:
+        return Finding(f"trunk {trunk.name}", False, f"its peer {name} is not found in DNS", "correct its peers")
+    return Finding(f"trunk {trunk.name}", True, f"its peer {name} is {', '.join(sorted(found))}")
+
+
 async def _trunk(agent: UserAgent, trunk: Trunk, registers: bool, seen: dict[str, str]) -> AsyncIterator[Finding]:
     what = f"trunk {trunk.name}"
     alive = await agent.probe(trunk, "OPTIONS")
@@ -418,22 +431,23 @@ async def _trunk(agent: UserAgent, trunk: Trunk, registers: bool, seen: dict[str
         fix = (
             "correct its server"
             if not alive.servers
-            else "see the firewall, and whether the carrier knows this address"
+            else trunk.hint("OPTIONS", 0) or "see the firewall, and whether the carrier knows this address"
         )
         yield Finding(what, False, f"{where}: {alive.reason}" if where else alive.reason, fix)
         return
-    yield Finding(what, True, f"{where} answers OPTIONS with {alive.status} {alive.reason}")
+    text, hint = f"{where} answers OPTIONS with {alive.status} {alive.reason}", trunk.hint("OPTIONS", alive.status)
+    yield Finding(what, None if hint else True, text, hint)
     if not registers:
         return
     asked = await agent.probe(trunk, "REGISTER")
     if 200 <= asked.status < 300:
         yield Finding(what, True, "the registrar takes the login")
     elif asked.status in (401, 403, 407):
-        yield Finding(
-            what, False, f"the registrar says {asked.status} {asked.reason}", "correct login.username and its password"
-        )
+        fix = trunk.hint("REGISTER", asked.status) or "correct login.username and its password"
+        yield Finding(what, False, f"the registrar says {asked.status} {asked.reason}", fix)
     else:
-        yield Finding(what, False, f"the registrar says {asked.status or ''} {asked.reason}".replace("  ", " "))
+        said = f"the registrar says {asked.status or ''} {asked.reason}".replace("  ", " ")
+        yield Finding(what, False, said, trunk.hint("REGISTER", asked.status))
 
 
 def _is_ours(address: str) -> bool:

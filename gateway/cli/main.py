@@ -1,6 +1,6 @@
 """The command line: `gateway demo`, `serve`, `check`, `doctor`, `dial`, `phone`, `local`.
 
-`operator_commands.py` has the others.
+`operator_commands.py`, `trunk_commands.py` and `init_command.py` have the others.
 
 What a command needs is imported when it is run: `gateway --help` and its like answer at once.
 """
@@ -20,7 +20,9 @@ from rich.console import Console
 
 from gateway import __version__
 from gateway.cli import remote
+from gateway.cli.init_command import init
 from gateway.cli.operator_commands import LOCAL, Json, Key, Url, bans, call, calls, drain, keys, nodes
+from gateway.cli.trunk_commands import trunks
 from gateway.errors import ConfigError, GatewayError
 
 if TYPE_CHECKING:
@@ -47,7 +49,10 @@ cli.command()(calls)
 cli.command()(nodes)
 cli.command()(drain)
 cli.command()(bans)
+cli.command()(init)
 cli.add_typer(call, name="call")
+cli.add_typer(trunks, name="trunks")
+cli.add_typer(trunks, name="trunk", hidden=True)  # as people type it
 cli.add_typer(keys, name="keys")
 
 

@@ -54,7 +54,7 @@ def calls(
         )
         for one in found["data"]
     ]
-    _show(found, as_json, ("Call", "Caller", "Called", "Agent", "Age", "Talked", "State"), rows)
+    show_table(found, as_json, ("Call", "Caller", "Called", "Agent", "Age", "Talked", "State"), rows)
 
 
 def nodes(url: Url = LOCAL, key: Key = "", as_json: Json = False) -> None:
@@ -72,7 +72,7 @@ def nodes(url: Url = LOCAL, key: Key = "", as_json: Json = False) -> None:
         )
         for one in found["data"]
     ]
-    _show(found, as_json, ("Node (* asked)", "Calls", "SIP", "Up", "Version", "State"), rows)
+    show_table(found, as_json, ("Node (* asked)", "Calls", "SIP", "Up", "Version", "State"), rows)
 
 
 def drain(
@@ -102,7 +102,7 @@ def bans(
     rows = [
         (one["address"], one["account"], f"{one['seconds']} s", one["node"], one["reason"]) for one in found["data"]
     ]
-    _show(found, as_json, ("Address", "Account", "Still", "Node", "Why"), rows)
+    show_table(found, as_json, ("Address", "Account", "Still", "Node", "Why"), rows)
 
 
 @call.command()
@@ -184,7 +184,7 @@ def list_keys(url: Url = LOCAL, key: Key = "", as_json: Json = False) -> None:
     """The API keys, without their secrets."""
     found = Remote(url, key).get("/v1/keys")
     rows = [(one["id"], one["name"], one["role"], _when(one["created_at"])) for one in found["data"]]
-    _show(found, as_json, ("Id", "Name", "Role", "Made"), rows)
+    show_table(found, as_json, ("Id", "Name", "Role", "Made"), rows)
 
 
 @keys.command()
@@ -238,7 +238,7 @@ def _do(verb: str, call_id: str, body: dict[str, Any], url: str, key: str, as_js
     _told(gateway.post(f"/v1/calls/{gateway.id_of(call_id)}/{verb}", body), as_json)
 
 
-def _show(found: Any, as_json: bool, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+def show_table(found: Any, as_json: bool, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     if as_json:
         out.print_json(json.dumps(found))
     else:

@@ -29,19 +29,19 @@ from pydantic import (
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gateway.agents import BUNDLED, Agents, load_agents
-from gateway.bridge import BridgeSettings, McpSettings, Route
+from gateway.bridge import BridgeSettings, DialRule, McpSettings, Route, by_price
 from gateway.codecs import CODECS, hold_tune, read_wav
 from gateway.config.agent_checks import check_agents
 from gateway.config.delivery import DeliverySettings, Hours, Records, WebhookRow, delivery_of
 from gateway.config.http import Http, HttpSettings, Port, http_of
 from gateway.config.providers import RealtimeProvider, provider_of, wanted
-from gateway.config.sip import TrunkRow, trunk_of
+from gateway.config.sip import TrunkRow, dial_plan_faults, overlapping, trunk_of
 from gateway.document import Faults, Section, explain, explained, fill, load, place, read
 from gateway.errors import ConfigError
 from gateway.outcomes import RETRY_AFTER
 from gateway.realtime import Provider
 from gateway.rtp import MediaSettings
-from gateway.sip import SipSettings, TlsSettings
+from gateway.sip import SipSettings, TlsSettings, Trunk
 from gateway.store import StoreSettings, check_url
 
 PREFIX = "GATEWAY_"
@@ -176,6 +176,18 @@ class RouteRow(Section):
     attestation: str = "*"
 
 
+def _by_price(value: Any) -> Any:
+    """`{cheap: 0.8, dear: 1.2}` is the names by their prices."""
+    return by_price(value) if isinstance(value, dict) else value
+
+
+class DialPlanRow(Section):
+    """`trunks` in the order in which they are tried, or each with its price, of which the cheapest is tried first."""
+
+    called: str = Field(min_length=1)
+    trunks: Annotated[tuple[str, ...], BeforeValidator(_by_price), Field(min_length=1)]
+
+
 class Log(Section):
     """`format: auto` is for people on a terminal and JSON elsewhere. `transcripts` puts what is said into the log."""
 
@@ -198,6 +210,7 @@ class _File(BaseSettings):
     mcp: dict[str, McpRow] = {}
     trunks: tuple[TrunkRow, ...] = ()
     routes: tuple[RouteRow, ...] = ()
+    dial_plan: tuple[DialPlanRow, ...] = ()
     recordings: Annotated[Recordings, BeforeValidator(_folder_alone)] = Recordings()
     webhooks: tuple[WebhookRow, ...] = ()
     records: Records = Records()
@@ -296,6 +309,7 @@ def warnings_of(settings: Settings) -> list[str]:
         provider = settings.providers.get(definition.provider)
         if provider and not definition.model and "{model}" in provider.dialect.query.values():
             found.append(f"the agent {name} names no model: {provider.name} is asked for none")
+    found += overlapping(settings.sip.trunks)
     if not any(agent in {route.agent for route in settings.bridge.routes} for agent in settings.agents):
         found.append("no route leads to an agent")
     return found
@@ -347,7 +361,7 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
     ):
         if len(set(names)) < len(names):
             faults.add(ConfigError(source, f"two {what} have the same name", key="trunks"))
-    trunks = tuple(trunk_of(row, secret(f"trunks.{number}")) for number, row in enumerate(file.trunks))
+    trunks = tuple(trunk_of(row, secret(f"trunks.{number}"), folder) for number, row in enumerate(file.trunks))
     for number, row in enumerate(file.routes):
         if agents is not None and row.agent not in agents:
             near = get_close_matches(row.agent, agents, 1)
@@ -358,6 +372,8 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
             there = ", ".join(trunk.name for trunk in file.trunks) or "none"
             problem = f"no trunk is called {row.trunk!r}; these are: {there}"
             faults.add(ConfigError(source, problem, key=f"routes.{number}.trunk"))
+    for key, problem in dial_plan_faults([(row.called, row.trunks) for row in file.dial_plan], trunks):
+        faults.add(ConfigError(source, problem, key=key))
     if not file.routes:
         faults.add(ConfigError(source, "is empty: no call would be answered", key="routes"))
     for path, key in (
@@ -367,6 +383,9 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
         if path and (problem := unwritable(path)):
             faults.add(ConfigError(source, problem, key=key))
     tls = file.sip.tls and faults.of(partial(_tls, file.sip.tls, folder, source))
+    for number, trunk in enumerate(trunks):
+        if trunk.has_tls:
+            faults.of(partial(_trunk_tls, tls or TlsSettings(), trunk, source, f"trunks.{number}.tls"))
     hold = (
         None
         if file.media.hold_audio is None
@@ -414,6 +433,7 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
             BridgeSettings,
             media,
             routes=tuple(fill(Route, row) for row in file.routes),
+            dial_plan=tuple(fill(DialRule, row) for row in file.dial_plan),
             retry_after=retry_after,
             application_secrets=application,
             recordings=recordings,
@@ -461,10 +481,17 @@ def _tls(row: Tls, folder: Path, source: str) -> TlsSettings:
         row.client_certificates,
     )
     try:
-        settings.context()  # tells what is wrong with the files
+        settings.check()
     except ConfigError as error:
         raise ConfigError(source, error.problem, key="sip.tls") from error
     return settings
+
+
+def _trunk_tls(tls: TlsSettings, trunk: Trunk, source: str, key: str) -> None:
+    try:
+        tls.check(trunk.tls)
+    except ConfigError as error:
+        raise ConfigError(source, error.problem, key=key) from error
 
 
 def unwritable(folder: Path) -> str:

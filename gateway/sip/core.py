@@ -29,7 +29,8 @@ from gateway.sip.transaction.client import ClientTransaction, ResponseSink
 from gateway.sip.transaction.matching import COOKIE, merge_key, note_source, phrase, salvage, server_key
 from gateway.sip.transaction.server import ServerTransaction
 from gateway.sip.transaction.timers import Timing
-from gateway.sip.trunks import Trunk, Trunks
+from gateway.sip.trunk.settings import Trunk
+from gateway.sip.trunk.trunks import Trunks
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,19 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Locate:
-    """A URI to find by DNS (RFC 3263). `then` takes the flows, best first, and the time."""
+    """A URI to find by DNS (RFC 3263). `then` takes the flows, best first, and the time. TLS is that of `trunk`."""
 
     target: Uri
     then: Callable[[tuple[Flow, ...], float], None]
+    trunk: Trunk | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """All addresses that serve SIP under a name. `then` takes them, and the time."""
+
+    name: str
+    then: Callable[[set[str], float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,14 @@ class Refused:
 
     problem: str
     flow: Flow
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkNotice:
+    """Something about a trunk that somebody should look at; told once, when it begins."""
+
+    trunk: str
+    problem: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +89,18 @@ class AcceptConnection:
     flow: Flow
 
 
-Action = Send | Locate | Refused | Banned | AcceptConnection | object
+Action = Send | Locate | LookUp | Refused | TrunkNotice | Banned | AcceptConnection | object
 """The rest are events of those who use the core (`gateway.sip.events`)."""
 
 ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, NOTIFY, UPDATE, PRACK, INFO"
 SUPPORTED = frozenset({"100rel", "replaces", "timer"})
 """Option tags that a Require may name."""
+
+
+def supported_for(trunk: Trunk | None) -> frozenset[str]:
+    """Option tags that we have for this trunk."""
+    return SUPPORTED - {"100rel"} if trunk and trunk.prack == "off" else SUPPORTED
+
 
 _CALL_ID = re.compile(rb"\r\n(?:call-id|i)[ \t]*:([^\r\n]*)", re.IGNORECASE)
 
@@ -118,6 +142,7 @@ class Core:
         self._dialogs: dict[tuple[str, str, str], tuple[DialogUsage, Dialog]] = {}
         self._call_ids: Counter[str] = Counter()  # of dialogs
         self._first_seen: dict[tuple[str, str, str], tuple[str, ...]] = {}  # merged requests (section 8.2.2.2)
+        self._ambiguous: set[tuple[str, ...]] = set()  # trunks that claimed one INVITE, and were told of
 
     # machine
 
@@ -223,7 +248,17 @@ class Core:
     def introduce(self, message: Message, trunk: Trunk | None = None) -> None:
         """What an INVITE and its 2xx say of what we can do (section 13.2.1); REFER only where we would follow it."""
         message.headers.add("Allow", f"{ALLOW}, REFER" if trunk and trunk.follow_refer else ALLOW)
-        message.headers.add("Supported", ", ".join(sorted(SUPPORTED)))
+        message.headers.add("Supported", ", ".join(sorted(supported_for(trunk))))
+
+    def notice(self, trunk: Trunk, about: str, problem: str) -> None:
+        """What is wrong with a trunk, and again nothing: told when it changes."""
+        known = self.trunks.problems.get((trunk.name, about), "")
+        if problem:
+            self.trunks.problems[trunk.name, about] = problem
+        else:
+            self.trunks.problems.pop((trunk.name, about), None)
+        if problem and problem != known:
+            self._actions.append(TrunkNotice(trunk.name, problem))
 
     def report(self, problem: str, flow: Flow) -> None:
         """Something was refused that no call will tell of."""
@@ -240,9 +275,13 @@ class Core:
     def expect_cancel(self, transaction: ServerTransaction, usage: DialogUsage) -> None:
         self._cancellable[transaction.key] = usage
 
-    def locate(self, target: Uri, then: Callable[[tuple[Flow, ...], float], None]) -> None:
+    def locate(self, target: Uri, then: Callable[[tuple[Flow, ...], float], None], trunk: Trunk | None = None) -> None:
         """Have `then` called with the ways to `target`, in the order in which to try them; none if it is nowhere."""
-        self._actions.append(Locate(target, then))
+        self._actions.append(Locate(target, then, trunk))
+
+    def look_up(self, name: str, then: Callable[[set[str], float], None]) -> None:
+        """Have `then` called with all addresses that serve SIP under `name`; none if there is no such name."""
+        self._actions.append(LookUp(name, then))
 
     def adopt(self, dialog: Dialog, usage: DialogUsage) -> None:
         """Requests within `dialog` belong to `usage` from now on."""
@@ -311,7 +350,7 @@ class Core:
                 self._receive_in_dialog(transaction, flow, now)
             else:
                 self._first_seen[merge_key(request)] = key
-                self._receive_first(transaction, flow, user_of or self.trunks.find(flow.remote[0]), now)
+                self._receive_first(transaction, flow, user_of or self._claimed(request, flow), now)
         except SipParseError as error:  # in a header that only this request needs; its transaction has to end
             self.report(str(error), flow)
             response = request.respond(error.status, phrase(error), to_tag=self.token())
@@ -364,6 +403,18 @@ class Core:
         if session:
             session.receive_cancel(now)
 
+    def _claimed(self, request: Request, flow: Flow) -> Trunk | None:
+        """Whose it is, of the trunks at that address; of several that claim it the first, which is told once."""
+        claims = self.trunks.claimed_by(flow.remote[0], request)
+        names = tuple(one.name for one in claims)
+        if len(claims) > 1 and request.method == "INVITE" and names not in self._ambiguous:
+            self._ambiguous.add(names)
+            problem = (
+                f"an INVITE from {flow.remote[0]} is for {' and '.join(names)} alike: set match to tell them apart"
+            )
+            self._actions.append(TrunkNotice(names[0], problem))
+        return claims[0] if claims else None
+
     def _receive_first(self, transaction: ServerTransaction, flow: Flow, trunk: Trunk | None, now: float) -> None:
         """A request that belongs to no dialog (sections 8.2, 11)."""
         request = transaction.request
@@ -372,7 +423,7 @@ class Core:
             response = self.not_allowed(request)
         elif request.uri.scheme not in ("sip", "sips", "tel"):
             response = self.refusal(request, 416)
-        elif unsupported := self._unsupported(request):
+        elif unsupported := self._unsupported(request, trunk):
             response = unsupported
         elif handler:
             handler.receive(transaction, flow, trunk, now)
@@ -396,19 +447,34 @@ class Core:
             transaction.respond(request.respond(500), now)  # out of order (section 12.2.2)
         else:
             known[1].moved_to(flow)
+            self._note_move(known[0], known[1], flow)
             known[0].receive(transaction, now)
 
-    def _unsupported(self, request: Request) -> Response | None:
+    def _note_move(self, usage: DialogUsage, dialog: Dialog, flow: Flow) -> None:
+        """A request within a call that comes from elsewhere than its trunk's addresses: it is served, and told once."""
+        trunk, host = usage.trunk, flow.remote[0]
+        if trunk is None or dialog.moved or trunk.users or host == dialog.flow.remote[0]:
+            return
+        if trunk.name not in {one.name for one in self.trunks.at(host)}:
+            dialog.moved = True
+            was = dialog.flow.remote[0]
+            problem = f"the call {dialog.call_id} goes on from {host}, which is no address of the trunk; it was {was}"
+            self._actions.append(TrunkNotice(trunk.name, problem))
+
+    def _unsupported(self, request: Request, trunk: Trunk | None = None) -> Response | None:
         """420 for extensions that it requires and we have not."""
-        tags = [tag for tag in request.headers.all("Require") if tag.lower() not in SUPPORTED]
+        tags = [tag for tag in request.headers.all("Require") if tag.lower() not in supported_for(trunk)]
         if not tags or request.method in ("CANCEL", "ACK"):
             return None
         return self.refusal(request, 420, Unsupported=", ".join(tags))
 
-    def own_contact(self, flow: Flow) -> Uri:
+    def own_contact(self, flow: Flow, trunk: Trunk | None = None, user: str | None = None) -> Uri:
         """Our Contact for the peer at the other end of `flow`."""
         params = {} if flow.transport == "udp" else {"transport": flow.transport}
-        return Uri("sip", self.contact_user, flow.local[0], flow.local[1], params)
+        if user is None:
+            registered = trunk.user if trunk and trunk.register_seconds else ""
+            user = (trunk and trunk.contact_user) or registered or self.contact_user
+        return Uri("sip", user, (trunk and trunk.contact_host) or flow.local[0], flow.local[1], params)
 
     # responses and refusals
 

@@ -11,7 +11,8 @@ Address = tuple[str, int]
 class Flow:
     """One way to a peer. `local` is how the peer sees us; `connection` is a TCP connection (0: any, or a new one).
 
-    `name` is whose certificate a TLS connection has to show, where that is not the host itself (RFC 5922).
+    `name` is whose certificate a TLS connection has to show, where that is not the host itself (RFC 5922); `tls` is the
+    trunk whose own certificates and authorities are used, empty for those of `sip.tls`.
     """
 
     transport: str  # udp, tcp, tls
@@ -19,6 +20,7 @@ class Flow:
     local: Address
     connection: int = 0
     name: str = ""
+    tls: str = ""
 
     @property
     def reliable(self) -> bool:

@@ -13,7 +13,7 @@ import dns.exception
 import dns.resolver
 import structlog
 
-from gateway.sip.resolve import Naptr, Srv
+from gateway.sip.resolve import Naptr, Srv, hosts_of
 
 log = structlog.get_logger("gateway.sip")
 
@@ -91,3 +91,8 @@ class Dns:
             if len(self._last) > MAX_NAMES:
                 self._last.popitem(last=False)
         return found
+
+
+async def addresses_of(name: str, nameservers: tuple[str, ...] = ()) -> set[str]:
+    """All that serve SIP under a name; none if there is no such name."""
+    return await hosts_of(name, Dns(nameservers))

@@ -18,7 +18,8 @@ from gateway.sip.message.uri import Uri
 from gateway.sip.transaction.client import ResponseSink
 from gateway.sip.transaction.server import ServerTransaction
 from gateway.sip.transaction.timers import Timing
-from gateway.sip.trunks import Trunk, Trunks
+from gateway.sip.trunk.settings import Trunk
+from gateway.sip.trunk.trunks import Trunks
 
 
 class DialogUsage(Protocol):
@@ -70,14 +71,18 @@ class CorePort(Protocol):
         """Send a request of ours in a client transaction; `sink` gets its responses."""
 
     def branch(self) -> str: ...
-    def own_contact(self, flow: Flow) -> Uri:
+    def own_contact(self, flow: Flow, trunk: Trunk | None = None, user: str | None = None) -> Uri:
         """Our Contact for the peer at the other end of `flow`."""
 
     def introduce(self, message: Message, trunk: Trunk | None = None) -> None:
         """What an INVITE and its 2xx say of what we can do (section 13.2.1)."""
 
-    def locate(self, target: Uri, then: Callable[[tuple[Flow, ...], float], None]) -> None:
-        """Have `then` called with the ways to `target`, in the order in which to try them; none if it is nowhere."""
+    def locate(self, target: Uri, then: Callable[[tuple[Flow, ...], float], None], trunk: Trunk | None = None) -> None:
+        """Have `then` called with the ways to `target`, in the order in which to try them; none if it is nowhere. Of
+        connections by TLS, `trunk` says what certificates they want."""
+
+    def look_up(self, name: str, then: Callable[[set[str], float], None]) -> None:
+        """Have `then` called with all addresses that serve SIP under `name`; none if there is no such name."""
 
     # answering
 
@@ -109,3 +114,6 @@ class CorePort(Protocol):
     def emit(self, event: object) -> None: ...
     def report(self, problem: str, flow: Flow) -> None:
         """Something was refused that no call will tell of."""
+
+    def notice(self, trunk: Trunk, about: str, problem: str) -> None:
+        """What is wrong with a trunk, and again nothing: told when it changes."""

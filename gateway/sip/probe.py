@@ -20,7 +20,8 @@ from gateway.sip.message.message import Request, Response
 from gateway.sip.message.uri import Uri
 from gateway.sip.port import CorePort
 from gateway.sip.register.digest import Login
-from gateway.sip.trunks import Trunk
+from gateway.sip.trunk.server_health import options_request
+from gateway.sip.trunk.settings import Trunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,7 @@ class Probe:
         self._core, self._trunk, self._method, self._then = core, trunk, method, then
         self._hop = trunk.proxy or trunk.server
         self._login = Login(trunk.credentials, core.token) if trunk.credentials else None
-        user = trunk.credentials.username if trunk.credentials else core.contact_user
-        self._us = NameAddr(Uri(trunk.server.scheme, user, trunk.domain or trunk.server.host))
+        self._us = NameAddr(Uri(trunk.server.scheme, trunk.user or core.contact_user, trunk.from_host))
         self._call_id, self._tag = core.token(), core.token()
         self._cseq = self._tries = 0
         self._left: list[Flow] = []
@@ -55,10 +55,10 @@ class Probe:
         self._flow: Flow | None = None
 
     def start(self, now: float) -> None:
-        self._core.locate(self._hop, self._located)
+        self._core.locate(self._hop, self._located, self._trunk)
 
     def _located(self, flows: tuple[Flow, ...], now: float) -> None:
-        self._core.trunks.learn(self._trunk, {flow.remote[0] for flow in flows})
+        self._core.trunks.learn(self._trunk, "probe", {flow.remote[0] for flow in flows})
         self._left, self._servers = list(flows), tuple(str(flow) for flow in flows)
         self._next(f"{self._hop.host} is nowhere to be found: the name has no address", now)
 
@@ -72,16 +72,15 @@ class Probe:
     def _ask(self, flow: Flow, now: float) -> None:
         assert self._trunk.server is not None
         self._flow, self._cseq, self._tries = flow, self._cseq + 1, self._tries + 1
-        to = self._us if self._method == "REGISTER" else NameAddr(self._trunk.server)
-        headers = head(
-            flow, self._core.branch(), [f"<{self._hop}>"] if "lr" in self._hop.params else [],
-            self._us.with_tag(self._tag), to, self._call_id, f"{self._cseq} {self._method}",
-        )  # fmt: skip
         if self._method == "OPTIONS":
-            headers.add("Contact", f"<{self._core.own_contact(flow)}>")
-            headers.add("Accept", "application/sdp")
-        request = Request(headers, method=self._method, uri=Uri("sip", "", self._trunk.server.host))
-        self._core.introduce(request)
+            request = options_request(self._core, self._trunk, flow, self._call_id, self._tag, self._cseq)
+        else:
+            headers = head(
+                flow, self._core.branch(), [f"<{self._hop}>"] if "lr" in self._hop.params else [],
+                self._us.with_tag(self._tag), self._us, self._call_id, f"{self._cseq} REGISTER",
+            )  # fmt: skip
+            request = Request(headers, method="REGISTER", uri=Uri("sip", "", self._trunk.server.host))
+            self._core.introduce(request, self._trunk)
         if self._login:
             self._login.sign(request)
         self._core.request(request, flow, self, now)

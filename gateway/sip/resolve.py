@@ -72,6 +72,15 @@ async def locate(uri: Uri, names: Names, transports: Sequence[str], chance: Call
     return await _hosts(names, transport, uri.host, _default(transport))
 
 
+async def hosts_of(name: str, names: Names) -> set[str]:
+    """All addresses that serve SIP under a name, by whatever transport: those of its SRV records, and its own."""
+    if _is_address(name):
+        return {name}
+    targets = {one.target for prefix in PREFIX.values() for one in await names.srv(prefix + name)} - {"", "."}
+    found = [await names.addresses(one) for one in [*sorted(targets)[:MAX_HOPS], name]]
+    return {host for hosts in found for host in hosts}
+
+
 async def _by_naptr(name: str, names: Names, wanted: list[str], chance: Callable[[], float]) -> list[Hop]:
     hops: list[Hop] = []
     for record in sorted(await names.naptr(name), key=lambda one: (one.order, one.preference)):

@@ -27,4 +27,4 @@ class Stack:
         core = self.core
         if asked.trunk and core.trunks.admit(asked.trunk, now):
             raise TrunkBusy(asked.trunk.name)
-        return UacSession(core, asked, core.token(), core.token(), core.own_contact, now)
+        return UacSession(core, asked, core.token(), core.token(), now)

@@ -12,15 +12,17 @@ import socket
 import ssl
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import structlog
 
-from gateway.errors import ConfigError, PortInUse, plain
+from gateway.errors import PortInUse
 from gateway.sip.flow import Address, Flow
 from gateway.sip.message.framing import PING, PONG, StreamFramer
+from gateway.sip.tls import ServerTls, TlsServer, TlsSettings, client_context, server_tls
+from gateway.sip.trunk.settings import TrunkTls
 
 log = structlog.get_logger("gateway.sip")
 
@@ -48,58 +50,6 @@ Receive = Callable[[bytes, Flow], None]
 Fail = Callable[[object], None]
 
 
-@dataclass(frozen=True, slots=True)
-class TlsSettings:
-    """PEM files: the `certificate` with its chain, and its `key`; it is also shown to servers that we connect to.
-
-    `ca` holds whom to trust instead of the system's list. With `client_certificates` who connects to us has to show
-    one that `ca` vouches for.
-    """
-
-    certificate: str
-    key: str
-    port: int = 5061
-    ca: str = ""
-    client_certificates: bool = False
-
-    def context(self) -> ssl.SSLContext:
-        """For the server's side. Raises ConfigError."""
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        if self.client_certificates:
-            context.verify_mode = ssl.CERT_REQUIRED
-        self.load(context)
-        return context
-
-    def client_context(self) -> ssl.SSLContext:
-        """For connections of ours. Raises ConfigError."""
-        context = ssl.create_default_context()
-        self.load(context)
-        return context
-
-    def load(self, context: ssl.SSLContext) -> None:
-        """Read the files, again; handshakes from now on use them. Raises ConfigError."""
-        try:
-            context.load_cert_chain(self.certificate, self.key)
-            if self.ca:
-                context.load_verify_locations(self.ca)
-        except ssl.SSLError as error:
-            ca = f" and the ca {self.ca}" if self.ca else ""
-            problem = f"the certificate {self.certificate} with the key {self.key}{ca} cannot be used: {error}"
-            raise ConfigError("sip.tls", problem) from error
-        except OSError as error:  # which does not say of which file
-            missing = next((path for path in (self.certificate, self.key, self.ca) if path and not _readable(path)), "")
-            problem = f"{missing or self.certificate} cannot be read: {plain(error).lower()}"
-            raise ConfigError("sip.tls", problem) from error
-
-
-def _readable(path: str) -> bool:
-    try:
-        with open(path, "rb"):
-            return True
-    except OSError:
-        return False
-
-
 @dataclass(slots=True)
 class _Listener:
     """One address that is listened on; `public_host` is what peers are told instead."""
@@ -119,18 +69,29 @@ class _Listener:
 class Transports:
     """UDP and TCP on one host and port, TLS on another; `listen` may be called for several hosts."""
 
-    def __init__(self, receive: Receive, failed: Fail, trusts: Callable[[str], bool] = lambda host: True) -> None:
-        """`trusts` says whether a host is one that may have as many connections as it likes."""
+    def __init__(
+        self,
+        receive: Receive,
+        failed: Fail,
+        trusts: Callable[[str], bool] = lambda host: True,
+        trunks_at: Callable[[str], list[str]] = lambda host: [],
+    ) -> None:
+        """`trusts` says whether a host may have as many connections as it likes, `trunks_at` whose it is."""
+        self._trunks_at = trunks_at
         self._receive = receive
         self._failed = failed
         self.trusts = trusts
         self._unknown: Counter[str] = Counter()  # connections that nobody has vouched for, by address
         self._listeners: list[_Listener] = []
         self._servers: list[asyncio.Server] = []
-        self._tls: tuple[TlsSettings, ssl.SSLContext] | None = None
+        self._tls: TlsSettings | None = None
+        self._server_tls: ServerTls | None = None
+        self._trunk_server_tls: dict[str, ServerTls] = {}  # of those that have their own, by name
         self._client_tls: ssl.SSLContext | None = None
+        self._trunk_tls: dict[str, ssl.SSLContext] = {}  # of those that have their own, by name
+        self._trunk_settings: Mapping[str, TrunkTls] = {}
         self._connections: dict[int, _Connection] = {}
-        self._connecting: dict[tuple[str, Address, str], list[tuple[bytes, object]]] = {}  # what waits for each
+        self._connecting: dict[tuple[str, Address, str, str], list[tuple[bytes, object]]] = {}  # what waits for each
         self._tasks: set[asyncio.Task[None]] = set()
         self._serial = itertools.count(1)
 
@@ -175,10 +136,11 @@ class Transports:
 
     async def _listen_tls(self, listener: _Listener, tls: TlsSettings) -> None:
         if self._tls is None:
-            self._tls, self._client_tls = (tls, tls.context()), tls.client_context()
+            self._tls = tls
+            self.reload()
         try:
             server = await asyncio.get_running_loop().create_server(
-                lambda: _Connection(self, "tls", listener), listener.host, tls.port, ssl=self._tls[1]
+                lambda: TlsServer(self._meet, _Connection(self, "tls", listener)), listener.host, tls.port
             )
         except OSError as error:
             await self.close()
@@ -188,11 +150,26 @@ class Transports:
 
     def reload(self) -> None:
         """Read the certificate again; connections that are open keep the old one. Raises ConfigError."""
+        self.use(self._trunk_settings)
+
+    def use(self, trunks: Mapping[str, TrunkTls]) -> None:
+        """What trunks have of their own, for connections to come; all files are read. Raises ConfigError, and then all
+        is as it was."""
+        tls = self._tls or TlsSettings()
+        wanted = {name: tls.of_trunk(own) for name, own in trunks.items()}
+        clients = {name: client_context(one.certificate, one.key, one.ca, one.ciphers) for name, one in wanted.items()}
         if self._tls:
-            settings, context = self._tls
-            settings.context()  # a bad file leaves the one in use alone
-            settings.load(context)
-            self._client_tls = settings.client_context()
+            client = client_context(tls.certificate, tls.key, tls.ca)
+            server = server_tls(tls.of_trunk(TrunkTls()))
+            servers = {name: server_tls(one) for name, one in wanted.items()}
+            self._client_tls, self._server_tls, self._trunk_server_tls = client, server, servers
+        self._trunk_settings, self._trunk_tls = trunks, clients
+
+    def _meet(self, host: str) -> ServerTls:
+        """How who connects from `host` is met: as the first trunk there says that has TLS settings of its own."""
+        assert self._server_tls is not None
+        own = next((name for name in self._trunks_at(host) if name in self._trunk_server_tls), "")
+        return self._trunk_server_tls.get(own, self._server_tls)
 
     @property
     def own_ports(self) -> set[int]:
@@ -233,7 +210,7 @@ class Transports:
             else:
                 self._spawn(self._resolve_and_send(data, flow, client))
             return
-        key = flow.transport, flow.remote, flow.name
+        key = flow.transport, flow.remote, flow.name, flow.tls
         connection = self._connections.get(flow.connection) or next(
             (one for one in self._connections.values() if one.serves(key)), None
         )
@@ -268,8 +245,10 @@ class Transports:
             self._failed(client)
 
     async def _connect(self, flow: Flow) -> None:
-        key = flow.transport, flow.remote, flow.name
-        secure = (self._client_tls or ssl.create_default_context()) if flow.transport == "tls" else None
+        key = flow.transport, flow.remote, flow.name, flow.tls
+        secure = None
+        if flow.transport == "tls":
+            secure = self._trunk_tls.get(flow.tls) or self._client_tls or ssl.create_default_context()
         name = (flow.name or flow.remote[0]) if secure else None
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
@@ -279,7 +258,7 @@ class Transports:
                     ssl=secure,
                     server_hostname=name,
                 )
-            connection.remote, connection.name = flow.remote, flow.name
+            connection.remote, connection.name, connection.tls = flow.remote, flow.name, flow.tls
             for data, _ in self._connecting.pop(key):
                 connection.write(data)
         except (OSError, ValueError, OverflowError) as error:  # TimeoutError and ssl.SSLError are OSErrors
@@ -358,7 +337,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._number = 0
         self.remote: Address = ("", 0)
-        self.name = ""  # whose certificate was asked for
+        self.name = self.tls = ""  # whose certificate was asked for, and by which trunk
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -403,8 +382,9 @@ class _Connection(asyncio.Protocol):
         self._be_patient()
         self._transports.closed(self._number)
 
-    def serves(self, key: tuple[str, Address, str]) -> bool:
-        return (self._kind, self.remote, self.name) == key or (self._kind, self.remote, "") == key
+    def serves(self, key: tuple[str, Address, str, str]) -> bool:
+        kind, remote, name, tls = key
+        return (self._kind, self.remote) == (kind, remote) and name in ("", self.name) and tls in ("", self.tls)
 
     def write(self, data: bytes) -> None:
         if self._transport and not self._transport.is_closing():

@@ -6,16 +6,16 @@ import asyncio
 import random
 import socket
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal, TypeVar, cast
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeVar, cast
 
 import structlog
 
 from gateway.machine import Driver
 from gateway.outcomes import RETRY_AFTER
 from gateway.sip.bans import BAN_SECONDS
-from gateway.sip.core import AcceptConnection, Action, Banned, Locate, Refused, Send
+from gateway.sip.core import AcceptConnection, Action, Banned, Core, Locate, LookUp, Refused, Send, TrunkNotice
 from gateway.sip.events import Event, Registered
 from gateway.sip.flow import Flow
 from gateway.sip.invite.outgoing import OutgoingInvite, invitation
@@ -25,12 +25,15 @@ from gateway.sip.probe import Probe, Probed
 from gateway.sip.register.digest import Login
 from gateway.sip.register.registrar import Binding
 from gateway.sip.register.registration import Registration
-from gateway.sip.resolve import locate
+from gateway.sip.resolve import hosts_of, locate
 from gateway.sip.stack import Stack
+from gateway.sip.tls import TlsSettings
 from gateway.sip.trace import Trace, readable
 from gateway.sip.transaction.timers import Timing
-from gateway.sip.transport import TlsSettings, Transports
-from gateway.sip.trunks import Trunk
+from gateway.sip.transport import Transports
+from gateway.sip.trunk.peer_names import PeerNames
+from gateway.sip.trunk.server_health import ServerChanged, ServerHealth
+from gateway.sip.trunk.settings import Trunk
 
 T = TypeVar("T")
 
@@ -92,11 +95,16 @@ class UserAgent:
         )
         self.core = self.stack.core
         self.registrations: dict[str, Registration] = {}  # by the trunk's name
+        self.health: dict[str, ServerHealth] = {}  # likewise, of those that are asked
+        self._names: dict[str, PeerNames] = {}
         self._dns = Dns(settings.nameservers, socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
         self._tasks: set[asyncio.Task[None]] = set()
         self.trace = Trace(settings.trace_calls)
         self.refused = 0  # messages that could not be read
-        self._transports = Transports(self._received, self._failed, self.core.trunks.trusts)
+        trunks = self.core.trunks
+        self._transports = Transports(
+            self._received, self._failed, trunks.trusts, lambda host: [one.name for one in trunks.at(host)]
+        )
         self._driver: Driver[Action] | None = None
 
     @property
@@ -141,17 +149,56 @@ class UserAgent:
         self._transports.reload()
 
     def use(self, trunks: tuple[Trunk, ...]) -> None:
-        """Take these trunks from now on: calls in progress stay, registrations begin, change or end."""
+        """Take these trunks from now on: calls in progress stay, registrations begin, change or end.
+
+        Raises ConfigError, and all is as it was.
+        """
+        self._transports.use({trunk.name: trunk.tls for trunk in trunks if trunk.has_tls})
         self.core.trunks.use(trunks)
-        wanted = {trunk.name: trunk for trunk in trunks if trunk.register_seconds}
-        for name, registration in list(self.registrations.items()):
-            if wanted.get(name) != registration.trunk:
-                del self.registrations[name]
-                self.act(registration.stop)
+        self._keep(self.registrations, Registration, [one for one in trunks if one.register_seconds])
+        self._keep(self.health, ServerHealth, [one for one in trunks if one.options_ping_seconds and one.server])
+        self._keep(self._names, PeerNames, [one for one in trunks if one.peer_names])
+
+    def _keep(self, running: dict[str, Any], make: Callable[[Core, Trunk], Any], trunks: list[Trunk]) -> None:
+        """Of what runs for trunks: start, stop, and start anew for those that changed."""
+        wanted = {trunk.name: trunk for trunk in trunks}
+        for name, one in list(running.items()):
+            if wanted.get(name) != one.trunk:
+                del running[name]
+                self.act(one.stop)
         for name, trunk in wanted.items():
-            if name not in self.registrations:
-                self.registrations[name] = Registration(self.core, trunk)
-                self.act(self.registrations[name].start)
+            if name not in running:
+                running[name] = make(self.core, trunk)
+                self.act(running[name].start)
+
+    def trunk_state(self, trunk: Trunk) -> dict[str, Any]:
+        """What is known of it now, plain JSON values: `servers`, `registration` and `problems`, as far as there are."""
+        now, found = asyncio.get_running_loop().time(), dict[str, Any]()
+        if health := self.health.get(trunk.name):
+            found["servers"] = [
+                {"server": name, "up": one.up, "problem": one.problem, "ms": round(one.ms, 1)}
+                for name, one in health.servers.items()
+            ]
+        if registration := self.registrations.get(trunk.name):
+            found["registration"] = {"problem": registration.problem}
+            if granted := registration.granted:
+                found["registration"] |= {
+                    "server": granted.server,
+                    "contact": granted.binding,
+                    "seconds": granted.seconds,
+                    "seconds_left": max(0, round(granted.until - now)),
+                    "seen": granted.seen,
+                    "service_route": list(granted.service_route),
+                    "identities": list(granted.identities),
+                }
+        if problems := [text for (name, _), text in self.core.trunks.problems.items() if name == trunk.name]:
+            found["problems"] = problems
+        return found
+
+    def is_down(self, trunk: Trunk) -> bool:
+        """None of its servers answers OPTIONS; False where they are not asked."""
+        health = self.health.get(trunk.name)
+        return health is not None and health.down
 
     async def probe(self, trunk: Trunk, method: Literal["OPTIONS", "REGISTER"]) -> Probed:
         """Ask a trunk's server for a sign of life, or whether it takes our login. Nothing is changed by it."""
@@ -159,13 +206,16 @@ class UserAgent:
         self.act(Probe(self.core, trunk, method, told.set_result).start)
         return await told
 
-    def call(self, invite: OutgoingInvite, offer: Callable[[str], bytes]) -> UacSession:
-        """Call somebody; `offer` makes our SDP for the address at which the peer reaches us.
+    def call(self, invite: OutgoingInvite, offer: Callable[[Flow], bytes]) -> UacSession:
+        """Call somebody; `offer` makes our SDP for the way to them.
 
         Raises SipParseError for what cannot be called, TrunkBusy.
         """
         login = Login(invite.trunk.credentials, self.core.token) if invite.trunk.credentials else None
         asked = invitation(invite, offer, login, self.host, self._telephones(invite))
+        registration = self.registrations.get(invite.trunk.name)
+        if registration and registration.granted and asked.hop and not asked.routes:
+            asked = replace(asked, routes=registration.granted.service_route)  # RFC 3608 section 6.1
         assert self._driver is not None
         session = self.stack.invite(asked, self._driver.now())
         asyncio.get_running_loop().call_soon(self._driver.drain)  # first the session, then what becomes of it
@@ -212,21 +262,40 @@ class UserAgent:
     def _failed(self, client: object) -> None:
         self.act(lambda now: self.core.transport_failed(client, now))
 
+    async def _look_up(self, action: LookUp) -> None:
+        found = await hosts_of(action.name, self._dns)
+        self.act(lambda now: action.then(found, now))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     async def _locate(self, action: Locate) -> None:
-        hops = await locate(action.target, self._dns, self._transports.kinds, random.random)
-        flows = []
-        for hop in hops:
+        trunk, targets, flows = action.trunk, [action.target], list[Flow]()
+        if trunk and action.target == trunk.server:
+            targets += trunk.backup_servers
+        found = [
+            (target, hop)
+            for target in targets
+            for hop in await locate(target, self._dns, self._transports.kinds, random.random)
+        ]
+        for target, hop in found:
             remote = (hop.host, hop.port)
-            name = action.target.host if hop.transport == "tls" else ""
-            flows.append(Flow(hop.transport, remote, self._transports.local(remote, hop.transport), name=name))
+            name = tls = ""
+            if hop.transport == "tls":
+                name = target.host
+                if trunk and trunk.has_tls:
+                    name, tls = trunk.tls.server_name or name, trunk.name
+            flows.append(Flow(hop.transport, remote, self._transports.local(remote, hop.transport), name=name, tls=tls))
         self.act(lambda now: action.then(tuple(flows), now))
 
     def _perform(self, action: Action) -> None:
         match action:
             case Locate():
-                task = asyncio.get_running_loop().create_task(self._locate(action))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._spawn(self._locate(action))
+            case LookUp():
+                self._spawn(self._look_up(action))
             case Send():
                 self._note("sent", action.data, action.flow)
                 self._transports.send(action.data, action.flow, action.client)
@@ -234,6 +303,12 @@ class UserAgent:
                 log.warning("sip.not_registered", trunk=registration.trunk.name, problem=registration.problem)
             case Registered(registration):
                 log.info("sip.registered", trunk=registration.trunk.name)
+            case ServerChanged(trunk, server) if server.up:
+                log.info("sip.server_up", trunk=trunk.name, server=str(server.flow))
+            case ServerChanged(trunk, server):
+                log.warning("sip.server_down", trunk=trunk.name, server=str(server.flow), problem=server.problem)
+            case TrunkNotice(name, problem):
+                log.warning("sip.trunk", trunk=name, problem=problem)
             case Refused():
                 self.refused += 1
                 log.warning("sip.message_refused", source=str(action.flow), problem=action.problem)

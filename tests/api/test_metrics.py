@@ -10,7 +10,7 @@ from gateway.api.metrics import Metrics
 from gateway.bridge.media.latency_stats import DelayHistogram
 from gateway.events import CallEvent
 from gateway.sip import Trunk
-from gateway.sip.trunks import Trunks
+from gateway.sip.trunk.trunks import Trunks
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -32,6 +32,7 @@ class Board(list):
     user_agent = Thing(
         refused=2,
         registrations={"acme": Thing(problem="")},
+        health={"acme": Thing(servers={"udp:192.0.2.7:5060": Thing(up=False), "udp:192.0.2.8:5060": Thing(up=None)})},
         core=Thing(trunks=with_bans(Trunks((Trunk("acme", ()),)))),
     )
 
@@ -50,6 +51,7 @@ def scraped():
         blocked_by={"lookup": 1.5},
         retention=Thing(erased=6),
         problems=[],
+        certificate_days={"sbc.pem": 20.5},
     )
     metrics = Metrics(gateway)
     metrics.tell(CallEvent("c", 1.0, "answered"), {"direction": "inbound", "started_at": 1.0, "answered_at": 1.3})

@@ -15,7 +15,7 @@ Log = list[tuple[Any, ...]]
 class FakeLeg:
     """`log` has every verb with its arguments. What is played stays queued until a test says that it has left."""
 
-    transfers = "refer"
+    transfers, answers, rings_seconds = "refer", "ready", 0.0
 
     def __init__(self, log: Log) -> None:
         self.log, self.queued = log, 0
@@ -40,7 +40,7 @@ class FakeLeg:
         self.log.append(("hang_up", reason))
         self.on_hang_up()
 
-    def transfer(self, target: str, replaces: Leg | None = None) -> bool:
+    def transfer(self, target: str, replaces: Leg | None = None, known: Mapping[str, str] | None = None) -> bool:
         if self.bad_target:
             raise SipParseError("not a URI")
         self.replaces = replaces

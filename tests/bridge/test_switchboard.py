@@ -69,8 +69,9 @@ async def test_a_bug_in_setting_up_a_call_is_500_and_logged(tmp_path, monkeypatc
 
 
 async def test_an_asserted_identity_counts_where_the_trunk_is_trusted(tmp_path):
-    for p_asserted_identity, caller in ((True, "sip:+15550100@carrier"), (False, "sip:caller@127.0.0.1")):
-        trunks = [{"name": "t", "peers": ["127.0.0.1"], "p_asserted_identity": p_asserted_identity}]
+    believed = ["p_asserted_identity", "from"]
+    for caller_in, caller in ((believed, "sip:+15550100@carrier"), (["from"], "sip:caller@127.0.0.1")):
+        trunks = [{"name": "t", "peers": ["127.0.0.1"], "caller_in": caller_in}]
         header = '"Ann" <sip:+15550100@carrier>'
         async with (
             running(settings_for(tmp_path, {"bob": AGENT}, trunks=trunks)) as (gateway, _),

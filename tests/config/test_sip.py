@@ -18,7 +18,7 @@ def test_a_row_with_everything():
             "name": "acme", "peers": ["203.0.113.0/28"], "server": "sip.acme.example;transport=tls",
             "proxy": "sip:edge.acme.example:5080;lr", "domain": "acme.example", "register_seconds": 300,
             "login": {"username": "me", "password_env": "ACME_PASSWORD"}, "caller_id": "+15550100",
-            "p_asserted_identity": True,
+            "identity": ["from", "p_asserted_identity"],
             "users": [{"username": "ann", "password_env": "ANN"}], "headers": {"X-Account": "7"}, "codecs": ["PCMA"],
             "srtp": "required", "transfer": "bridge", "dtmf": "info", "ring_seconds": 30, "session_seconds": 0,
             "redirects": 2, "max_calls": 5, "calls_per_second": 0.5, "media_peers": ["198.51.100.0/24"],
@@ -45,7 +45,7 @@ def test_on_and_off_are_what_yaml_makes_of_them(written, nat):
     ("row", "says"),
     [
         ({}, "it needs peers or users"),
-        ({"peers": ["10.0.0.1"], "register_seconds": 60}, "needs a server to register with"),
+        ({"peers": ["10.0.0.1"], "register_seconds": 60}, "register_seconds needs a server"),
         ({"server": "sip:a b"}, "it is like sip:trunk.example.com"),
         ({"server": "x", "session_seconds": 20}, "90 or more"),
         ({"server": "x", "codecs": ["G729"]}, "there is no codec G729"),

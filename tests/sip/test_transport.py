@@ -11,7 +11,8 @@ from cryptography import x509
 from gateway.errors import ConfigError, PortInUse
 from gateway.sip import transport as module
 from gateway.sip.flow import Flow
-from gateway.sip.transport import TlsSettings, Transports, local_host_for
+from gateway.sip.tls import TlsSettings
+from gateway.sip.transport import Transports, local_host_for
 from tests.certificates import make_certificate
 from tests.wire import request
 

@@ -76,12 +76,21 @@ export async function agents(main) {
     [agent.provider, agent.model].filter(Boolean).join(" "), agent.voice, agent.tools.join(", ")])));
 }
 
+// Each server that is asked by OPTIONS, as the nodes find it.
+function servers(trunk) {
+  const found = Object.entries(trunk.nodes).flatMap(([node, state]) => state.servers.map((one) => ({ node, ...one })));
+  if (!found.length) return "not asked";
+  return el("ul", { class: "plain" }, ...found.map((one) => el("li", one.up === false ? { class: "bad" } : {},
+    `${one.server} ${one.up === null ? "not asked yet" : one.up ? `answers in ${Math.round(one.ms)} ms` : "is silent"}`)));
+}
+
 export async function trunks(main) {
   async function refresh() {
     const [{ data }, banned] = await Promise.all([get("/v1/trunks"), get("/v1/bans")]);
-    main.replaceChildren(el("h2", {}, "Trunks"), data.length ? table(["Name", "Calls", "Registered"], data.map((trunk) => [
-      trunk.name, trunk.max_calls ? `${trunk.calls} of ${trunk.max_calls}` : String(trunk.calls),
-      trunk.registered === null ? "not asked for" : trunk.registered ? "yes" : el("span", { class: "bad" }, trunk.problem)]))
+    main.replaceChildren(el("h2", {}, "Trunks"), data.length ? table(["Name", "Profile", "Calls", "Registered", "Servers", "Problem"], data.map((trunk) => [
+      trunk.name, trunk.profile, trunk.max_calls ? `${trunk.calls} of ${trunk.max_calls}` : String(trunk.calls),
+      trunk.registered === null ? "not asked for" : trunk.registered ? "yes" : el("span", { class: "bad" }, "no"),
+      servers(trunk), el("span", { class: "bad" }, trunk.problem)]))
       : el("p", { class: "soft" }, "There are none: see sip.open for who is answered."),
     el("h3", {}, "Not listened to"), banned.data.length ? table(["Address", "Account", "Why", "Still", "Node", ...(may("operate") ? ["Action"] : [])], banned.data.map((ban) => [
       ban.address, ban.account || "all", ban.reason, `${ban.seconds} s`, ban.node, ...(may("operate") ? [el("button", { type: "button", onclick: () => lift(ban) }, "Listen again")] : [])]))

@@ -9,7 +9,7 @@ const marks = {
   transfer_failed: ["fault", "transfer failed"], bridged: ["transfer", "joined"], agent_updated: ["transfer", "another agent"],
   agent_update_refused: ["fault", "not another agent"],
   dtmf: ["key", "key"], dtmf_sent: ["key", "keys sent"], hold: ["hold", "hold"],
-  response_failed: ["fault", "answer failed"], provider_fault: ["fault", "provider's fault"], provider_broken: ["fault", "session broke"],
+  response_failed: ["fault", "answer failed"], provider_fault: ["fault", "provider's fault"], provider_broken: ["fault", "session broke"], trunk_failed: ["fault", "next trunk"],
   provider_failed: ["fault", "provider failed"], provider_restored: ["transfer", "provider is back"],
   echo_detected: ["fault", "echo"], tool_blocked: ["fault", "tool blocked all calls"],
   recording_started: ["tape", "recording begins"], recording_stopped: ["tape", "recording ends"], recording_failed: ["fault", "not recorded"],

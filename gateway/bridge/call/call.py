@@ -226,6 +226,7 @@ class Call:
         self._enter(CallState.RINGING)
         self.leg.ring()
         self.emit(events.Incoming(self.agent.name), now)
+        self.setup.rings(now)
 
     def dial(self, now: float) -> None:
         """A call of ours."""
@@ -235,6 +236,11 @@ class Call:
         """Our INVITE has left."""
         self.info = replace(self.info, sip_call_id=sip_call_id)
         self.emit(events.Dialed(sip_call_id), now)
+
+    def next_trunk(self, name: str, status: int, problem: str, now: float) -> None:
+        """The trunk that was asked cannot take it; `name` is asked now."""
+        self.emit(events.TrunkFailed(self.info.trunk, status, problem, name), now)
+        self.info = replace(self.info, trunk=name)
 
     def ringing(self, status: int, now: float) -> None:
         """18x to our INVITE."""

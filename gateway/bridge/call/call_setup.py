@@ -16,7 +16,7 @@ GREETING_SECONDS = 3.0
 
 
 class CallSetup(Part):
-    """One call's, which began at `now`."""
+    """One call's, which began at `now`. Timers: rung (it has rung for as long as its trunk wants)."""
 
     name = "setup"
 
@@ -24,10 +24,28 @@ class CallSetup(Part):
         super().__init__(call)
         self._recording, self._fallback, self._began = recording, fallback, now
         self._ready = self._confirmed = self._early = self._spoke = False
+        self._rings_until = now
 
     def snapshot(self) -> dict[str, Any]:
         known = {"ready": self._ready, "confirmed": self._confirmed, "early": self._early, "spoke": self._spoke}
-        return known | {"began": self._began}
+        return known | {"began": self._began, "rings_until": self._rings_until}
+
+    def rings(self, now: float) -> None:
+        """The caller was told that it rings."""
+        leg = self.call.leg
+        self._rings_until = now + leg.rings_seconds
+        if leg.rings_seconds:
+            self.wake("rung", self._rings_until)
+        elif leg.answers == "at_once":
+            self.answer_early(now)
+
+    def expire(self, timer: str, now: float) -> None:
+        if self.call.state is not CallState.RINGING:
+            return
+        if self._ready:
+            self._answer(now)
+        elif self._early or self.call.leg.answers == "at_once":
+            self.answer_early(now)
 
     def agent_ready(self, provider: str, now: float) -> None:
         """The provider has a session: answer the call, or greet where it is answered already."""
@@ -36,7 +54,8 @@ class CallSetup(Part):
         self._stage("session", now)
         self._ready = True
         if call.state is CallState.RINGING:
-            self._answer(now)
+            if now >= self._rings_until:
+                self._answer(now)
         elif self._early and call.talking:
             self._fallback.gap_over()
             self._greet_if_both(now)
@@ -49,6 +68,8 @@ class CallSetup(Part):
         """The caller has waited long enough for an agent; it will greet when it comes."""
         if self.call.state is CallState.RINGING:
             self._early = True
+            if now < self._rings_until:
+                return
             self._answer(now)
             self._fallback.gap(now)
 

@@ -21,10 +21,17 @@ class LegEvents:
 
 
 class Leg(Protocol):
-    """A party on the telephone. `transfers` is how calls of its trunk are handed on: refer, bridge or auto."""
+    """A party on the telephone. `transfers` is how calls of its trunk are handed on: refer, bridge or auto.
+
+    `answers` is when a call that came in is answered: ready, at_once or early; it rings for `rings_seconds` at least.
+    """
 
     @property
     def transfers(self) -> str: ...
+    @property
+    def answers(self) -> str: ...
+    @property
+    def rings_seconds(self) -> float: ...
 
     @property
     def silent(self) -> bool:
@@ -35,10 +42,11 @@ class Leg(Protocol):
     def reject(self, status: int, headers: dict[str, str]) -> None: ...
     def hang_up(self, reason: str) -> None: ...
 
-    def transfer(self, target: str, replaces: Leg | None = None) -> bool:
+    def transfer(self, target: str, replaces: Leg | None = None, known: Mapping[str, str] | None = None) -> bool:
         """Ask the party to call `target` instead, and there to take the place of our own call to it.
 
-        False when it cannot be asked now. Raises SipParseError.
+        `known` are call_id, caller, called and summary, which its trunk may want told to the target. False when it
+        cannot be asked now. Raises SipParseError.
         """
 
     def tell_referrer(self, status: int) -> None:

@@ -115,8 +115,11 @@ class Transfer(SecondParty):
     def _refer(self, replaces: Leg | None) -> str:
         """What keeps the caller's side from being asked; empty when it was."""
         target = self.request.target
+        info = self.call.info
+        known = {"call_id": info.call_id, "caller": info.caller.user, "called": info.called.user}
+        known |= {"summary": self.request.summary}
         try:
-            if self.call.leg.transfer(target, replaces):
+            if self.call.leg.transfer(target, replaces, known):
                 return ""
             return "the call cannot be transferred now"
         except SipParseError as error:

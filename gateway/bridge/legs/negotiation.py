@@ -9,7 +9,18 @@ from dataclasses import replace
 
 from gateway.codecs import Codec
 from gateway.errors import SdpError
-from gateway.sip import Agreed, AudioFormat, LocalMedia, accept_answer, make_answer, make_offer, names_in, parse_sdp
+from gateway.sip import (
+    SUITES,
+    Agreed,
+    AudioFormat,
+    Flow,
+    LocalMedia,
+    accept_answer,
+    make_answer,
+    make_offer,
+    names_in,
+    parse_sdp,
+)
 
 _VERSION = re.compile(rb"^o=.*\r\n", re.MULTILINE)
 
@@ -53,10 +64,11 @@ class Negotiation:
         """Their addresses."""
         self.local = replace(self.local, names={**self.local.names, **names})
 
-    def offer(self, host: str) -> bytes:
-        """From that address of ours."""
-        self.local = replace(self.local, host=host)
-        return make_offer(self.local)
+    def offer(self, flow: Flow) -> bytes:
+        """From our address on the way to the peer. Keys that anybody on the way could read are not offered."""
+        self.local = replace(self.local, host=flow.local[0])
+        open_to_all = flow.transport != "tls" and self.local.srtp == "optional"
+        return make_offer(replace(self.local, srtp="off") if open_to_all else self.local)
 
     def take(self, offer: bytes, host: str) -> None:
         """The INVITE's, to that address of ours. Raises SdpError, NoCommonCodec."""
@@ -105,12 +117,19 @@ class Negotiation:
             version=self.local.version + 1,
             formats=(self.agreed.format,),
             direction=direction,
-            srtp="required" if self.agreed.crypto else self.local.srtp,
+            srtp="required" if self.agreed.crypto else "off",
+            protocol=self.agreed.protocol,
+            suites=(self.agreed.crypto.suite,) if self.agreed.crypto else SUITES,
         )
 
     def offered(self, told: LocalMedia) -> None:
         """`told` was sent."""
-        self.local = replace(told, formats=self.local.formats, srtp=self.local.srtp)
+        self.local = replace(self.local, version=told.version, direction=told.direction)
+
+
+def offer_of(codecs: tuple[Codec, ...], ptime_ms: int, srtp: str) -> Callable[[Flow], bytes]:
+    """What a call of such a leg would offer, without a port of its own."""
+    return Negotiation(codecs, ptime_ms, srtp, lambda agreed: None).offer
 
 
 def _formats(codecs: tuple[Codec, ...]) -> tuple[AudioFormat, ...]:

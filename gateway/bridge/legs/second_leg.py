@@ -13,8 +13,8 @@ from gateway.bridge.call.call import Call
 from gateway.bridge.call.call_info import CallInfo
 from gateway.bridge.call.leg import LegEvents
 from gateway.bridge.legs.sip_leg import SipLeg
-from gateway.bridge.reasons import reason_of
-from gateway.errors import GatewayError
+from gateway.bridge.reasons import another_trunk_may_help, reason_of
+from gateway.errors import GatewayError, TrunkBusy
 from gateway.sip import (
     Answered,
     Digit,
@@ -40,11 +40,11 @@ T = TypeVar("T")
 class Owner(Protocol):
     """Whose second leg it is: `gateway.bridge.call_runner`."""
 
-    trunk: Trunk | None
-
     @property
     def info(self) -> CallInfo: ...
-    async def open_second(self) -> SipLeg: ...
+    def trunks_for(self, target: str) -> list[Trunk]: ...
+    def use_trunk(self, leg: SipLeg, trunk: Trunk) -> None: ...
+    async def open_second(self, trunk: Trunk) -> SipLeg: ...
     def listen_to(self, session: Session) -> None: ...
     def feed(self, action: Callable[[Call, float], T]) -> T: ...
     def once_named(self, leg: SipLeg, body: bytes, then: Callable[[], None]) -> None: ...
@@ -59,7 +59,8 @@ class SecondLeg:
     def __init__(self, owner: Owner, asked: DialSecondLeg) -> None:
         self._owner, self._asked = owner, asked
         self.leg: SipLeg | None = None
-        self._dismissed = False
+        self._dismissed = self._rang = False
+        self._trunks: list[Trunk] = []  # what is left to try
 
     @property
     def session(self) -> Session | None:
@@ -69,7 +70,8 @@ class SecondLeg:
         """Any error on the way is an end that `whom` hears of."""
         owner, asked = self._owner, self._asked
         try:
-            leg = await owner.open_second()
+            trunk, *self._trunks = owner.trunks_for(asked.target)
+            leg = await owner.open_second(trunk)
             if self._dismissed:
                 leg.close()
                 return
@@ -81,21 +83,46 @@ class SecondLeg:
                 broken=lambda outcome, problem: self._ended(problem, 0),
             )
             self._tell(lambda whom, now: whom.other_calling(leg))
-            session = leg.call(self._order())
-            owner.listen_to(session)
-            dialing = events.TransferDialing(asked.target, session.dialog.call_id)
-            owner.feed(lambda call, now: call.emit(dialing, now))
+            self._invite(leg, trunk)
         except Exception as error:  # boundary: a fault here ends this errand, and not the call
             if not isinstance(error, GatewayError):
                 log.exception("call.bug", call_id=owner.info.call_id, exc_info=error)
             self._ended(str(error), reason_of(error).status)
 
-    def _order(self) -> OutgoingInvite:
-        owner, asked = self._owner, self._asked
-        trunk = owner.trunk or Trunk("")
-        caller_id = owner.info.caller.user if owner.trunk is None else ""
+    def _invite(self, leg: SipLeg, trunk: Trunk) -> None:
+        """Raises SipParseError, NotLoggedIn, TrunkBusy."""
+        try:
+            session = leg.call(self._order(trunk))
+        except TrunkBusy as error:
+            if not self._try_next_trunk(leg, trunk, 503, str(error)):
+                raise
+            return
+        self._owner.listen_to(session)
+        dialing = events.TransferDialing(self._asked.target, session.dialog.call_id, trunk.name or None)
+        self._owner.feed(lambda call, now: call.emit(dialing, now))
+
+    def _try_next_trunk(self, leg: SipLeg, failed: Trunk, status: int, problem: str) -> bool:
+        """False where there is none, or the telephone rings already."""
+        if not self._trunks or self._rang or self._dismissed:
+            return False
+        trunk = self._trunks.pop(0)
+        news = events.TrunkFailed(failed.name, status, problem, trunk.name)
+        self._owner.feed(lambda call, now: call.emit(news, now))
+        self._owner.use_trunk(leg, trunk)
+        self._invite(leg, trunk)
+        return True
+
+    def _order(self, trunk: Trunk) -> OutgoingInvite:
+        """Who is called sees our number, or the caller's; the trunk says which, and whether it is told of ours too."""
+        info, asked = self._owner.info, self._asked
+        callers = not trunk.name or trunk.bridge_caller_id == "caller"
+        theirs = info.caller if info.direction == "inbound" else info.called
+        caller_id = f"{theirs.name} <{theirs.user}>" if theirs.name and trunk.name else theirs.user
         headers = (("Referred-By", asked.referred_by),) if asked.referred_by else ()
-        return OutgoingInvite(asked.target, trunk, caller_id, headers, replaces=asked.replaces)
+        diverted = info.called.user if trunk.diversion and info.direction == "inbound" else ""
+        return OutgoingInvite(
+            asked.target, trunk, caller_id if callers else "", headers, replaces=asked.replaces, diverted=diverted
+        )
 
     def receive(self, event: Event) -> None:
         leg = self.leg
@@ -103,11 +130,12 @@ class SecondLeg:
             return
         match event:
             case Progress(status=status):
+                self._rang = True
                 self._tell(lambda whom, now: whom.other_ringing(status, now))
             case Answered(body=body):
                 self._owner.once_named(leg, body, lambda: self._answered(leg, body))
             case Rejected():
-                self._ended(f"{event.status} {event.phrase}", event.status)
+                self._rejected(leg, event)
             case Reoffered(body=body) | Reanswered(body=body):
                 self._owner.once_named(leg, body, lambda: self._owner.media_changed(leg, event))
             case ReofferRefused():
@@ -118,6 +146,16 @@ class SecondLeg:
                 leg.tell_referrer(603)
             case Ended():
                 self._ended("the target hung up", 0)
+
+    def _rejected(self, leg: SipLeg, event: Rejected) -> None:
+        failed = leg.trunk or Trunk("")
+        problem = failed.explained("INVITE", event.status, f"{event.status} {event.phrase}")
+        try:
+            if another_trunk_may_help(event) and self._try_next_trunk(leg, failed, event.status, problem):
+                return
+        except GatewayError as error:
+            problem = str(error)
+        self._ended(problem, event.status)
 
     def _answered(self, leg: SipLeg, body: bytes) -> None:
         try:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -36,9 +35,9 @@ from gateway.sip import (
     Session,
     Trunk,
     UasSession,
-    Uri,
     UserAgent,
     make_offer,
+    refer_to,
 )
 
 log = structlog.get_logger("gateway.calls")
@@ -62,13 +61,13 @@ class SipLeg:
         fill_audio: FillAudio | None = None,
         access: MediaAccess | None = None,
     ) -> None:
-        self._user_agent, self._trunk, self._access = user_agent, trunk, access
+        self._user_agent, self.trunk, self._access = user_agent, trunk, access
         self.listen_early = False  # also to what comes before a call of ours is answered
+        self.ringing = False  # it hears a ringing tone of ours, and is not listened to
         self.session: Session | None = None
         self._caller_audio, self._fill_audio = caller_audio, fill_audio or FillAudio()
         caller_audio.fault = self.fault
-        if trunk and trunk.dtmf == "inband":
-            caller_audio.find_keys(self.digit)
+        self._find_keys()
         self._sent = b""  # the latest frame
         self.latency = LatencyStats()
         self._holding = self._told = False  # what is wanted, and what the peer was told
@@ -99,6 +98,19 @@ class SipLeg:
         """Speak these of its codecs. Before anything is agreed on."""
         self.media.use_only(codecs)
         self._use(codecs[0])
+
+    def use_trunk(self, trunk: Trunk, codecs: tuple[Codec, ...], srtp: str, ptime_ms: int) -> None:
+        """Go by this one instead. Before anything is agreed on."""
+        self.trunk, self.session = trunk, None
+        port = self.media.local.port
+        self.media = Negotiation(codecs, ptime_ms, srtp, self._check)
+        self.media.use_port(port)
+        self._use(codecs[0])
+        self._find_keys()
+
+    def _find_keys(self) -> None:
+        if self.trunk and self.trunk.dtmf == "inband":
+            self._caller_audio.find_keys(self.digit)
 
     # signalling
 
@@ -207,7 +219,7 @@ class SipLeg:
             return None
         if current and (current.suite, current.remote_keys) == (crypto.suite, crypto.keys):
             return current
-        return Srtp(crypto.suite, self.media.local.srtp_key, crypto.keys)
+        return Srtp(crypto.suite, self.media.local.key_of(crypto.suite), crypto.keys)
 
     # Leg
 
@@ -217,13 +229,28 @@ class SipLeg:
 
     @property
     def transfers(self) -> str:
-        return self._trunk.transfer if self._trunk else "refer"  # who is nobody's peer cannot make us call others
+        return self.trunk.transfer if self.trunk else "refer"  # who is nobody's peer cannot make us call others
+
+    @property
+    def answers(self) -> str:
+        return self.trunk.answer if self.trunk else "ready"
+
+    @property
+    def rings_seconds(self) -> float:
+        return self.trunk.answer_after_seconds if self.trunk else 0.0
 
     def ring(self) -> None:
-        if isinstance(self.session, UasSession):
-            self._user_agent.act(self.session.ring)
+        """180; or 183 with our answer, where the trunk wants it and there was an offer: then the tone comes from us."""
+        if isinstance(session := self.session, UasSession):
+            self.ringing = self.answers == "early" and self.media.agreed is not None
+            body = self.media.answer if self.ringing else b""
+            if self.ringing and self.media.agreed:
+                self._apply(self.media.agreed)
+            self._user_agent.act(lambda now: session.ring(now, body))
 
     def answer(self) -> None:
+        self.ringing = False
+        self._caller_audio.quiet_ms = 0
         if self.media.agreed:
             self._apply(self.media.agreed)
         self._act(lambda session, now: session.answer(self.media.answer, now))
@@ -236,21 +263,11 @@ class SipLeg:
         header = f'SIP;cause=200;text="{reason}"'
         self._act(lambda session, now: session.bye(now, header))
 
-    def transfer(self, target: str, replaces: Leg | None = None) -> bool:
-        target = self._as_sip(target)
+    def transfer(self, target: str, replaces: Leg | None = None, known: Mapping[str, str] | None = None) -> bool:
+        if self.session:
+            target = refer_to(target, self.trunk, self.session.dialog.remote_target, known)
         other = replaces.session if isinstance(replaces, SipLeg) else None
         return self._act(lambda session, now: session.refer(target, now, replaces=other)) is not None
-
-    def _as_sip(self, target: str) -> str:
-        """A number as a SIP URI at the trunk (RFC 3261 section 19.1.6): Asterisk and others refuse tel: in Refer-To."""
-        if not target.lower().startswith("tel:") or self.session is None:
-            return target
-        number, _, _ = target[4:].partition(";")
-        server = self._trunk.server if self._trunk else None
-        at = self.session.dialog.remote_target
-        domain = (self._trunk and self._trunk.domain) or (server.host if server else at.host)
-        port = (server.port if server else at.port) if domain != (self._trunk and self._trunk.domain) else None
-        return str(Uri("sip", re.sub(r"[-.() ]", "", number), domain, port, {"user": "phone"}))
 
     def tell_referrer(self, status: int) -> None:
         self._act(lambda session, now: session.tell_referrer(status, now))
@@ -301,7 +318,7 @@ class SipLeg:
             one._sync()
 
     def send_digits(self, digits: str) -> None:
-        mode = self._trunk.dtmf if self._trunk else "rtp"
+        mode = self.trunk.dtmf if self.trunk else "rtp"
         if mode == "inband":
             self._fill_audio.press(digits)
             return
@@ -377,6 +394,8 @@ class SipLeg:
 
     def frame(self) -> NDArray[np.int16] | None:
         """What of the agent or of the music is due, 20 ms at 24 kHz; None for silence."""
+        if self.ringing:
+            return self._fill_audio.ringing_tone()
         if self._fill_audio.pressing:  # speech waits
             return self._fill_audio.pressed()
         frame = self.playout.take(self.playout.hz // 50)
@@ -442,7 +461,7 @@ class SipLeg:
 
     def _check_silence(self) -> None:
         agreed = self.media.agreed
-        if self.events is None or agreed is None or not (agreed.send and agreed.receive):
+        if self.events is None or agreed is None or self.ringing or not (agreed.send and agreed.receive):
             return  # held: silence is what was agreed on
         seconds, self._timeout_ms = self._timeout_ms / 1000, 0.0  # told once
         promised = f"{agreed.remote[0]}:{agreed.remote[1]}"
@@ -453,7 +472,7 @@ class SipLeg:
     # Sink
 
     def audio(self, payload: bytes) -> None:
-        if self.clock is None and not self.listen_early:
+        if self.ringing or (self.clock is None and not self.listen_early):
             return  # ringing tones and announcements of the network: nobody has answered
         if self._coder:
             payload = self._coder.decode(payload)

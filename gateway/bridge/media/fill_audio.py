@@ -1,11 +1,11 @@
-"""What a party hears besides speech: keys that are pressed within the audio, music on hold, a quiet line."""
+"""What a party hears besides speech: keys that are pressed within the audio, music, a ringing tone, a quiet line."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.codecs import Sound, comfort_noise, tone
+from gateway.codecs import Sound, comfort_noise, ringing_tone, tone
 
 FRAME = 480  # samples of 20 ms at 24 kHz
 NO_MUSIC: NDArray[np.int16] = np.zeros(0, np.int16)
@@ -20,6 +20,7 @@ class FillAudio:
         self.pressing = False
         self._played = 0  # samples of the music
         self._rustled = 0  # frames of the noise
+        self._rung = 0  # samples of the ringing tone
 
     def press(self, digits: str) -> None:
         self._keys = np.concatenate((self._keys, *[tone(digit) for digit in digits.upper()]))
@@ -43,6 +44,13 @@ class FillAudio:
             return None
         frame = np.take(self._music, range(self._played, self._played + FRAME), mode="wrap")
         self._played = (self._played + FRAME) % len(self._music)
+        return frame
+
+    def ringing_tone(self) -> NDArray[np.int16]:
+        """The next 20 ms at 24 kHz."""
+        tone = ringing_tone()
+        frame = tone[self._rung : self._rung + FRAME]
+        self._rung = (self._rung + FRAME) % len(tone)
         return frame
 
     def quiet(self, sound: Sound) -> bytes:

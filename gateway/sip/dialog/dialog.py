@@ -43,6 +43,7 @@ class Dialog:
     contact: Uri
     flow: Flow
     by_flow: bool = False  # the neighbour is reached by the way that it came, not at the address that it names
+    moved: bool = False  # its requests come from elsewhere than before, which was told
 
     @classmethod
     def of_server(cls, request: Request, local_tag: str, contact: Uri, flow: Flow, by_flow: bool = False) -> Dialog:
@@ -135,7 +136,7 @@ class Dialog:
         transport = hop.transport if "transport" in hop.params or hop.scheme == "sips" else self.flow.transport
         if transport == self.flow.transport and self.flow.reliable and hop.host == self.flow.remote[0]:
             return self.flow
-        return Flow(transport, (hop.host, hop.port_or_default), self.flow.local)
+        return Flow(transport, (hop.host, hop.port_or_default), self.flow.local, tls=self.flow.tls)
 
     def follows(self, request: Request) -> bool:
         """Whether `request` is in order (section 12.2.2); if so its CSeq is taken."""

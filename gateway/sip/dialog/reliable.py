@@ -27,3 +27,8 @@ class Provisional:
 def required(request: Request) -> bool:
     """The caller wants every provisional response but 100 sent reliably."""
     return "100rel" in {tag.lower() for tag in request.headers.all("Require")}
+
+
+def supported(request: Request) -> bool:
+    """The caller can acknowledge them."""
+    return required(request) or "100rel" in {tag.lower() for tag in request.headers.all("Supported")}

@@ -17,7 +17,7 @@ from gateway.sip.message.uri import Uri
 from gateway.sip.port import CorePort
 from gateway.sip.register.digest import Login
 from gateway.sip.transaction.server import ServerTransaction
-from gateway.sip.trunks import Trunk
+from gateway.sip.trunk.settings import Trunk
 
 
 class State(enum.Enum):
@@ -272,6 +272,7 @@ class Session:
                 self._receive_info(transaction, now)
             case "NOTIFY":
                 known = self.outgoing_refer is not None and self.outgoing_refer.receive_notify(request)
+                self._explain_refer()
                 transaction.respond(request.respond(200 if known else 481), now)
                 if known:
                     self._refer_moved()
@@ -303,8 +304,9 @@ class Session:
             response.headers.add("Retry-After", 1)
             transaction.respond(response, now)
             return
-        if session_timer.is_too_short(request):
-            transaction.respond(self._core.refusal(request, 422, Min_SE=str(session_timer.MIN_SE)), now)
+        if session_timer.is_too_short(request, self.trunk):
+            least = str(session_timer.least_for(self.trunk))
+            transaction.respond(self._core.refusal(request, 422, Min_SE=least), now)
             return
         self.dialog.retarget(request)
         if refresh and not self._may_be_offered():  # an early dialog: nothing to agree on yet
@@ -349,6 +351,7 @@ class Session:
             self._clock.refreshed(response, now)
         if request.method == "REFER" and self.outgoing_refer and self.outgoing_refer.cseq == request.cseq.number:
             self.outgoing_refer.receive_response(response)
+            self._explain_refer()
             self._refer_moved()
         gone = response is None or response.status in (408, 481)  # section 12.2.1.2
         if gone and request.method not in ("BYE", "PRACK", "NOTIFY"):  # those may come too late, and the call goes on
@@ -437,6 +440,12 @@ class Session:
 
     def _expire(self, timer: str, now: float) -> None:
         """Timers of a session that is only beginning."""
+
+    def _explain_refer(self) -> None:
+        """What such a refusal means at this carrier, where that is known."""
+        one = self.outgoing_refer
+        if self.trunk and one and one.done and one.status >= 300:
+            one.reason = self.trunk.explained("REFER", one.status, one.reason)
 
     def _refer_moved(self) -> None:
         assert self.outgoing_refer is not None

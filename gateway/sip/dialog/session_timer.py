@@ -41,6 +41,16 @@ class SessionTimer:
         return f"{self.interval};refresher={'uac' if self.ours == we_ask else 'uas'}"
 
 
+class Wishes(Protocol):
+    """What a trunk says of session timers: `gateway.sip.trunk.settings.Trunk`."""
+
+    @property
+    def session_min_seconds(self) -> int: ...
+    @property
+    def session_refresher(self) -> str:
+        """us, them, or auto."""
+
+
 class Core(Protocol):
     """What a clock needs of `gateway.sip.core`."""
 
@@ -57,6 +67,9 @@ class Refreshed(ResponseSink, Protocol):
     peer_allows: str
     description: bytes
 
+    @property
+    def trunk(self) -> Wishes | None: ...
+
     def reoffer(self, body: bytes, now: float) -> bool: ...
 
 
@@ -69,7 +82,7 @@ class Clock:
 
     def agree(self, request: Message, now: float) -> dict[str, str]:
         """The headers of our 2xx to `request` that say who refreshes and when; the clock starts anew."""
-        self.keep(requested(request), now)
+        self.keep(requested(request, self._session.trunk), now)
         if self.timer is None:
             return {}
         headers = {"Session-Expires": self.timer.header(we_ask=False)}
@@ -101,7 +114,7 @@ class Clock:
         request, flow = session.dialog.request("UPDATE", self._core.branch())
         request.headers.add("Supported", "timer")
         request.headers.add("Session-Expires", timer.header(we_ask=True))
-        request.headers.add("Min-SE", MIN_SE)
+        request.headers.add("Min-SE", least_for(session.trunk))
         self._core.request(request, flow, session, now)
         return True
 
@@ -121,28 +134,40 @@ class Clock:
             self.refresh(now)
 
 
-def requested(request: Message) -> SessionTimer | None:
+def least_for(trunk: Wishes | None) -> int:
+    """Seconds: the shortest interval that is accepted of this trunk."""
+    return trunk.session_min_seconds if trunk else MIN_SE
+
+
+def asked(seconds: int, trunk: Wishes | None) -> str:
+    """Session-Expires of an INVITE of ours."""
+    wanted = {"us": ";refresher=uac", "them": ";refresher=uas"}
+    return f"{seconds}{wanted.get(trunk.session_refresher, '') if trunk else ''}"
+
+
+def requested(request: Message, trunk: Wishes | None = None) -> SessionTimer | None:
     """What to agree to when `request`, an INVITE or UPDATE of the peer's, is answered by 2xx (section 9).
 
     None where the peer knows nothing of timers. Raises TooShort, SipParseError.
     """
     supports = supports_timer(request)
     wanted = _parse(request)
+    ours = not supports or (trunk is not None and trunk.session_refresher == "us")
     if wanted is None:
-        return SessionTimer(PREFERRED, ours=False) if supports else None
+        return SessionTimer(max(PREFERRED, least_for(trunk)), ours) if supports else None
     interval, refresher = wanted
-    if interval < MIN_SE and supports:
+    if interval < least_for(trunk) and supports:
         raise TooShort
-    interval = max(MIN_SE, interval)  # a peer that knows nothing of timers cannot be told by 422
+    interval = max(least_for(trunk), interval)  # a peer that knows nothing of timers cannot be told by 422
     if refresher:
         return SessionTimer(interval, ours=refresher == "uas")
-    return SessionTimer(interval, ours=not supports)
+    return SessionTimer(interval, ours)
 
 
-def is_too_short(request: Message) -> bool:
+def is_too_short(request: Message, trunk: Wishes | None = None) -> bool:
     """Whether the interval that it asks for is below the least (section 6): 422. Raises SipParseError."""
     try:
-        requested(request)
+        requested(request, trunk)
     except TooShort:
         return True
     return False

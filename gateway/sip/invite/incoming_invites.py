@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gateway.outcomes import Refusal
 from gateway.sip.dialog import session_timer
 from gateway.sip.dialog.session import Session, State
@@ -11,7 +13,7 @@ from gateway.sip.message.message import Request, Response
 from gateway.sip.message.uri import Uri
 from gateway.sip.port import CorePort
 from gateway.sip.transaction.server import ServerTransaction
-from gateway.sip.trunks import Trunk
+from gateway.sip.trunk.settings import Trunk
 
 
 class IncomingInvites:
@@ -24,12 +26,17 @@ class IncomingInvites:
 
     def receive(self, transaction: ServerTransaction, flow: Flow, trunk: Trunk | None, now: float) -> None:
         core, request = self._core, transaction.request
+        if trunk is None and core.trunks.trunks:
+            names = ", ".join(one.name for one in core.trunks.at(flow.remote[0]))
+            core.report(f"INVITE from an address of {names} that fits the match of none: {_described(request)}", flow)
+            transaction.respond(core.refusal(request, 403), now)
+            return
         replaced, refusal = self._replaced(request, trunk)
-        if refusal := refusal or self._unfit(request) or self._over_limit(request, flow, trunk, now):
+        if refusal := refusal or self._unfit(request, trunk) or self._over_limit(request, flow, trunk, now):
             transaction.respond(refusal, now)
             return
         transaction.respond(request.respond(100), now)
-        contact, self.setups = self._contact(request, flow), self.setups + 1
+        contact, self.setups = self._contact(request, flow, trunk), self.setups + 1
         session = UasSession(core, transaction, flow, core.token(), contact, trunk, self._settled)
         session.replaces = replaced
         core.enter(session)
@@ -40,13 +47,13 @@ class IncomingInvites:
     def _settled(self) -> None:
         self.setups -= 1
 
-    def _unfit(self, request: Request) -> Response | None:
+    def _unfit(self, request: Request, trunk: Trunk | None) -> Response | None:
         """Why this INVITE cannot become a call."""
         if request.contact is None:
             return request.respond(400, "Contact is missing", to_tag=self._core.token())
         if not request.contact.uri.is_sip:
             return request.respond(400, "Contact is no SIP URI", to_tag=self._core.token())
-        return self._unreadable(request) or self._too_short(request)
+        return self._unreadable(request) or self._too_short(request, trunk)
 
     def _over_limit(self, request: Request, flow: Flow, trunk: Trunk | None, now: float) -> Response | None:
         """The last question, for it counts the call."""
@@ -72,10 +79,10 @@ class IncomingInvites:
             return None, self._core.refusal(request, 486)
         return found, None
 
-    def _contact(self, request: Request, flow: Flow) -> Uri:
-        params = {} if flow.transport == "udp" else {"transport": flow.transport}
-        scheme = "sips" if request.uri.scheme == "sips" else "sip"
-        return Uri(scheme, request.uri.user or self._core.contact_user, flow.local[0], flow.local[1], params)
+    def _contact(self, request: Request, flow: Flow, trunk: Trunk | None) -> Uri:
+        user = (trunk and trunk.contact_user) or request.uri.user or self._core.contact_user
+        contact = self._core.own_contact(flow, trunk, user)
+        return replace(contact, scheme="sips") if request.uri.scheme == "sips" else contact
 
     def _unreadable(self, request: Request) -> Response | None:
         """415 for a body that is none of ours to read (RFC 3261 section 8.2.3, RFC 5621 section 4)."""
@@ -86,11 +93,15 @@ class IncomingInvites:
             return self._core.refusal(request, 415, Accept="application/sdp, multipart/mixed, multipart/alternative")
         return None
 
-    def _too_short(self, request: Request) -> Response | None:
+    def _too_short(self, request: Request, trunk: Trunk | None) -> Response | None:
         """422 where the session interval that is asked for is below the least (RFC 4028 section 6)."""
-        if session_timer.is_too_short(request):
-            return self._core.refusal(request, 422, Min_SE=str(session_timer.MIN_SE))
+        if session_timer.is_too_short(request, trunk):
+            return self._core.refusal(request, 422, Min_SE=str(session_timer.least_for(trunk)))
         return None
+
+
+def _described(request: Request) -> str:
+    return f"it is for {request.uri}, from {request.from_.uri}"
 
 
 def _same(one: Trunk | None, other: Trunk | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping
@@ -58,8 +59,9 @@ class Crypto:
 class LocalMedia:
     """Our end of the stream. `formats` in order of preference; telephone-event (RFC 4733) is offered besides.
 
-    `srtp` is off, optional or required; `srtp_key` is ours, 30 bytes. `names` are addresses of the names that the
-    peer's descriptions hold (`names_in`), as far as they could be found.
+    `srtp` is off, optional or required; `srtp_key` is ours, 30 bytes. `suites` are those that our offers have, and
+    `protocol` that of their m= line, where it is not RTP/SAVP for required and RTP/AVP for the rest. `names` are
+    addresses of the names that the peer's descriptions hold (`names_in`), as far as they could be found.
     """
 
     host: str
@@ -73,6 +75,14 @@ class LocalMedia:
     srtp_key: bytes = b""
     direction: str = "sendrecv"  # of our offers
     names: Mapping[str, str] = field(default_factory=dict)
+    suites: tuple[str, ...] = SUITES
+    protocol: str = ""
+
+    def key_of(self, suite: str) -> bytes:
+        """Ours for that suite: each line of an offer has a key of its own (RFC 4568 section 6.1)."""
+        if suite == SUITES[0]:
+            return self.srtp_key
+        return hashlib.sha512(self.srtp_key + suite.encode()).digest()[:30]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +104,7 @@ class Agreed:
     ptime_ms: int = 20  # that the peer asks to be sent
     others: tuple[AudioFormat, ...] = ()
     dtmf_types: frozenset[int] = frozenset()
+    protocol: str = "RTP/AVP"
 
 
 def make_answer(offer: SessionDescription, local: LocalMedia) -> tuple[bytes, Agreed]:
@@ -114,8 +125,10 @@ def make_answer(offer: SessionDescription, local: LocalMedia) -> tuple[bytes, Ag
             sections.append(Media(media.kind, 0, media.protocol, media.formats))
             continue
         agreed = found
-        ours = replace(agreed.crypto, keys={b"": local.srtp_key}) if agreed.crypto else None
-        section = _section(local, (agreed.format,), agreed.dtmf_payload_type, _direction(agreed), ours)
+        ours = agreed.crypto and replace(agreed.crypto, keys={b"": local.key_of(agreed.crypto.suite)})
+        section = _section(
+            local, (agreed.format,), agreed.dtmf_payload_type, _direction(agreed), (ours,) if ours else ()
+        )
         section.protocol = media.protocol
         if agreed.mux:
             section.attributes.append(("rtcp-mux", ""))
@@ -126,9 +139,15 @@ def make_answer(offer: SessionDescription, local: LocalMedia) -> tuple[bytes, Ag
 
 
 def make_offer(local: LocalMedia) -> bytes:
-    """Our own offer: of a call that we make, of a hold, or for an INVITE that came without one."""
-    crypto = Crypto("1", SUITES[0], {b"": local.srtp_key}) if local.srtp == "required" else None
-    return _description(local, [_section(local, local.formats, local.dtmf_payload_type, local.direction, crypto)])
+    """Our own offer: of a call that we make, of a hold, or for an INVITE that came without one.
+
+    Where SRTP is optional it is plain RTP with keys, which an answer may take up or pass over (RFC 8643).
+    """
+    wanted = local.suites if local.srtp != "off" else ()
+    lines = tuple(Crypto(str(tag), suite, {b"": local.key_of(suite)}) for tag, suite in enumerate(wanted, 1))
+    section = _section(local, local.formats, local.dtmf_payload_type, local.direction, lines)
+    section.protocol = local.protocol or (SECURE[0] if local.srtp == "required" else PLAIN[0])
+    return _description(local, [section])
 
 
 def accept_answer(answer: SessionDescription, local: LocalMedia) -> Agreed:
@@ -147,7 +166,7 @@ def _choose(
 ) -> Agreed | None:
     if media.kind != "audio" or media.port == 0:
         return None
-    crypto = _crypto(media) if media.protocol in SECURE and local.srtp != "off" else None
+    crypto = _crypto(media) if media.protocol in PLAIN + SECURE and local.srtp != "off" else None
     if crypto is None and (media.protocol not in PLAIN or local.srtp == "required"):
         return None
     formats = _formats(media)
@@ -179,6 +198,7 @@ def _choose(
         ptime_ms=_ptime(media),
         others=tuple(spoken[1:]),
         dtmf_types=frozenset(dtmf),
+        protocol=media.protocol,
     )
 
 
@@ -273,16 +293,14 @@ def _direction(agreed: Agreed) -> str:
 
 
 def _section(
-    local: LocalMedia, formats: tuple[AudioFormat, ...], dtmf: int | None, direction: str, crypto: Crypto | None
+    local: LocalMedia, formats: tuple[AudioFormat, ...], dtmf: int | None, direction: str, crypto: tuple[Crypto, ...]
 ) -> Media:
-    protocol = SECURE[0] if crypto else PLAIN[0]
-    media = Media("audio", local.port, protocol, [str(one.payload_type) for one in formats])
+    media = Media("audio", local.port, PLAIN[0], [str(one.payload_type) for one in formats])
     media.attributes = [("rtpmap", f"{one.payload_type} {one.name}/{one.clock_hz}") for one in formats]
     if dtmf is not None:
         media.formats.append(str(dtmf))
         media.attributes += [("rtpmap", f"{dtmf} {TELEPHONE_EVENT}/{formats[0].clock_hz}"), ("fmtp", f"{dtmf} 0-15")]
-    if crypto:
-        media.attributes.append(("crypto", crypto.line()))
+    media.attributes += [("crypto", line.line()) for line in crypto]
     media.attributes += [("ptime", str(local.ptime_ms)), (direction, "")]
     return media
 

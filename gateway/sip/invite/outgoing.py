@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from urllib.parse import quote as percent_encode
+from dataclasses import dataclass, replace
 
 from gateway.errors import NotLoggedIn, SipParseError
+from gateway.sip.flow import Flow
 from gateway.sip.invite.uac import InviteParameters
 from gateway.sip.message.grammar import TOKEN
 from gateway.sip.message.headers import NameAddr
 from gateway.sip.message.uri import Uri
 from gateway.sip.register.digest import Login
 from gateway.sip.register.registrar import Binding
-from gateway.sip.trunks import Trunk
+from gateway.sip.trunk.identity import rewritten, sent, uri_of
+from gateway.sip.trunk.settings import Trunk
 
 OURS = frozenset(
     {"via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "route", "record-route", "content-length",
@@ -33,7 +34,8 @@ class OutgoingInvite:
 
     `caller_id` is a number or name, and may have a display name: `"Acme" <+15550100>`. `ring_seconds` of 0 is the
     trunk's own. An `anonymous` call tells the carrier alone who is calling. `replaces` is the dialog at the target that
-    this call takes the place of (RFC 3891).
+    this call takes the place of (RFC 3891). `diverted` is the number that was called first, of a call for somebody whom
+    we transfer.
     """
 
     target: str
@@ -43,11 +45,12 @@ class OutgoingInvite:
     ring_seconds: float = 0.0
     anonymous: bool = False
     replaces: str = ""
+    diverted: str = ""
 
 
 def invitation(
     invite: OutgoingInvite,
-    offer: Callable[[str], bytes],
+    offer: Callable[[Flow], bytes],
     login: Login | None,
     host: str,
     telephones: Sequence[Binding] = (),
@@ -58,23 +61,19 @@ def invitation(
     Raises SipParseError, which names what cannot be, and NotLoggedIn.
     """
     trunk = invite.trunk
-    domain = trunk.domain or (trunk.server.host if trunk.server else host)
     if not telephones and any(user.username == invite.target for user in trunk.users):
         raise NotLoggedIn(invite.target)
-    target = telephones[0].contact if telephones else _target(invite.target, trunk, domain)
-    caller = _caller(invite.caller_id or trunk.caller_id, trunk, domain)
+    target = telephones[0].contact if telephones else _target(invite.target, trunk, host)
+    caller, identity = sent(trunk, invite.caller_id, invite.anonymous, host, invite.diverted, target)
     headers = [*trunk.headers, *invite.headers]
     check_headers(headers)
-    if invite.anonymous:
-        headers.append(("Privacy", "id"))
-    if trunk.p_asserted_identity or invite.anonymous:  # the carrier has to know all the same (RFC 3325)
-        headers.append(("P-Asserted-Identity", str(caller)))
+    headers += identity
     if invite.replaces:
         headers.append(("Replaces", invite.replaces))
     via_proxy = trunk.proxy and "lr" in trunk.proxy.params
     return InviteParameters(
         target=target,
-        caller=ANONYMOUS if invite.anonymous else caller,
+        caller=caller,
         callee=NameAddr(target),
         hop=trunk.proxy or (trunk.server if _at_the_server(target, trunk) else None),
         flows=tuple(one.flow for one in telephones[:1]),
@@ -93,7 +92,7 @@ def invitation(
 def check_outgoing_invite(invite: OutgoingInvite) -> None:
     """Raise at once for what cannot be called. Raises SipParseError."""
     with suppress(NotLoggedIn):  # that may change
-        invitation(invite, lambda host: b"", None, "localhost")
+        invitation(invite, lambda flow: b"", None, "localhost")
 
 
 def check_headers(headers: list[tuple[str, str]]) -> None:
@@ -107,7 +106,7 @@ def check_headers(headers: list[tuple[str, str]]) -> None:
             raise SipParseError(f"the value of {name} has a line end in it")
 
 
-def _target(text: str, trunk: Trunk, domain: str) -> Uri:
+def _target(text: str, trunk: Trunk, host: str) -> Uri:
     text = text.strip()
     if text.lower().startswith(("sip:", "sips:")):
         return Uri.parse(text).without_headers()
@@ -119,28 +118,12 @@ def _target(text: str, trunk: Trunk, domain: str) -> Uri:
         raise SipParseError(
             f"the trunk {trunk.name} has no server to call {number!r} at: call a SIP URI, or set server"
         )
-    user = percent_encode(number, safe="+*-_.!~'()&=$,;?/")  # RFC 3261 section 25.1, user
+    number = rewritten(number, trunk.numbers.called, trunk, "whom to call")
+    uri = uri_of(number, trunk.to_host or host, trunk, trunk.server.scheme)
+    port = None if trunk.to_domain or trunk.domain else trunk.server.port
     params = {key: value for key, value in trunk.server.params.items() if key == "transport"}
-    return Uri(trunk.server.scheme, user, domain, None if trunk.domain else trunk.server.port, params)
+    return replace(uri, port=port, params=params | uri.params)
 
 
 def _at_the_server(target: Uri, trunk: Trunk) -> bool:
-    return trunk.server is not None and target.host in (trunk.domain, trunk.server.host)
-
-
-ANONYMOUS = NameAddr(Uri("sip", "anonymous", "anonymous.invalid"), "Anonymous")
-"""Who does not want to be known (RFC 3323 section 4.1.1.3)."""
-
-
-def _caller(caller_id: str, trunk: Trunk, domain: str) -> NameAddr:
-    user = trunk.credentials.username if trunk.credentials else "gateway"
-    if not caller_id:
-        return NameAddr(Uri("sip", user, domain))
-    if "sip:" in caller_id:
-        return NameAddr.parse(caller_id)
-    display, bracket, rest = caller_id.partition("<")
-    user = (rest.partition(">")[0] if bracket else caller_id).strip()
-    if not _NUMBER.fullmatch(user):
-        raise SipParseError(f"not a caller ID: {caller_id[:60]!r}")
-    name = display.strip().strip('"') if bracket else ""
-    return NameAddr(Uri("sip", percent_encode(user, safe="+*-_.!~'()&=$,;?/"), domain), name)
+    return trunk.server is not None and target.host in {trunk.to_host, trunk.domain, trunk.server.host} - {""}

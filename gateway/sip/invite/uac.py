@@ -25,7 +25,7 @@ from gateway.sip.port import CorePort
 from gateway.sip.register.digest import Login
 from gateway.sip.transaction import client as client_tx
 from gateway.sip.transaction.matching import is_private
-from gateway.sip.trunks import Trunk
+from gateway.sip.trunk.settings import Trunk
 
 NOWHERE = Flow("udp", ("", 0), ("", 0))
 """Before it is known where the INVITE goes."""
@@ -42,7 +42,7 @@ class InviteParameters:
     """What to ask of whom. `hop` is where it is asked, if not at the target itself: a trunk's server, a proxy; `flows`
     are the ways there where they are known already. They are tried in order while nobody has been heard to ring.
 
-    `offer` makes our SDP for the address at which the peer reaches us; without it the offer is asked for. `headers` go
+    `offer` makes our SDP for the way to the peer; without it the offer is asked for. `headers` go
     into the INVITE as they are (names and values without line ends). A call that nobody answers within `ring_seconds`
     is cancelled; a flow that says nothing for `next_seconds` is given up where there is another. Up to `redirects` 3xx
     responses are followed. `session_seconds` of 0 asks for no session timer. `bound`: it is a telephone that registered
@@ -54,7 +54,7 @@ class InviteParameters:
     callee: NameAddr
     hop: Uri | None = None
     flows: tuple[Flow, ...] = ()
-    offer: Callable[[str], bytes] | None = None
+    offer: Callable[[Flow], bytes] | None = None
     headers: tuple[tuple[str, str], ...] = ()
     routes: tuple[str, ...] = ()
     login: Login | None = None
@@ -112,10 +112,10 @@ class UacSession(Session):
         invitation: InviteParameters,
         call_id: str,
         tag: str,
-        contact: Callable[[Flow], Uri],
         now: float,
     ) -> None:
-        self._invitation, self._contact_for = invitation, contact
+        self._core = core
+        self._invitation = invitation
         self._target, self._flows = invitation.target, list(invitation.flows)
         self._redirects = invitation.redirects
         self._session_seconds = invitation.session_seconds
@@ -127,7 +127,8 @@ class UacSession(Session):
         self._too_large = False  # it was, and TCP has been tried
         self._attempts: dict[int, Flow] = {}  # by CSeq: where each INVITE went
         self._call_id, self._from = call_id, invitation.caller.with_tag(tag)
-        dialog = Dialog(call_id, self._from, invitation.callee, self._target, [], 0, -1, contact(NOWHERE), NOWHERE)
+        contact = core.own_contact(NOWHERE, invitation.trunk)
+        dialog = Dialog(call_id, self._from, invitation.callee, self._target, [], 0, -1, contact, NOWHERE)
         self._invite_flow = NOWHERE
         super().__init__(core, dialog, Request(), invitation.trunk)
         core.enter(self)
@@ -137,7 +138,7 @@ class UacSession(Session):
         if self._flows:
             self._ask(self._flows.pop(0), now)
         else:
-            core.locate(invitation.hop or invitation.target, self._located)
+            core.locate(invitation.hop or invitation.target, self._located, invitation.trunk)
 
     def dialogs(self) -> list[Dialog]:
         return [self.dialog, *self._early.values()]
@@ -156,7 +157,7 @@ class UacSession(Session):
     def _located(self, flows: tuple[Flow, ...], now: float) -> None:
         if self.state is not State.CALLING or self._given_up:
             return
-        self._flows = list(flows)
+        self._flows = self._core.trunks.usable(self.trunk, flows)
         if self._flows:
             self._ask(self._flows.pop(0), now)
         else:
@@ -165,7 +166,7 @@ class UacSession(Session):
     def _ask(self, flow: Flow, now: float) -> None:
         asked = self._invitation
         self._cseq += 1
-        self.dialog.flow, self.dialog.contact = flow, self._contact_for(flow)
+        self.dialog.flow, self.dialog.contact = flow, self._core.own_contact(flow, self.trunk)
         self.dialog.local_seq = self._cseq
         headers = head(
             flow, self._core.branch(), list(asked.routes), self._from, asked.callee, self._call_id,
@@ -174,12 +175,14 @@ class UacSession(Session):
         request = Request(headers, method="INVITE", uri=self._target)
         headers.add("Contact", f"<{self.dialog.contact}>")
         self._core.introduce(request, self.trunk)
+        if self.trunk and self.trunk.prack == "required":
+            headers.add("Require", "100rel")
         if self._session_seconds:
-            headers.add("Session-Expires", self._session_seconds)
-            headers.add("Min-SE", session_timer.MIN_SE)
+            headers.add("Session-Expires", session_timer.asked(self._session_seconds, self.trunk))
+            headers.add("Min-SE", self.trunk.session_min_seconds if self.trunk else session_timer.MIN_SE)
         for name, value in asked.headers:
             headers.add(name, value)
-        self._set_body(request, asked.offer(flow.local[0]) if asked.offer else b"")
+        self._set_body(request, asked.offer(flow) if asked.offer else b"")
         if self.login:
             self.login.sign(request)
         self.request, self._proceeding, self._invite_flow = request, False, flow
@@ -254,7 +257,8 @@ class UacSession(Session):
 
     def _dialog_of(self, response: Response) -> Dialog:
         flow = self._invite_flow
-        return Dialog.of_client(self.request, response, self._contact_for(flow), flow, self._reached_by_flow(response))
+        contact = self._core.own_contact(flow, self.trunk)
+        return Dialog.of_client(self.request, response, contact, flow, self._reached_by_flow(response))
 
     def _reached_by_flow(self, response: Response) -> bool:
         """A telephone that registered here is reached by the way that its REGISTER came; a private address from outside
@@ -321,7 +325,7 @@ class UacSession(Session):
         if 300 <= status < 400 and self._redirects and (contact := _preferred(response)):
             self._redirects -= 1
             self.state, self._target = State.CALLING, contact.uri
-            self._core.locate(self._target, self._located)
+            self._core.locate(self._target, self._located, self.trunk)
             return
         self._reject(
             now, Cause.REFUSED, status, response.reason, response.headers.get("Reason") or "", response.headers

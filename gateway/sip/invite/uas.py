@@ -21,7 +21,7 @@ from gateway.sip.message.uri import Uri
 from gateway.sip.port import CorePort
 from gateway.sip.transaction.matching import is_alone, is_behind_nat, is_private
 from gateway.sip.transaction.server import ServerTransaction
-from gateway.sip.trunks import Trunk
+from gateway.sip.trunk.settings import Trunk
 
 # what it tells
 
@@ -59,6 +59,7 @@ class UasSession(Session):
         self.peer_allows = request.headers.get("Allow") or ""
         self._bye_after_ack: str | None = None
         self._provisional: reliable.Provisional | None = None
+        self._answer_after_prack: bytes | None = None
         self.replaces: Session | None = None  # whose place this call is to take (RFC 3891)
 
     @property
@@ -68,20 +69,25 @@ class UasSession(Session):
 
     # verbs
 
-    def ring(self, now: float) -> None:
+    def ring(self, now: float, body: bytes = b"") -> None:
+        """180; with `body`, the answer to the INVITE's offer, 183: early media (RFC 3261 section 13.2.1)."""
         if self.state is not State.INCOMING:
             return
         self.state = State.RINGING
-        if not reliable.required(self.request):
-            self._respond(self._invite, 180, now)
+        status, wished = 183 if body else 180, self.trunk is not None and self.trunk.prack == "required"
+        if not reliable.required(self.request) and not (wished and reliable.supported(self.request)):
+            self._respond(self._invite, status, now, body)
         elif self.offer:  # without an offer a reliable 180 would have to hold ours (RFC 3262 section 5)
             interval = self._core.timing.t1
-            response = self._respond(self._invite, 180, now, headers={"Require": "100rel", "RSeq": "1"})
+            response = self._respond(self._invite, status, now, body, headers={"Require": "100rel", "RSeq": "1"})
             self._provisional = reliable.Provisional(response, 1, interval)
             self._core.timers.set((self, "RESEND_1XX"), now + interval)
             self._core.timers.set((self, "NO_PRACK"), now + self._core.timing.transaction_timeout)
 
     def answer(self, body: bytes, now: float) -> None:
+        if self._provisional and self._provisional.response.body:  # first its PRACK (RFC 3262 section 3)
+            self._answer_after_prack = body
+            return
         if self.state in (State.INCOMING, State.RINGING):
             self.state = State.ANSWERED
             self._setup_over()
@@ -114,6 +120,8 @@ class UasSession(Session):
         if request.method == "PRACK" and self._provisional and self._provisional.acknowledged_by(request):
             transaction.respond(request.respond(200), now)
             self._stop_ringing()
+            if self._answer_after_prack is not None:
+                self.answer(self._answer_after_prack, now)
         else:
             super().receive(transaction, now)
 

@@ -26,10 +26,11 @@ MAX_NONCES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """`password` never appears in a log or a repr."""
+    """`password` never appears in a log or a repr. `auth_user` is whom the digest names, empty for `username`."""
 
     username: str
     password: str = field(repr=False)
+    auth_user: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ class Login:
             request.headers.add(challenge.header, self._answer(challenge, request))
 
     def _answer(self, challenge: Challenge, request: Request) -> str:
-        name, uri = self._credentials.username, str(request.uri)
+        name, uri = self._credentials.auth_user or self._credentials.username, str(request.uri)
         text = f"Digest username={quote(name)}, realm={quote(challenge.realm)}, nonce={quote(challenge.nonce)}"
         count = cnonce = ""
         self._count[challenge.nonce] += 1

@@ -12,7 +12,7 @@ from gateway.sip.message.message import Request, Response
 from gateway.sip.message.uri import Uri
 from gateway.sip.port import CorePort
 from gateway.sip.transaction.server import ServerTransaction
-from gateway.sip.trunks import Trunk
+from gateway.sip.trunk.settings import Trunk
 
 MIN_EXPIRES = 60
 MAX_EXPIRES = 3600

@@ -18,7 +18,7 @@ from gateway.sip.message.message import Request, Response
 from gateway.sip.message.uri import Uri
 from gateway.sip.port import CorePort
 from gateway.sip.register.digest import Login
-from gateway.sip.trunks import Trunk
+from gateway.sip.trunk.settings import Trunk
 
 FIRST_RETRY, LAST_RETRY = 5.0, 300.0
 """Seconds after a failure, doubled each time up to the last."""
@@ -40,18 +40,37 @@ class Registered:
     registration: Registration
 
 
+@dataclass(slots=True)
+class Granted:
+    """What the registrar's last 200 said. `until` is on the core's clock, in s.
+
+    `binding` is our Contact as it keeps it, empty where it lists none of ours; `seen` our address as it sees it
+    (RFC 3581); `service_route` the way that it wants calls of ours to take (RFC 3608); `identities` who we may be
+    (RFC 7315).
+    """
+
+    server: str
+    until: float
+    seconds: int
+    binding: str = ""
+    seen: str = ""
+    service_route: tuple[str, ...] = ()
+    identities: tuple[str, ...] = ()
+
+
 class Registration:
-    """`problem` says what keeps it from being registered, empty while it is."""
+    """`problem` says what keeps it from being registered, empty while it is; `granted` what it was told then."""
 
     def __init__(self, core: CorePort, trunk: Trunk) -> None:
         assert trunk.server is not None
         self._core, self.trunk = core, trunk
         self.state = State.WAITING
         self.problem = "not tried yet"
+        self.granted: Granted | None = None
         self._login = Login(trunk.credentials, core.token) if trunk.credentials else None
         self._server, self._hop = trunk.server, trunk.proxy or trunk.server
-        user = trunk.credentials.username if trunk.credentials else core.contact_user
-        self._aor = NameAddr(Uri(self._server.scheme, user, trunk.domain or self._server.host))
+        user = (trunk.credentials.username if trunk.credentials else trunk.user) or core.contact_user
+        self._aor = NameAddr(Uri(self._server.scheme, user, trunk.from_host))
         self._call_id, self._tag = core.token(), core.token()
         self._cseq = 0
         self._seconds = trunk.register_seconds
@@ -64,7 +83,7 @@ class Registration:
     # verbs
 
     def start(self, now: float) -> None:
-        self._core.locate(self._hop, self._located)
+        self._core.locate(self._hop, self._located, self.trunk)
 
     def stop(self, now: float) -> None:
         """Take it back; what the registrar says to that is of no interest."""
@@ -80,7 +99,7 @@ class Registration:
         if self.state is State.STOPPED:
             return
         if flows:
-            self._core.trunks.learn(self.trunk, {flow.remote[0] for flow in flows})
+            self._core.trunks.learn(self.trunk, "registrar", {flow.remote[0] for flow in flows})
         self._flows = list(flows)
         if self._flow in self._flows:  # the server that knows us comes first
             self._flows.remove(self._flow)
@@ -96,7 +115,7 @@ class Registration:
 
     def _ask(self, flow: Flow, seconds: int, now: float) -> None:
         if self._contact is None or flow != self._flow:
-            self._contact = self._core.own_contact(flow)
+            self._contact = self._core.own_contact(flow, self.trunk)
         self._flow = flow
         self._cseq += 1
         self._tries += 1
@@ -126,7 +145,7 @@ class Registration:
         elif response.status in (408, 500, 503):
             self._next(now, f"{response.status} {response.reason}")
         else:
-            self._fail(f"{response.status} {response.reason}", now)
+            self._fail(self.trunk.explained("REGISTER", response.status, f"{response.status} {response.reason}"), now)
 
     def _may_ask_again(self, request: Request, response: Response) -> bool:
         if response.status in (401, 407):
@@ -145,7 +164,8 @@ class Registration:
             self._contact = Uri("sip", self._contact.user, seen[0], seen[1], self._contact.params)  # behind a NAT
             self._ask(self._flow, self._seconds, now)
             return
-        granted = self._granted(response)
+        granted, binding = self._granted(response)
+        self._note(response, granted, binding, now)
         wait = granted / 2 if granted <= 60 else 0.8 * granted
         self._core.timers.set((self, "REFRESH"), now + max(5.0, wait))
         self._core.timers.set((self, "PING"), now + PING_SECONDS)
@@ -153,6 +173,24 @@ class Registration:
         news, self.problem, self.state = bool(self.problem), "", State.REGISTERED
         if news:
             self._core.emit(Registered(self))
+
+    def _note(self, response: Response, seconds: int, binding: str, now: float) -> None:
+        """Keep what came back. A 200 that lists others' contacts and not ours is told, for calls may go elsewhere."""
+        assert self._flow is not None
+        listed = response.headers.all("Contact")
+        self.granted = Granted(
+            server=str(self._flow),
+            until=now + seconds,
+            seconds=seconds,
+            binding=binding,
+            seen=response.via.params.get("received") or "",
+            service_route=tuple(response.headers.all("Service-Route")),
+            identities=tuple(response.headers.all("P-Associated-URI")),
+        )
+        missing = bool(listed) and not binding
+        others = f"it lists {', '.join(listed)}" if missing else ""
+        problem = f"the registrar says 200 without our Contact {self._contact}: calls may not come here; {others}"
+        self._core.notice(self.trunk, "binding", problem if missing else "")
 
     def _seen_at(self, request: Request, response: Response) -> tuple[str, int] | None:
         """Our address as the registrar sees it, where that is not the one that we told (RFC 3581)."""
@@ -164,30 +202,31 @@ class Registration:
         except SipParseError:
             return None
 
-    def _granted(self, response: Response) -> int:
-        """Seconds: of our own contact among all that the registrar knows, which it may have written anew.
+    def _granted(self, response: Response) -> tuple[int, str]:
+        """Seconds, and our own contact among all that the registrar knows, which it may have written anew.
 
         Where none is as we told it, that of our user; with none of that either, the shortest of all is the safe one.
         """
         default = _seconds(response.headers.get("Expires") or "", self._seconds)
-        exact, same_user, others = list[int](), list[int](), list[int]()
+        exact, same_user, others = list[tuple[int, str]](), list[tuple[int, str]](), list[tuple[int, str]]()
         for value in response.headers.all("Contact"):
             try:
                 contact = NameAddr.parse(value)
             except SipParseError:
                 continue
             seconds = _seconds(contact.params.get("expires", ""), default)
-            uri, ours = contact.uri, self._contact
+            uri, ours, found = contact.uri, self._contact, (seconds, str(contact.uri))
             if ours and (uri.user, uri.host, uri.port) == (ours.user, ours.host, ours.port):
-                exact.append(seconds)
+                exact.append(found)
             elif ours and uri.user == ours.user:
-                same_user.append(seconds)
+                same_user.append(found)
             else:
-                others.append(seconds)
-        return min(exact or same_user or others or [default])
+                others.append((seconds, ""))
+        return min(exact or same_user or others or [(default, "")])
 
     def _fail(self, problem: str, now: float) -> None:
         news, self.problem, self.state = problem != self.problem, problem, State.WAITING
+        self.granted = None
         self._core.timers.cancel((self, "PING"))
         self._core.timers.set((self, "REFRESH"), now + self._retry * (0.75 + 0.5 * self._core.chance()))
         self._retry = min(2 * self._retry, LAST_RETRY)

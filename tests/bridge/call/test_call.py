@@ -43,9 +43,11 @@ class Progress:
 class Stage:
     """A call with its clock; `log` holds every verb, `told` every event."""
 
-    def __init__(self, talking=True, agent=AGENT, prompt=None, direction="inbound"):
+    def __init__(self, talking=True, agent=AGENT, prompt=None, direction="inbound", **of_leg):
         self.log, self.told, self.now = [], [], 10.0
         self.leg, self.finished, self.tools = FakeLeg(self.log), False, []
+        for name, value in of_leg.items():
+            setattr(self.leg, name, value)
         self.call = Call(replace(FACTS, direction=direction), self.leg, self.now, 1000.0)
         self.call.begin(agent, FakeSession(self.log), prompt)
         self.do(self.call.dial if direction == "outbound" else self.call.ring)

@@ -14,7 +14,7 @@ from gateway.bridge.legs.media_access import MediaAccess
 from gateway.errors import MediaAddressRefused
 from gateway.rtp import PortPool
 from gateway.sip import Agreed, AudioFormat, Trunk
-from gateway.sip.trunks import Trunks
+from gateway.sip.trunk.trunks import Trunks
 
 CARRIER = Trunk("carrier", (ip_network("203.0.113.0/24"),), media_peers=(ip_network("198.51.100.0/24"),))
 

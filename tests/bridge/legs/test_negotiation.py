@@ -3,7 +3,7 @@ import pytest
 from gateway.bridge.legs.negotiation import Negotiation
 from gateway.codecs import CODECS
 from gateway.errors import NoCommonCodec, SdpError
-from gateway.sip import make_offer, parse_sdp
+from gateway.sip import Flow, make_offer, parse_sdp
 
 ALL = (CODECS["G722"], CODECS["PCMU"], CODECS["PCMA"])
 
@@ -16,7 +16,7 @@ def talk(ours=ALL, theirs=("PCMU",)):
     one, other = Negotiation(ours, 20, "off", lambda agreed: None), peer(*theirs)
     other.use_port(4000)
     one.use_port(5000)
-    one.take(other.offer("192.0.2.2"), "192.0.2.1")
+    one.take(other.offer(Flow("udp", ("192.0.2.9", 5060), ("192.0.2.2", 5060))), "192.0.2.1")
     return one, other
 
 
@@ -37,7 +37,7 @@ def test_a_wide_band_is_not_for_who_has_none():
 
 def test_an_answer_may_be_left_out_once_one_has_come():
     one = peer("PCMU")
-    one.offer("192.0.2.1")
+    one.offer(Flow("udp", ("192.0.2.9", 5060), ("192.0.2.1", 5060)))
     with pytest.raises(SdpError, match="the 200 holds no answer"):
         one.answered(b"", "the 200")
     answer = talk(theirs=["PCMU"])[0].answer
@@ -47,7 +47,7 @@ def test_an_answer_may_be_left_out_once_one_has_come():
 
 def test_the_version_counts_changes_only():
     one, other = talk(theirs=["PCMU", "PCMA"])
-    offer = other.offer("192.0.2.2")
+    offer = other.offer(Flow("udp", ("192.0.2.9", 5060), ("192.0.2.2", 5060)))
     answer, _ = one.reoffered(offer)
     assert answer == one.answer
     assert one.local.version == 1

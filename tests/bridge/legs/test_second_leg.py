@@ -24,16 +24,23 @@ class Runner:
 
     def __init__(self, on_open=lambda: None, error=None):
         self.on_open, self.error = on_open, error
-        self.trunk = Trunk("home")
-        self.info = SimpleNamespace(call_id="call_1", caller=Party("sip:ann@h"))
+        self.trunk, self.others = Trunk("home"), []
+        called = Party("sip:+4989100@us")
+        self.info = SimpleNamespace(call_id="call_1", caller=Party("sip:ann@h"), called=called, direction="inbound")
         self.commands, self.closed, self.events = [], [], []
 
-    async def open_second(self):
+    def trunks_for(self, target):
+        return [self.trunk, *self.others]
+
+    def use_trunk(self, leg, trunk):
+        leg.trunk = trunk
+
+    async def open_second(self, trunk):
         self.on_open()
         if self.error:
             raise self.error
         session = SimpleNamespace(dialog=SimpleNamespace(call_id="sip-2"))
-        leg = SimpleNamespace(events=None, session=session, close=lambda: self.closed.append("leg"))
+        leg = SimpleNamespace(events=None, session=session, trunk=trunk, close=lambda: self.closed.append("leg"))
         leg.call = lambda order: self.commands.append(order) or session
         return leg
 
@@ -59,7 +66,7 @@ async def test_it_calls_with_the_headers_it_was_given_and_tells_who_asked():
     (order,) = line.commands
     assert (order.target, order.trunk, order.replaces) == ("sip:ann@pbx", line.trunk, "a;to-tag=1;from-tag=2")
     assert order.headers == (("Referred-By", "<sip:boss@pbx>"),)
-    assert line.events == [("transfer_dialing", {"uri": "sip:ann@pbx", "sip_call_id": "sip-2"})]
+    assert line.events == [("transfer_dialing", {"uri": "sip:ann@pbx", "sip_call_id": "sip-2", "trunk": "home"})]
     leg.receive(Progress(line.session, 180, b""))
     leg.receive(Rejected(line.session, Cause.REFUSED, 486, "Busy Here"))
     assert whom.told[1:] == [("other_ringing", 180), ("other_ended", "486 Busy Here", 486)]

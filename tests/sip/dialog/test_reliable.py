@@ -1,7 +1,11 @@
 """Reliable provisional responses on a fake clock (RFC 3262)."""
 
-from gateway.sip import Cause
-from tests.wire import OFFER, Wire, request
+from ipaddress import ip_network
+
+import pytest
+
+from gateway.sip import Cause, Incoming, Trunk
+from tests.wire import OFFER, Wire, calling, request
 
 RELIABLE = "Require: 100rel\r\n"
 
@@ -64,3 +68,54 @@ def test_without_an_offer_there_is_no_early_word():
     assert sent == []
     (ok,) = wire.act(lambda now: session.answer(b"v=0\r\n", now))
     assert ok.status == 200
+
+
+EARLY = b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\n"
+
+
+def early(extra="", prack="supported"):
+    """A call that is answered early: 183 with SDP."""
+    wire = Wire()
+    wire.core.trunks.use((Trunk("t", (ip_network("192.0.2.10"),), prack=prack),))
+    wire.receive(request(body=OFFER, extra=extra))
+    session = next(event.session for event in wire.events if isinstance(event, Incoming))
+    (ring,) = wire.act(lambda now: session.ring(now, EARLY))
+    return wire, session, ring
+
+
+def test_early_media_is_183_with_our_answer():
+    wire, session, ring = early()
+    assert (ring.status, ring.body, ring.headers.get("Require")) == (183, EARLY, None)
+    (ok,) = wire.act(lambda now: session.answer(EARLY, now))
+    assert (ok.status, ok.body) == (200, EARLY)
+
+
+def test_a_reliable_183_with_sdp_is_acknowledged_before_the_call_is_answered():
+    """RFC 3262 section 3."""
+    wire, session, ring = early(RELIABLE)
+    assert (ring.status, ring.headers.get("RSeq")) == (183, "1")
+    assert wire.act(lambda now: session.answer(EARLY, now)) == []
+    answers = wire.receive(prack(session, "1 1 INVITE"))
+    assert [one.status for one in answers] == [200, 200]
+    assert [str(one.cseq) for one in answers] == ["2 PRACK", "1 INVITE"]
+
+
+def test_a_trunk_may_ask_for_them_where_the_peer_can_and_may_not_have_them_at_all():
+    assert early("Supported: 100rel\r\n", "required")[2].headers.get("Require") == "100rel"
+    assert early("", "required")[2].headers.get("Require") is None
+    assert early("Supported: 100rel\r\n", "supported")[2].headers.get("Require") is None
+    wire = Wire()
+    wire.core.trunks.use((Trunk("t", (ip_network("192.0.2.10"),), prack="off"),))
+    (refused,) = wire.receive(request(body=OFFER, extra=RELIABLE))
+    assert (refused.status, refused.headers.get("Unsupported")) == (420, "100rel")
+
+
+@pytest.mark.parametrize(
+    ("prack", "supported", "required"),
+    [("off", "replaces, timer", None), ("supported", "100rel, replaces, timer", None),
+     ("required", "100rel, replaces, timer", "100rel")],
+)  # fmt: skip
+def test_what_a_call_of_ours_says_of_them(prack, supported, required):
+    wire = Wire()
+    invite = calling(wire, trunk=Trunk("t", prack=prack))
+    assert (", ".join(invite.headers.all("Supported")), invite.headers.get("Require")) == (supported, required)

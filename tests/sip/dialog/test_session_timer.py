@@ -1,12 +1,14 @@
 """Session timers on a fake clock (RFC 4028)."""
 
+from ipaddress import ip_network
+
 import pytest
 
 from gateway.errors import SipParseError
-from gateway.sip import Cause
+from gateway.sip import Cause, Trunk
 from gateway.sip.dialog.session_timer import SessionTimer, TooShort, granted, requested
 from gateway.sip.message.message import parse
-from tests.wire import OFFER, Wire, request
+from tests.wire import OFFER, Wire, calling, request
 
 
 @pytest.mark.parametrize(
@@ -157,3 +159,31 @@ def test_without_timers_a_call_may_last():
     assert "Session-Expires" not in ok.headers
     wire.run(100_000)
     assert wire.times("BYE") == []
+
+
+@pytest.mark.parametrize(
+    ("refresher", "extra", "ours"),
+    [
+        ("us", "Supported: timer\r\nSession-Expires: 600\r\n", True),
+        ("them", "Supported: timer\r\nSession-Expires: 600\r\n", False),
+        ("us", "Supported: timer\r\nSession-Expires: 600;refresher=uac\r\n", False),  # it has said so itself
+        ("us", "Supported: timer\r\n", True),
+        ("them", "Session-Expires: 600\r\n", True),  # who knows nothing of timers refreshes none
+    ],
+)
+def test_a_trunk_says_who_refreshes_where_that_is_for_us_to_say(refresher, extra, ours):
+    trunk = Trunk("t", session_refresher=refresher)
+    assert requested(parse(request(extra=extra)), trunk).ours is ours
+
+
+def test_the_shortest_timer_of_a_trunk_and_what_calls_of_ours_ask_for():
+    trunk = Trunk("t", session_min_seconds=1200, session_seconds=1800, session_refresher="them")
+    with pytest.raises(TooShort):
+        requested(parse(request(extra="Supported: timer\r\nSession-Expires: 600\r\n")), trunk)
+    wire = Wire()
+    invite = calling(wire, trunk=trunk)
+    assert (invite.headers.get("Session-Expires"), invite.headers.get("Min-SE")) == ("1800;refresher=uas", "1200")
+    wire = Wire()
+    wire.core.trunks.use((Trunk("t", (ip_network("192.0.2.10"),), session_min_seconds=1200),))
+    (refused,) = wire.receive(request(body=OFFER, extra="Supported: timer\r\nSession-Expires: 600\r\n"))
+    assert (refused.status, refused.headers.get("Min-SE")) == (422, "1200")

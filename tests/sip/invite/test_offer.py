@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.errors import MediaAddressRefused, NoCommonCodec, SdpError
-from gateway.sip.invite.offer import AudioFormat, Crypto, LocalMedia, accept_answer, make_answer, make_offer
+from gateway.sip.invite.offer import SUITES, AudioFormat, Crypto, LocalMedia, accept_answer, make_answer, make_offer
 from gateway.sip.message.sdp import parse
 from tests.wire import OFFER
 
@@ -102,7 +102,7 @@ def test_srtp_takes_the_first_suite_that_is_spoken_here_and_answers_with_a_key_o
     media = parse(body).media[0]
     assert media.protocol == "RTP/SAVP"
     assert media.values("crypto") == [
-        f"2 AES_CM_128_HMAC_SHA1_32 inline:{b2a_base64(bytes(30), newline=False).decode()}"
+        f"2 AES_CM_128_HMAC_SHA1_32 inline:{b2a_base64(SECURE.key_of(SUITES[1]), newline=False).decode()}"
     ]
 
 
@@ -130,8 +130,23 @@ def test_off_and_required():
         make_answer(parse(OFFER), required)
     assert make_answer(parse(OFFER), SECURE)[1].crypto is None
     ours = parse(make_offer(required)).media[0]
-    assert (ours.protocol, len(ours.values("crypto"))) == ("RTP/SAVP", 1)
+    first, second = ours.values("crypto")
+    assert (ours.protocol, first[:26], second[:26]) == ("RTP/SAVP", f"1 {SUITES[0]} ", f"2 {SUITES[1]} ")
+    assert first[26:] != second[26:]  # each has a key of its own (RFC 4568 section 6.1)
     assert accept_answer(secured(line), required).crypto.keys == {b"": KEY}
+
+
+def test_where_it_is_optional_an_offer_of_plain_rtp_has_keys_that_may_be_taken_or_left():
+    """RFC 8643."""
+    ours = parse(make_offer(SECURE)).media[0]
+    assert (ours.protocol, len(ours.values("crypto"))) == ("RTP/AVP", 2)
+    taken = offer(f"m=audio 4000 RTP/AVP 0\r\na=crypto:2 {SUITES[1]} inline:{LINE}\r\n".encode())
+    agreed = accept_answer(taken, SECURE)
+    assert (agreed.crypto.suite, agreed.protocol) == (SUITES[1], "RTP/AVP")
+    assert accept_answer(parse(OFFER), SECURE).crypto is None
+    answer = parse(make_answer(taken, SECURE)[0]).media[0]  # and the other way round
+    assert (answer.protocol, answer.values("crypto")[0][:26]) == ("RTP/AVP", f"2 {SUITES[1]} ")
+    assert make_answer(taken, LOCAL)[1].crypto is None  # off: the keys are passed over
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ ACME = Trunk(
 
 
 def invite(target, trunk=ACME, telephones=(), **options):
-    return invitation(OutgoingInvite(target, trunk, **options), lambda host: b"", None, "192.0.2.1", telephones)
+    return invitation(OutgoingInvite(target, trunk, **options), lambda flow: b"", None, "192.0.2.1", telephones)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,13 @@ def test_who_is_calling(caller_id, header):
 
 
 def test_an_asserted_identity_and_headers():
-    trunk = Trunk("t", server=Uri.parse("sip:h"), caller_id="7", p_asserted_identity=True, headers=(("X-Trunk", "t"),))
+    trunk = Trunk(
+        "t",
+        server=Uri.parse("sip:h"),
+        caller_id="7",
+        identity=("from", "p_asserted_identity"),
+        headers=(("X-Trunk", "t"),),
+    )
     made = invite("1", trunk, headers=(("X-Order", "o"),))
     assert made.headers == (("X-Trunk", "t"), ("X-Order", "o"), ("P-Asserted-Identity", "<sip:7@h>"))
 

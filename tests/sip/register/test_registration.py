@@ -49,7 +49,7 @@ def test_it_registers_answers_the_challenge_and_refreshes_with_the_same_nonce():
     wire, registration = started()
     first = last(wire)
     assert (str(first.uri), str(first.to)) == ("sip:reg.example", "<sip:me@reg.example>")
-    assert first.headers.get("Contact") == "<sip:gateway@192.0.2.1:5060>"
+    assert first.headers.get("Contact") == "<sip:me@192.0.2.1:5060>"
     assert "path" in first.headers.all("Supported")
     answer(wire, 401, WWW_Authenticate='Digest realm="r", nonce="n", qop="auth", algorithm=SHA-256')
     second = last(wire)
@@ -70,7 +70,7 @@ def test_its_server_may_call_us():
     wire, _ = started(UDP, SECOND)
     assert wire.core.trunks.trunks == ()
     wire.core.trunks.use((trunk(),))
-    wire.core.trunks.learn(trunk(), {"192.0.2.20"})
+    wire.core.trunks.learn(trunk(), "registrar", {"192.0.2.20"})
     assert wire.core.trunks.find("192.0.2.20").name == "acme"
     assert wire.core.trunks.find("192.0.2.99") is None
 
@@ -118,7 +118,7 @@ def test_a_longer_interval_where_the_registrar_wants_one():
 
 def test_the_granted_time_counts_not_the_wanted_and_other_contacts_do_not():
     wire, _ = started()
-    answer(wire, Contact='<sip:other@10.1.1.1>;expires=30, "us" <sip:gateway@192.0.2.1:5060>;expires=100')
+    answer(wire, Contact='<sip:other@10.1.1.1>;expires=30, "us" <sip:me@192.0.2.1:5060>;expires=100')
     wire.run(79)
     assert last(wire).cseq.number == 1
     wire.run(2)
@@ -131,7 +131,7 @@ def test_behind_a_nat_it_registers_where_it_is_seen():
     response = request.respond(200)
     response.headers.set_first("Via", f"{request.via};received=203.0.113.5;rport=6000".replace(";rport;", ";"))
     wire.receive(response.serialize())
-    assert last(wire).headers.get("Contact") == "<sip:gateway@203.0.113.5:6000>"
+    assert last(wire).headers.get("Contact") == "<sip:me@203.0.113.5:6000>"
     answer(wire)
     assert registration.state is State.REGISTERED
 
@@ -175,12 +175,12 @@ def test_wrong_credentials_are_not_tried_for_ever(status):
 @pytest.mark.parametrize(
     ("contacts", "expires", "granted"),
     [
-        ('<sip:gateway@192.0.2.1:5060>;expires="120"', "", 120),
+        ('<sip:me@192.0.2.1:5060>;expires="120"', "", 120),
         ("<sip:me@203.0.113.5:40000>;expires=90", "600", 90),  # written anew: host, port and user
-        ("<sip:gateway@203.0.113.5:40000>;expires=90, <sip:me@198.51.100.1>;expires=30", "", 90),
-        ("<sip:gateway@192.0.2.1:5060>;expires=300, <sip:gateway@203.0.113.5>;expires=30", "", 300),
-        ("<sip:gateway@192.0.2.1:5060>", "200", 200),
-        ("<sip:gateway@192.0.2.1:5060>;expires=soon", "200", 200),
+        ("<sip:me@203.0.113.5:40000>;expires=90, <sip:other@198.51.100.1>;expires=30", "", 90),
+        ("<sip:me@192.0.2.1:5060>;expires=300, <sip:me@203.0.113.5>;expires=30", "", 300),
+        ("<sip:me@192.0.2.1:5060>", "200", 200),
+        ("<sip:me@192.0.2.1:5060>;expires=soon", "200", 200),
         ("broken <", "150", 150),
         ("", "", 600),
     ],
@@ -213,3 +213,55 @@ def test_a_via_that_came_back_mangled_does_not_end_the_registration():
     response.headers.set("Via", f"{response.headers.get('Via')};received=203.0.113.5".replace("rport", "rport=x"))
     wire.receive(response.serialize())
     assert registration.state is State.REGISTERED
+
+
+def test_what_the_registrar_said_is_kept():
+    wire, registration = started()
+    answer(
+        wire, Service_Route="<sip:edge.example;lr>", P_Associated_URI="<sip:+4989123@reg.example>",
+        Contact="<sip:me@203.0.113.5:5060>;expires=120",
+    )  # fmt: skip
+    granted = registration.granted
+    assert (granted.server, granted.seconds, granted.binding) == (str(UDP), 120, "sip:me@203.0.113.5:5060")
+    assert (granted.service_route, granted.identities) == (
+        ("<sip:edge.example;lr>",), ("<sip:+4989123@reg.example>",),
+    )  # fmt: skip
+    wire.run(97)
+    answer(wire, 403)
+    assert registration.granted is None
+
+
+def test_a_200_without_our_contact_is_told_once_and_taken_back():
+    wire, registration = started()
+    wire.core.trunks.use((trunk(),))
+    answer(wire, Contact="<sip:other@198.51.100.1>;expires=100")
+    assert registration.problem == ""
+    (notice,) = wire.notices
+    assert notice.startswith(
+        "the registrar says 200 without our Contact sip:me@192.0.2.1:5060: calls may not come here"
+    )
+    wire.run(81)
+    answer(wire, Contact="<sip:other@198.51.100.1>;expires=100")
+    assert len(wire.notices) == 1
+    wire.run(81)
+    answer(wire)
+    assert wire.core.trunks.problems == {}
+
+
+def test_who_we_are_there_and_what_the_digest_says():
+    wire, _ = started(
+        credentials=Credentials("301", "secret", "x7Kq"), from_domain="acme.example", contact_user="+4989123",
+        contact_host="sbc.acme.example",
+    )  # fmt: skip
+    first = last(wire)
+    assert (str(first.to), first.headers.get("Contact")) == (
+        "<sip:301@acme.example>", "<sip:+4989123@sbc.acme.example:5060>",
+    )  # fmt: skip
+    answer(wire, 401, WWW_Authenticate='Digest realm="r", nonce="n"')
+    assert 'username="x7Kq"' in last(wire).headers.get("Authorization")
+
+
+def test_a_refusal_is_told_with_what_it_means_at_that_carrier():
+    _, registration = (made := started(hints=(("REGISTER", 403, "the trunk is set to static IP"),)))
+    answer(made[0], 403)
+    assert registration.problem == "403 Forbidden: the trunk is set to static IP"

@@ -3,9 +3,11 @@ from ipaddress import ip_network
 
 import pytest
 
+from gateway.sip import Credentials, Incoming, Match, Uri
 from gateway.sip.bans import BAN_SECONDS, STRIKES
 from gateway.sip.stack import Stack
-from gateway.sip.trunks import Trunk, Trunks
+from gateway.sip.trunk.settings import Trunk
+from gateway.sip.trunk.trunks import Trunks
 from tests.wire import OFFER, UDP, Wire, answered, request
 
 ACME = Trunk("acme", (ip_network("192.0.2.0/28"), ip_network("2001:db8::/32")))
@@ -55,7 +57,11 @@ def test_a_call_that_was_let_in_may_go_on_from_elsewhere():
     wire = TrunkWire(ACME)
     tag = answered(wire).session.dialog.local.tag
     wire.flow = replace(UDP, remote=("203.0.113.9", 5060))
-    assert [one.status for one in wire.receive(request("BYE", cseq=2, branch="z9hG4bKb", to_tag=tag))] == [200]
+    for cseq in (2, 3):
+        wire.receive(request("INFO", cseq=cseq, branch=f"z9hG4bKi{cseq}", to_tag=tag))
+    assert [one.status for one in wire.receive(request("BYE", cseq=4, branch="z9hG4bKb", to_tag=tag))] == [200]
+    (said,) = wire.notices  # once
+    assert said.endswith("goes on from 203.0.113.9, which is no address of the trunk; it was 192.0.2.10")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +100,7 @@ def test_callers_of_no_trunk_have_a_limit_together():
 def test_the_networks_of_a_trunk():
     trunk = replace(ACME, media_peers=(ip_network("198.51.100.0/24"),))
     trunks = Trunks((trunk,))
-    trunks.learn(trunk, {"203.0.113.77", "a.name.example"})
+    trunks.learn(trunk, "registrar", {"203.0.113.77", "a.name.example"})
     assert [str(one) for one in trunks.networks(trunk)] == [
         "192.0.2.0/28", "2001:db8::/32", "198.51.100.0/24", "203.0.113.77/32"
     ]  # fmt: skip
@@ -146,3 +152,71 @@ def test_strangers_may_be_met_with_silence_from_the_start():
     wire.stack = Stack(user_agent="test", trunks=(ACME,), ignore_unknown_peers=True)
     assert wire.receive(request(body=OFFER)) == []
     assert (len(wire.core), wire.core.trunks.bans.refused) == (0, 1)
+
+
+def shared(*trunks, extra="", target="sip:reception@192.0.2.1"):
+    """An INVITE from an address that is of all of these; the name of whose it is, the statuses, what is told."""
+    wire = TrunkWire(*trunks)
+    answers = wire.receive(request(body=OFFER, extra=extra, target=target))
+    names = [event.session.trunk.name for event in wire.events if isinstance(event, Incoming)]
+    return names, [one.status for one in answers], wire
+
+
+THERE = (ip_network("192.0.2.10"),)
+
+
+def test_trunks_at_one_address_are_told_apart_by_what_each_matches():
+    one = Trunk("one", THERE, match=Match(headers={"X-Token": "7KQ2"}))
+    two = Trunk("two", THERE, match=Match(request_user="+1555*"))
+    rest = Trunk("rest", THERE)
+    assert shared(rest, one, two, extra="X-Token: 7KQ2\r\n")[0] == ["one"]
+    assert shared(rest, one, two, target="sip:+15550100@192.0.2.1")[0] == ["two"]
+    names, _, wire = shared(rest, one, two)
+    assert (names, wire.notices) == (["rest"], [])
+
+
+def test_an_invite_that_fits_none_is_refused_and_told():
+    one = Trunk("one", THERE, match=Match(from_host="elsewhere"))
+    names, statuses, wire = shared(one)
+    assert (names, statuses) == ([], [403])
+    assert wire.refused[0].problem == (
+        "INVITE from an address of one that fits the match of none: it is for sip:reception@192.0.2.1, "
+        "from sip:peer@192.0.2.10"
+    )
+    assert [one.status for one in wire.receive(request("OPTIONS", branch="z9hG4bKo"))] == [200]  # its health check
+
+
+def test_an_invite_that_two_claim_is_the_firsts_and_told_once():
+    names, _, wire = shared(Trunk("one", THERE), Trunk("two", THERE))
+    wire.receive(request(body=OFFER, branch="z9hG4bKagain").replace(b"one@", b"two@"))
+    assert names == ["one"]
+    assert wire.notices == ["an INVITE from 192.0.2.10 is for one and two alike: set match to tell them apart"]
+
+
+def test_accounts_that_registered_are_told_apart_by_their_contact():
+    accounts = [
+        Trunk(name, THERE, register_seconds=60, server=Uri.parse("sip:r"), credentials=Credentials(name, "x"))
+        for name in ("sales", "support")
+    ]
+    assert shared(*accounts, target="sip:support@192.0.2.1")[0] == ["support"]
+    did = replace(accounts[0], name="did", contact_user="4989123")
+    assert shared(*accounts, did, target="sip:4989123@192.0.2.1")[0] == ["did"]
+
+
+def test_our_contact_is_what_the_trunk_wants_it_to_be():
+    trunk = Trunk("t", THERE, contact_user="4989123", contact_host="sbc.acme.example")
+    wire = TrunkWire(trunk)
+    wire.receive(request(body=OFFER))
+    session = next(event.session for event in wire.events if isinstance(event, Incoming))
+    (ok,) = wire.act(lambda now: session.answer(b"v=0\r\n", now))
+    assert str(ok.contact.uri) == "sip:4989123@sbc.acme.example:5060"
+
+
+def test_what_was_learnt_in_one_way_is_not_forgotten_in_another():
+    trunks = Trunks((ACME,))
+    trunks.learn(ACME, "registrar", {"203.0.113.1"})
+    trunks.learn(ACME, "the name a.example", {"203.0.113.2"})
+    trunks.learn(ACME, "registrar", {"203.0.113.3"})
+    assert [bool(trunks.at(f"203.0.113.{number}")) for number in (1, 2, 3)] == [False, True, True]
+    trunks.use(())
+    assert trunks.at("203.0.113.2") == []
