@@ -228,11 +228,11 @@ class Gateway:
                     "routes", f"agents are read at the start only: restart for {', '.join(sorted(unknown))}"
                 )
             self.switchboard.user_agent.reload()
+            self.switchboard.use(settings.bridge.routes, settings.sip.trunks, settings.bridge.dial_plan)
         except ConfigError as error:
             problems = [str(one) for one in (error, *error.more)]
             log.error("gateway.not_reloaded", problems=problems)
             return
-        self.switchboard.use(settings.bridge.routes, settings.sip.trunks, settings.bridge.dial_plan)
         log.info("gateway.reloaded", trunks=[trunk.name for trunk in settings.sip.trunks])
 
     async def drain(self) -> None:

@@ -1,6 +1,7 @@
 """Figures of signalling: `python -m tests.bench_sip`, which `make bench` runs too.
 
-How many calls a second one node sets up, and what a flood of a stranger's INVITEs does to those who talk. The gateway,
+How many calls a second one node sets up, what a flood of a stranger's INVITEs does to those who talk, and what a dead
+server costs. The gateway,
 the agent (an echo) and the generator (SIPp) are processes of their own, and share this machine.
 """
 
@@ -23,6 +24,8 @@ from pathlib import Path
 
 import uvloop
 
+from gateway.sip import OutgoingInvite, SipSettings, Trunk, Uri, UserAgent
+from gateway.sip.message.message import Request, parse
 from tests.bench import cpu, resident
 from tests.caller import Caller
 from tests.gatewayd import free_port, until_ready
@@ -160,6 +163,50 @@ async def flood(calls: int, invites: int, seconds: float) -> None:
             await caller.__aexit__()
 
 
+async def dead_server(calls: int) -> None:
+    """From the order to call to the first word of the server that lives, of two of which the first is dead."""
+
+    class Server(asyncio.DatagramProtocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = transport
+
+        def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+            message = parse(data)
+            if isinstance(message, Request) and message.method != "ACK":
+                answer = message.respond(486 if message.method == "INVITE" else 200, to_tag="b")
+                self.transport.sendto(answer.serialize(), addr)  # type: ignore[attr-defined]
+
+    loop = asyncio.get_running_loop()
+    dead, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, ("127.0.0.1", 0))
+    live, _ = await loop.create_datagram_endpoint(Server, ("127.0.0.1", 0))
+    places = [one.get_extra_info("sockname")[1] for one in (dead, live)]
+    servers = [Uri.parse(f"sip:127.0.0.1:{place}") for place in places]
+    medians = []
+    print(f"\na trunk of two servers, the first dead: from the order to the answer of the other, {calls} calls, ms")
+    for ping in (0.0, 10.0):
+        trunk = Trunk("t", server=servers[0], backup_servers=(servers[1],), options_ping_seconds=ping)
+        told: asyncio.Queue[object] = asyncio.Queue()
+        agent = UserAgent(SipSettings(port=0, trunks=(trunk,)), told.put_nowait)
+        await agent.listen()
+        if ping:
+            async with asyncio.timeout(10):
+                while not agent.core.trunks.silent:
+                    await asyncio.sleep(0.05)
+        times = []
+        for _ in range(calls):
+            began = time.perf_counter()
+            agent.call(OutgoingInvite("1", trunk), lambda flow: OFFER)
+            await told.get()
+            times.append((time.perf_counter() - began) * 1000)
+        await agent.close()
+        medians.append(statistics.median(times))
+        how = "with options_ping_seconds" if ping else "without"
+        print(f"  {how}: median {medians[-1]:.1f}, longest {max(times):.1f}")
+    print(f"  {medians[0] / medians[1]:.0f} times")
+    dead.close()
+    live.close()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--first", type=int, default=20)
@@ -167,7 +214,7 @@ def main() -> None:
     parser.add_argument("--last", type=int, default=400)
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--invites", type=int, default=10_000)
-    parser.add_argument("--only", choices=["set_ups", "churn", "flood"], default="")
+    parser.add_argument("--only", choices=["set_ups", "churn", "flood", "dead_server"], default="")
     parser.add_argument("--calls", type=int, default=20)
     given = parser.parse_args()
     if given.only in ("", "set_ups"):
@@ -177,6 +224,9 @@ def main() -> None:
     if given.only in ("", "flood"):
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(flood(given.calls, given.invites, 60.0 if given.invites >= 10_000 else 6.0))
+    if given.only in ("", "dead_server"):
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(dead_server(5))
 
 
 if __name__ == "__main__":

@@ -109,9 +109,9 @@ def outcome_of(rejection: Rejected) -> Outcome:
     return next((outcome for outcome, statuses in BY_STATUS.items() if rejection.status in statuses), Outcome.FAILED)
 
 
-NEXT_TRUNK_STATUSES = {402, 403, 408, 500, 502, 503, 504}
+NEXT_TRUNK_STATUSES = {401, 402, 403, 407, 408, 500, 502, 503, 504}
 NEXT_TRUNK_CAUSES = {3, 34, 38, 41, 42, 47}
-"""Refusals that come from a carrier and not from who is called: no money, no route, no circuit, congestion."""
+"""Refusals of a carrier and not of who is called: of our login, for lack of money, a route, a circuit."""
 
 
 def another_trunk_may_help(rejection: Rejected) -> bool:

@@ -145,9 +145,9 @@ class Switchboard:
         self._suspects = {what for what, _ in found}
 
     def use(self, routes: tuple[Route, ...], trunks: tuple[Trunk, ...], plan: tuple[DialRule, ...] = ()) -> None:
-        """Take these from now on; calls in progress stay as they are."""
-        self._router, self._plan = Router(routes), DialPlan(plan)
+        """Take these from now on; calls in progress stay as they are. Raises ConfigError, and all is as it was."""
         self.user_agent.use(trunks)
+        self._router, self._plan = Router(routes), DialPlan(plan)
 
     def dial(self, asked: OutboundCall) -> str:
         """Call somebody; the call's id. Raises Draining, NoSuchAgent, and SipParseError for what cannot be called."""
@@ -157,7 +157,7 @@ class Switchboard:
         check_outgoing_invite(asked.invite)
         trunk, target = asked.invite.trunk, asked.invite.target
         host = trunk.to_host or self.user_agent.host
-        ours = asked.invite.caller_id or trunk.caller_id or "gateway"
+        ours = asked.invite.caller_id or trunk.caller_id or trunk.user or "gateway"
         info = CallInfo(
             call_id=_new_call_id(),
             sip_call_id="",

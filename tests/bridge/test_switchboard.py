@@ -1,10 +1,13 @@
 """A gateway with real sockets, the embedded Realtime server and a caller."""
 
 import asyncio
+import socket
 
 import numpy as np
+import pytest
 
 from gateway.bridge import OutboundCall
+from gateway.codecs import g711
 from gateway.sip import OutgoingInvite
 from tests.caller import Caller
 from tests.gatewayd import running, settings_for
@@ -116,3 +119,44 @@ async def test_an_agent_has_a_limit_of_its_own_and_an_attestation_can_be_asked_f
         assert [call.agent.name for call in gateway.switchboard.calls] == ["bob", "eve"]
         assert gateway.switchboard.calls[0].record()["attestation"] == "A"
         assert [data["outcome"] for kind, data in events if kind == "ended"] == ["agent_busy"]
+
+
+async def test_early_the_caller_hears_a_ringing_tone_of_ours_and_nobody_hears_the_caller(tmp_path):
+    trunks = [{"name": "t", "peers": ["127.0.0.1"], "answer": "early", "answer_after_seconds": 1.5}]
+    async with (
+        running(settings_for(tmp_path, {"bob": AGENT}, trunks=trunks)) as (gateway, events),
+        Caller(gateway.sip_port) as call,
+    ):
+        asked = asyncio.create_task(call.invite())
+        async with asyncio.timeout(5):
+            while 183 not in call.provisional or not call.packets:
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.8)
+        assert not asked.done()
+        early = b"".join(packet.payload for packet in call.packets)
+        heard = g711.ULAW.linear(early).astype(float)[:4000]
+        spectrum = np.abs(np.fft.rfft(heard * np.hanning(len(heard))))
+        assert abs(np.argmax(spectrum) * 8000 / len(heard) - 425) < 5  # Hz
+        assert "transcript" not in [kind for kind, _ in events]
+        assert await asked == 200
+        await call.until_quiet()
+        call.bye()
+
+
+@pytest.mark.parametrize(("answer", "status"), [("at_once", 200), ("ready", 503)])
+async def test_when_a_call_is_answered(tmp_path, answer, status):
+    """At once: before the agent has its session, which here is never."""
+    silent = socket.create_server(("127.0.0.1", 0))  # takes connections and says nothing
+    url = f"ws://127.0.0.1:{silent.getsockname()[1]}/v1/realtime"
+    trunks = [{"name": "t", "peers": ["127.0.0.1"], "answer": answer}]
+    agent = "provider: slow\nmodel: m\ngreeting: Hello.\n"
+    settings = settings_for(
+        tmp_path, {"bob": agent}, trunks=trunks, providers={"slow": {"url": url, "connect_seconds": 1}}
+    )
+    async with running(settings) as (gateway, _), Caller(gateway.sip_port) as call:
+        began = asyncio.get_running_loop().time()
+        assert await call.invite() == status
+        assert (asyncio.get_running_loop().time() - began < 0.8) is (answer == "at_once")
+        if status == 200:
+            call.bye()
+    silent.close()

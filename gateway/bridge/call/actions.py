@@ -40,12 +40,16 @@ class SecondLegEvents(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DialSecondLeg:
-    """Call `target` for the call. `replaces` and `referred_by` are headers of its INVITE."""
+    """Call `target` for the call. `replaces` and `referred_by` are headers of its INVITE.
+
+    `own_trunk`: by the call's own and no other, because it is the peer who wants it.
+    """
 
     target: str
     whom: SecondLegEvents
     replaces: str = ""
     referred_by: str = ""
+    own_trunk: bool = False
 
 
 @dataclass(frozen=True, slots=True)

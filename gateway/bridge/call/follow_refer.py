@@ -38,7 +38,7 @@ class FollowRefer(SecondParty):
 
     def begin(self, now: float) -> None:
         self.call.emit(events.Referred(self._target, self._referred_by), now)
-        self.call.act(DialSecondLeg(self._target, self, self._replaces, self._referred_by))
+        self.call.act(DialSecondLeg(self._target, self, self._replaces, self._referred_by, own_trunk=True))
 
     def other_ringing(self, status: int, now: float) -> None:
         self.call.leg.tell_referrer(status)

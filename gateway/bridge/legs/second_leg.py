@@ -42,6 +42,9 @@ class Owner(Protocol):
 
     @property
     def info(self) -> CallInfo: ...
+
+    trunk: Trunk | None
+
     def trunks_for(self, target: str) -> list[Trunk]: ...
     def use_trunk(self, leg: SipLeg, trunk: Trunk) -> None: ...
     async def open_second(self, trunk: Trunk) -> SipLeg: ...
@@ -70,7 +73,8 @@ class SecondLeg:
         """Any error on the way is an end that `whom` hears of."""
         owner, asked = self._owner, self._asked
         try:
-            trunk, *self._trunks = owner.trunks_for(asked.target)
+            own = [owner.trunk or Trunk("")]
+            trunk, *self._trunks = own if asked.own_trunk else owner.trunks_for(asked.target)
             leg = await owner.open_second(trunk)
             if self._dismissed:
                 leg.close()

@@ -86,7 +86,7 @@ class Dialog:
     def moved_to(self, flow: Flow) -> None:
         """A request of the peer's came by `flow`, maybe another than before: a NAT forgets, a connection is renewed."""
         if self.by_flow and flow.transport == self.flow.transport:
-            self.flow = replace(flow, local=self.flow.local)
+            self.flow = replace(flow, local=self.flow.local, tls=self.flow.tls)
 
     def retarget(self, message: Request | Response) -> None:
         """The peer's Contact, where it has one that can be called (section 12.2)."""

@@ -36,6 +36,8 @@ class IncomingInvites:
             transaction.respond(refusal, now)
             return
         transaction.respond(request.respond(100), now)
+        if trunk and trunk.has_tls:  # connections of ours to its other addresses, too
+            flow = replace(flow, tls=trunk.name)
         contact, self.setups = self._contact(request, flow, trunk), self.setups + 1
         session = UasSession(core, transaction, flow, core.token(), contact, trunk, self._settled)
         session.replaces = replaced

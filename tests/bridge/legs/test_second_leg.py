@@ -72,6 +72,46 @@ async def test_it_calls_with_the_headers_it_was_given_and_tells_who_asked():
     assert whom.told[1:] == [("other_ringing", 180), ("other_ended", "486 Busy Here", 486)]
 
 
+def refused(line, status=503, cause=Cause.REFUSED):
+    return Rejected(line.session, cause, status, "Because")
+
+
+async def test_the_next_trunk_is_tried_until_it_rings_and_what_the_peer_wants_goes_by_its_own_alone():
+    line = Runner()
+    line.others = [Trunk("second"), Trunk("third")]
+    leg, whom = second(line)
+    await leg.dial()
+    leg.receive(refused(line))
+    assert [order.trunk.name for order in line.commands] == ["home", "second"]
+    failed = {"trunk": "home", "status": 503, "problem": "503 Because", "next": "second"}
+    assert ("trunk_failed", failed) in line.events
+    leg.receive(Progress(line.session, 180, b""))
+    leg.receive(refused(line))
+    assert [order.trunk.name for order in line.commands] == ["home", "second"]
+    assert whom.told[-1] == ("other_ended", "503 Because", 503)
+    line = Runner()
+    line.others = [Trunk("second")]
+    leg, whom = second(line, own_trunk=True)
+    await leg.dial()
+    leg.receive(refused(line))
+    assert [order.trunk.name for order in line.commands] == ["home"]
+    assert whom.told[-1] == ("other_ended", "503 Because", 503)
+
+
+async def test_whose_number_the_target_sees_and_which_number_was_called():
+    for trunk, caller_id, diverted in (
+        (Trunk("t"), "", ""),
+        (Trunk("t", bridge_caller_id="caller", diversion=("diversion",)), "ann", "+4989100"),
+        (Trunk(""), "ann", ""),
+    ):
+        line = Runner()
+        line.trunk = trunk
+        leg, _ = second(line)
+        await leg.dial()
+        (order,) = line.commands
+        assert (order.caller_id, order.diverted) == (caller_id, diverted)
+
+
 @pytest.mark.parametrize(("error", "status"), [(NoMediaPort(1, 2), 503), (RuntimeError("a bug"), 500)])
 async def test_what_keeps_it_from_calling_is_told_with_a_status(error, status):
     leg, whom = second(Runner(error=error))
