@@ -10,8 +10,8 @@ from gateway.errors import NoRoute
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Shell patterns (`*`, `?`, `[0-9]`): `called` on the user part of the Request-URI, `trunk` on the trunk's name,
-    `attestation` on what the caller's carrier attests: A, B, C, or nothing."""
+    """Shell patterns (`*`, `?`, `[0-9]`): `called` on the called number, where and as its trunk reads it; `trunk` on
+    the trunk's name; `attestation` on what the caller's carrier attests: A, B, C, or nothing."""
 
     called: str
     agent: str

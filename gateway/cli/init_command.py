@@ -86,7 +86,6 @@ def init(
         except OSError as error:
             raise ConfigError(str(path), f"cannot be written: {(error.strerror or str(error)).lower()}") from error
         out.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
-    variables = sorted(set(re.findall(r"password_env: (\w+)", text)))
-    if variables:
-        out.print(f"set {', '.join(variables)} in the environment, then: gateway check -c {folder / 'gateway.yaml'}",
-                  highlight=False, markup=False, soft_wrap=True)  # fmt: skip
+    variables = sorted(set(re.findall(r"^[^#\n]*password_env: (\w+)", text, re.MULTILINE)))
+    first = f"set {', '.join(variables)} in the environment, then" if variables else "now"
+    out.print(f"{first}: gateway check -c {folder / 'gateway.yaml'}", highlight=False, markup=False, soft_wrap=True)

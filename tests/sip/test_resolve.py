@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.sip.message.uri import Uri
-from gateway.sip.resolve import MAX_HOPS, Hop, Naptr, Srv, locate
+from gateway.sip.resolve import MAX_HOPS, Hop, Naptr, Srv, hosts_of, locate
 
 ALL = ("udp", "tcp", "tls")
 
@@ -111,3 +111,16 @@ async def test_a_hostile_zone_does_not_make_us_try_for_ever():
         srv={"_sip._udp.h": [Srv(0, 1, 1, "a")] * 200}, addresses={"a": [f"192.0.2.{number}" for number in range(200)]}
     )
     assert len(await found("sip:h", names, ("udp",))) == MAX_HOPS
+
+
+async def test_all_that_serves_a_name_are_its_srv_targets_by_any_transport_and_its_own_addresses():
+    names = Names(
+        srv={
+            "_sip._udp.acme": [Srv(1, 1, 5060, "a.acme")],
+            "_sips._tcp.acme": [Srv(1, 1, 5061, "b.acme"), Srv(1, 1, 0, ".")],
+        },
+        addresses={"a.acme": ["192.0.2.1"], "b.acme": ["192.0.2.2", "192.0.2.1"], "acme": ["192.0.2.3"]},
+    )
+    assert await hosts_of("acme", names) == {"192.0.2.1", "192.0.2.2", "192.0.2.3"}
+    assert await hosts_of("192.0.2.9", names) == {"192.0.2.9"}
+    assert await hosts_of("nobody", names) == set()

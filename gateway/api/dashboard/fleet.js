@@ -84,12 +84,20 @@ function servers(trunk) {
     `${one.server} ${one.up === null ? "not asked yet" : one.up ? `answers in ${Math.round(one.ms)} ms` : "is silent"}`)));
 }
 
+// What the registrars said last, of each node.
+function registered(trunk) {
+  if (trunk.registered === null) return "not asked for";
+  const told = Object.values(trunk.nodes).map((state) => state.registration).filter(Boolean);
+  return el("ul", { class: "plain" }, ...told.map((one) => el("li", one.problem ? { class: "bad" } : {},
+    one.problem ? "no" : `${one.contact || "somebody else"}, for ${one.seconds_left} s`)));
+}
+
 export async function trunks(main) {
   async function refresh() {
     const [{ data }, banned] = await Promise.all([get("/v1/trunks"), get("/v1/bans")]);
     main.replaceChildren(el("h2", {}, "Trunks"), data.length ? table(["Name", "Profile", "Calls", "Registered", "Servers", "Problem"], data.map((trunk) => [
-      trunk.name, trunk.profile, trunk.max_calls ? `${trunk.calls} of ${trunk.max_calls}` : String(trunk.calls),
-      trunk.registered === null ? "not asked for" : trunk.registered ? "yes" : el("span", { class: "bad" }, "no"),
+      trunk.name, trunk.profile, trunk.max_calls ? `${trunk.calls}\u00a0of\u00a0${trunk.max_calls}` : String(trunk.calls),
+      registered(trunk),
       servers(trunk), el("span", { class: "bad" }, trunk.problem)]))
       : el("p", { class: "soft" }, "There are none: see sip.open for who is answered."),
     el("h3", {}, "Not listened to"), banned.data.length ? table(["Address", "Account", "Why", "Still", "Node", ...(may("operate") ? ["Action"] : [])], banned.data.map((ban) => [

@@ -272,7 +272,8 @@ class Session:
                 self._receive_info(transaction, now)
             case "NOTIFY":
                 known = self.outgoing_refer is not None and self.outgoing_refer.receive_notify(request)
-                self._explain_refer()
+                if known:
+                    self._explain_refer()
                 transaction.respond(request.respond(200 if known else 481), now)
                 if known:
                     self._refer_moved()
