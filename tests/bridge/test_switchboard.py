@@ -8,7 +8,9 @@ import pytest
 
 from gateway.bridge import OutboundCall
 from gateway.codecs import g711
-from gateway.sip import OutgoingInvite
+from gateway.errors import NoSuchTrunk, NoWay
+from gateway.sip import Flow, OutgoingInvite
+from gateway.sip.trunk.server_health import Server, ServerHealth
 from tests.caller import Caller
 from tests.gatewayd import running, settings_for
 
@@ -160,3 +162,32 @@ async def test_when_a_call_is_answered(tmp_path, answer, status):
         if status == 200:
             call.bye()
     silent.close()
+
+
+async def test_by_which_trunks_somebody_is_called(tmp_path):
+    trunks = [
+        {"name": "in", "peers": ["127.0.0.1"], "bridge_trunk": "two"},
+        {"name": "one", "server": "sip:192.0.2.1"},
+        {"name": "two", "server": "sip:192.0.2.2"},
+    ]
+    plan = [{"called": "+49*", "trunks": ["one", "two"]}]
+    async with running(settings_for(tmp_path, {"bob": AGENT}, trunks=trunks, dial_plan=plan)) as (gateway, _):
+        board = gateway.switchboard
+
+        def names(found):
+            return [trunk.name for trunk in found]
+
+        assert names(board.trunks_for("+4989")) == ["one", "two"]
+        assert names(board.trunks_for("+4989", "two")) == ["two"]
+        assert names(board.trunks_for_second("tel:+4989", board.trunk("in"))) == ["two"]
+        assert names(board.trunks_for_second("tel:+4989", board.trunk("one"))) == ["one", "two"]
+        assert names(board.trunks_for_second("tel:+1", board.trunk("one"))) == ["one"]
+        assert names(board.trunks_for_second("sip:a@b", None)) == [""]
+        with pytest.raises(NoWay, match=r"no row of dial_plan takes \+1; there are \+49\*"):
+            board.trunks_for("+1")
+        with pytest.raises(NoSuchTrunk):
+            board.trunks_for("sip:a@b")
+        health = ServerHealth(board.user_agent.core, board.trunk("one"))
+        health.servers["udp:192.0.2.1:5060"] = Server(Flow("udp", ("192.0.2.1", 5060), ("", 0)), up=False)
+        board.user_agent.health["one"] = health
+        assert names(board.trunks_for("+4989")) == ["two", "one"]

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gateway.errors import ConfigError
-from gateway.sip import TlsSettings, TrunkTls
+from gateway.sip import SipSettings, Timing, TlsSettings, Trunk, TrunkTls, Uri, UserAgent
 from gateway.sip.flow import Flow
 from gateway.sip.tls import bears, client_context, server_tls
 from gateway.sip.transport import Transports
@@ -225,3 +225,20 @@ def test_a_certificate_without_names_bears_none(tmp_path):
     path, _, _ = make_certificate(tmp_path, "a")
     with open(path, "rb") as file:
         assert not bears(x509.load_pem_x509_certificate(file.read()), ("a",))
+
+
+@pytest.mark.parametrize(("name", "status"), [("gateway.example", 200), ("other.example", 0)])
+async def test_a_server_may_bear_another_name_than_the_one_that_is_called(world, name, status):
+    ours, _, settings = world
+    far = UserAgent(SipSettings(port=0, tls=settings), lambda event: None)
+    await far.listen()
+    server = Uri.parse(f"sip:127.0.0.1:{far.tls_port};transport=tls")
+    trunk = Trunk("t", server=server, tls=TrunkTls(ca=ours.pem, server_name=name))
+    near = UserAgent(SipSettings(port=0, trunks=(trunk,), timing=Timing(t1=0.02, t2=0.1)), lambda event: None)
+    await near.listen()
+    try:
+        async with asyncio.timeout(10):
+            assert (await near.probe(trunk, "OPTIONS")).status == status
+    finally:
+        await near.close()
+        await far.close()

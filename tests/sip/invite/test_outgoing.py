@@ -1,7 +1,7 @@
 import pytest
 
 from gateway.errors import NotLoggedIn, SipParseError
-from gateway.sip import Credentials, OutgoingInvite, Trunk, Uri, check_outgoing_invite
+from gateway.sip import Credentials, NumberRules, Numbers, OutgoingInvite, Trunk, Uri, check_outgoing_invite
 from gateway.sip.invite.outgoing import invitation
 from gateway.sip.register.registrar import Binding
 from tests.wire import TCP
@@ -104,3 +104,19 @@ def test_an_anonymous_call_tells_the_carrier_alone():
     made = invite("1", anonymous=True)
     assert str(made.caller) == '"Anonymous" <sip:anonymous@anonymous.invalid>'
     assert made.headers == (("Privacy", "id"), ("P-Asserted-Identity", "<sip:+15550100@sip.acme.example>"))
+
+
+def test_who_is_called_and_where_it_goes_are_apart():
+    trunk = Trunk(
+        "t", server=Uri.parse("sip:192.0.2.7:5080;transport=tcp"), to_domain="acme.pstn.example",
+        from_domain="acme.example", user_phone=True, caller_id="+15550100",
+        numbers=Numbers(called=NumberRules.parse(("+49* -> 0*",))),
+    )  # fmt: skip
+    made = invite("+4989123", trunk)
+    assert str(made.target) == "sip:089123@acme.pstn.example;transport=tcp;user=phone"
+    assert str(made.callee.uri) == str(made.target)
+    assert str(made.hop) == "sip:192.0.2.7:5080;transport=tcp"
+    assert str(made.caller) == "<sip:+15550100@acme.example;user=phone>"
+    with pytest.raises(SipParseError, match=r"the trunk t cannot be told whom to call: no rule takes \+1555"):
+        invite("+1555", trunk)
+    assert str(invite("reception", trunk).target).startswith("sip:reception@acme.pstn.example")  # no number
