@@ -66,10 +66,17 @@ def main() -> None:
 
 
 @cli.callback(invoke_without_command=True)
-def _root(version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False) -> None:
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version, the commit and those of what matters.")
+    ] = False,
+) -> None:
     """Puts Realtime voice agents on the telephone."""
     if version:
-        out.print(__version__)
+        from gateway.versions import described
+
+        for line in described():
+            _say(line)
         raise typer.Exit
 
 
