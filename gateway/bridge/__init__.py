@@ -4,6 +4,7 @@ from gateway.bridge.call.call import Call
 from gateway.bridge.call.call_info import CallInfo
 from gateway.bridge.call_runner import OutboundCall
 from gateway.bridge.dial_plan import DialRule, by_price
+from gateway.bridge.legs.negotiation import Negotiation
 from gateway.bridge.reasons import REASONS, Reason, reason_of
 from gateway.bridge.resources import BridgeSettings
 from gateway.bridge.router import Route, Router
@@ -19,6 +20,7 @@ __all__ = [
     "CallInfo",
     "DialRule",
     "McpSettings",
+    "Negotiation",
     "OutboundCall",
     "Reason",
     "Route",

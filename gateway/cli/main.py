@@ -235,16 +235,17 @@ def phone(
     caller: Annotated[str, typer.Option(help="The user part of who calls.")] = "phone",
     trace: Annotated[bool, typer.Option(help="Print every SIP message.")] = False,
     talk: Annotated[bool, typer.Option("--talk", help="Use this machine's microphone and loudspeaker.")] = False,
+    stack: Annotated[str, typer.Option(help="pjsip, own (the gateway's), or auto: PJSIP where it is.")] = "auto",
     url: Url = LOCAL,
     key: Key = "",
 ) -> None:
-    """A SIP telephone in the terminal, on a SIP stack of its own. What the agent says is printed."""
+    """A SIP telephone in the terminal. What the agent says is printed."""
     from gateway.phone import PhoneCall, call
 
     transport = "tls" if tls else "tcp" if tcp else "udp"
     words = tuple(say or ())
     errand = PhoneCall(
-        target, words, wav, dtmf, record, seconds, after, refuse_transfer, transport, srtp, caller, trace, talk
+        target, words, wav, dtmf, record, seconds, after, refuse_transfer, transport, srtp, caller, trace, talk, stack
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(0 if call(errand, _say, remote.Remote(url, key)) else 1)

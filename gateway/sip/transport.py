@@ -165,6 +165,11 @@ class Transports:
             self._client_tls, self._server_tls, self._trunk_server_tls = client, server, servers
         self._trunk_settings, self._trunk_tls = trunks, clients
 
+    def believe_anybody(self) -> None:
+        """Servers need no certificate that is known, from now on."""
+        self._client_tls = client_context()
+        self._client_tls.check_hostname, self._client_tls.verify_mode = False, ssl.CERT_NONE
+
     def _meet(self, host: str) -> ServerTls:
         """How who connects from `host` is met: as the first trunk there says that has TLS settings of its own."""
         assert self._server_tls is not None

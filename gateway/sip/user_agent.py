@@ -65,6 +65,7 @@ class SipSettings:
     ignore_unknown_peers: bool = False
     retry_after: Mapping[str, int] = field(default_factory=lambda: RETRY_AFTER)
     tls: TlsSettings | None = None
+    any_certificate: bool = False  # of servers that are called by TLS: for telephones and tests alone
     nameservers: tuple[str, ...] = ()
     trace: bool = False  # every message into the log, without credentials
     trace_calls: int = 100  # calls whose messages are remembered
@@ -105,6 +106,8 @@ class UserAgent:
         self._transports = Transports(
             self._received, self._failed, trunks.trusts, lambda host: [one.name for one in trunks.at(host)]
         )
+        if settings.any_certificate:
+            self._transports.believe_anybody()
         self._driver: Driver[Action] | None = None
 
     @property

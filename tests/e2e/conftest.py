@@ -87,13 +87,18 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 @pytest.fixture
 def phone(demo: Demo, request: pytest.FixtureRequest):
-    """`phone("--say", "yes")`: `gateway phone` to the demo's receptionist; what it printed and the call's record."""
-    pytest.importorskip("pjsua2", reason="pjsua2-python has no wheel for this Python")
+    """`phone("--say", "yes")`: `gateway phone` to the demo's receptionist; what it printed and the call's record.
+
+    On PJSIP, or as the test says by a parameter: "own".
+    """
+    stack = getattr(request, "param", "pjsip")
+    if stack == "pjsip":
+        pytest.importorskip("pjsua2", reason="pjsua2-python has no wheel for this Python")
 
     def call(*options: str, to: str = "reception", **_: Any) -> tuple[str, dict[str, Any]]:
         caller = f"phone{free_port()}"
         done = subprocess.run(
-            [GATEWAY, "phone", f"sip:{to}@127.0.0.1:{demo.sip_port}", "--caller", caller,
+            [GATEWAY, "phone", f"sip:{to}@127.0.0.1:{demo.sip_port}", "--caller", caller, "--stack", stack,
              "--url", f"http://127.0.0.1:{demo.http_port}", *options],
             capture_output=True, text=True, timeout=90, check=False,
         )  # fmt: skip

@@ -31,6 +31,9 @@ def recording(path):
         return np.frombuffer(file.readframes(file.getnframes()), np.int16)
 
 
+BOTH = pytest.mark.parametrize("phone", ["pjsip", "own"], indirect=True)
+
+
 def phrases(samples):
     """Stretches of speech in int16 at 8 kHz: separated by 0.24 s of silence."""
     loud = np.abs(samples[: len(samples) // 160 * 160].reshape(-1, 160)).max(axis=1) > 200
@@ -44,6 +47,7 @@ def phrases(samples):
     return [*found, samples[start * 160 :]] if start is not None else found
 
 
+@BOTH
 def test_a_question_and_its_answer_are_heard(phone, tmp_path):
     printed, record = phone("--say", "what are your opening hours", "--record", str(tmp_path / "heard.wav"))
     assert "confirmed: 200 OK" in printed
@@ -74,6 +78,7 @@ def test_both_ends_report_on_the_line(phone):
     assert media["far_mos"] > 4
 
 
+@BOTH
 def test_a_transfer_is_followed_to_its_end(phone):
     printed, record = phone("--say", "transfer me to billing")
     assert re.search(r"REFER to <sip:billing@127\.0\.0\.1:\d+>", printed)

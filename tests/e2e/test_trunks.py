@@ -262,7 +262,8 @@ def refusals():
     for name in TRUNKS:
         known = [one for one in profile(name).hints if one.method == "INVITE" and one.status not in (401, 407, 422)]
         if known:
-            yield pytest.param(name, known[0], id=name)
+            marks = () if name in ("twilio", "teams", "asterisk") else pytest.mark.long
+            yield pytest.param(name, known[0], id=name, marks=marks)
 
 
 @pytest.mark.parametrize(("name", "hint"), list(refusals()))

@@ -1,0 +1,57 @@
+"""What the agent says: by the API of the gateway that has the call, or by ears."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from gateway.errors import ConfigError
+from gateway.phone import HZ, words
+from gateway.phone.words import Words
+
+
+class Gateway:
+    """Tells of two calls, of which one is ours."""
+
+    def __init__(self, *events):
+        self.events, self.done = events, threading.Event()
+
+    def follow(self, path):
+        assert path == "/v1/events"
+        yield from self.events
+        self.done.set()
+
+
+def said(role, text, call_id="call_1"):
+    return {"type": "transcript", "call_id": call_id, "data": {"role": role, "text": text}}
+
+
+def test_what_the_agent_says_is_what_the_gateway_tells_of_this_call(monkeypatch):
+    monkeypatch.setattr(words, "dictate", lambda audio, hz: pytest.fail("nobody has to listen"))
+    heard = []
+    begun = {"type": "answered", "call_id": "call_1", "data": {}, "record": {"sip_call_id": "ours"}}
+    other = {"type": "answered", "call_id": "call_2", "data": {}, "record": {"sip_call_id": "theirs"}}
+    gateway = Gateway(begun, other, said("assistant", "Hello."), said("assistant", "x", "call_2"), said("user", "hi"))
+    one = Words(heard.append, None)
+    one.known_as("ours")
+    one._follow(gateway)
+    one.hear(np.full(HZ, 9000, "<i2").tobytes())
+    one.close()
+    assert heard == ["agent: Hello.", "heard of you: hi"]
+
+
+def test_where_no_gateway_tells_ears_listen_to_each_turn(monkeypatch):
+    heard, turns = [], []
+    monkeypatch.setattr(words, "dictate", lambda audio, hz: turns.append((len(audio), hz)) or "how do you do")
+
+    class Nobody:
+        def follow(self, path):
+            raise ConfigError("http://h", "no gateway answers there")
+
+    one = Words(heard.append, Nobody())
+    for samples in (np.full(HZ, 9000, "<i2"), np.zeros(HZ, "<i2"), np.full(HZ // 10, 9000, "<i2")):
+        one.hear(samples.tobytes())
+        one.pause()
+    one.close()
+    assert turns == [(HZ, HZ)]  # silence and a click are no words
+    assert heard == ["agent, as a machine hears it: how do you do"]
