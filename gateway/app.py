@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import orjson
 import structlog
 
@@ -80,6 +81,10 @@ class Gateway:
         self.blocked_by: dict[str, float] = defaultdict(float)  # seconds that the loop stood still, by tool
         self._file: RecordFile | None = None
         self._expire: Callable[[float], Awaitable[None]] | None = None  # records elsewhere
+        self.read: Callable[[], Settings] | None = None  # reads the settings again, where they are from a file
+        self._reloading = asyncio.Lock()
+        self._local: LocalProcess | None = None
+        self._tools: tuple[httpx.AsyncClient, dict[str, list[AnyTool]]]  # of all agents: webhooks, MCP servers
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Gateway:
@@ -90,10 +95,8 @@ class Gateway:
             if warning := settings.open_to_all:
                 log.warning("gateway.open_to_all", problem=warning)
             if settings.embedded:
-                url = await stack.enter_async_context(
-                    LocalProcess(LocalSettings(scripts=scripts_of(settings.agents, settings.chat_keys)))
-                )
-                providers[EMBEDDED] = Provider(EMBEDDED, url)
+                self._local = LocalProcess(LocalSettings(scripts=scripts_of(settings.agents, settings.chat_keys)))
+                providers[EMBEDDED] = Provider(EMBEDDED, await stack.enter_async_context(self._local))
             self.store: Store = await stack.enter_async_context(open_store(settings.store))
             self.store.calls.entries = self._entries
             agents = await self._equipped(stack)
@@ -104,6 +107,7 @@ class Gateway:
             self.control = Control(
                 self.switchboard, self.store, self.describe, self._closed_for_other, self.retention.erase
             )
+            self.control.node_verbs["reload"] = self._reload_asked
             self.sinks.append(self.control.tell)
             stack.push_async_callback(self._close)
             await self.switchboard.user_agent.listen()
@@ -216,24 +220,66 @@ class Gateway:
             *(f"the provider {name} refuses us: {problem}" for name, problem in refused.items()),
         ]
 
-    def reload(self, read: Callable[[], Settings] | None = None) -> None:
-        """Take up a renewed TLS certificate and, where `read` reads the settings again, their trunks and routes.
+    async def reload(self, who: str = "SIGHUP") -> list[str]:
+        """Take up renewed certificates and, where there is a file, its agents, trunks, routes and dial plan, anew.
 
-        What cannot be used leaves all as it was, and is logged.
+        Calls in progress keep theirs. What cannot be used leaves all as it was, is logged, and returned: one sentence
+        each. `who` asked is for the audit.
         """
+        problems: list[str] = []
+        async with self._reloading:
+            try:
+                settings = await asyncio.to_thread(self.read) if self.read else self.settings
+                await self._use(settings)
+            except ConfigError as error:
+                problems = [str(one) for one in (error, *error.more)]
+                log.error("gateway.not_reloaded", problems=problems)
+            else:
+                trunks = [trunk.name for trunk in settings.sip.trunks]
+                log.info("gateway.reloaded", trunks=trunks, agents=list(settings.agents))
+        status = 409 if problems else 200
+        self.store.access.note(
+            at=time.time(),
+            key="",
+            who=who,
+            remote="",
+            method="RELOAD",
+            path=self.store.me,
+            status=status,
+            request_id="",
+        )
+        return problems
+
+    async def _use(self, settings: Settings) -> None:
+        """Take these from now on. Raises ConfigError, and all is as it was."""
+        self._check_unchanged(settings)
+        agents = with_tools(settings.agents, settings.webhook_secrets, *self._tools)
+        if self._local:
+            await self._local.use(scripts_of(settings.agents, settings.chat_keys))
         try:
-            settings = read() if read else self.settings
-            if unknown := {route.agent for route in settings.bridge.routes} - set(self.settings.agents):
-                raise ConfigError(
-                    "routes", f"agents are read at the start only: restart for {', '.join(sorted(unknown))}"
-                )
             self.switchboard.user_agent.reload()
-            self.switchboard.use(settings.bridge.routes, settings.sip.trunks, settings.bridge.dial_plan)
-        except ConfigError as error:
-            problems = [str(one) for one in (error, *error.more)]
-            log.error("gateway.not_reloaded", problems=problems)
-            return
-        log.info("gateway.reloaded", trunks=[trunk.name for trunk in settings.sip.trunks])
+            self.switchboard.use(settings.bridge, settings.sip.trunks, agents)
+        except ConfigError:
+            if self._local:
+                await self._local.use(scripts_of(self.settings.agents, self.settings.chat_keys))
+            raise
+        self.settings = replace(
+            self.settings,
+            agents=settings.agents,
+            bridge=self.switchboard.resources.settings,
+            sip=replace(self.settings.sip, trunks=settings.sip.trunks),
+            webhook_secrets=settings.webhook_secrets,
+            chat_keys=settings.chat_keys,
+        )
+
+    async def _reload_asked(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {"problems": await self.reload(str(given.get("who") or "API"))}
+
+    def _check_unchanged(self, settings: Settings) -> None:
+        """What is read at the start only has to be there. Raises ConfigError."""
+        named = {name for agent in settings.agents.values() for name in wanted(agent.definition).values()}
+        if missing := sorted(named - set(self.switchboard.resources.providers)):
+            raise ConfigError("providers", f"are read at the start only: restart for {', '.join(missing)}")
 
     async def drain(self) -> None:
         """Let the calls in progress end; none is taken any more."""
@@ -253,8 +299,8 @@ class Gateway:
             for row in self.settings.mcp:
                 server = await stack.enter_async_context(McpServer(row))
                 servers[row.name] = list(server.tools)
-        client = await stack.enter_async_context(http_client())
-        return with_tools(self.settings.agents, self.settings.webhook_secrets, client, servers)
+        self._tools = await stack.enter_async_context(http_client()), servers
+        return with_tools(self.settings.agents, self.settings.webhook_secrets, *self._tools)
 
     async def _courier(self, stack: AsyncExitStack) -> Courier | None:
         """Who delivers; None where nobody wants anything. Raises ConfigError."""

@@ -1,11 +1,13 @@
 import asyncio
 import re
 import time
+from pathlib import Path
 
 from gateway.app import SWITCH_SECONDS, Gateway
 from gateway.config.load import Settings
 from gateway.errors import ConfigError
 from tests.caller import Caller
+from tests.certificates import make_certificate
 from tests.gatewayd import running, settings_for
 
 AGENT = "greeting: Hello.\n"
@@ -66,20 +68,72 @@ async def test_trunks_and_routes_are_taken_up_anew_and_a_bad_file_leaves_them(tm
     ):
         assert await before.invite() == 200
         other = settings_for(tmp_path, {"bob": AGENT}, trunks=[{"name": "two", "peers": ["192.0.2.1"]}])
-        gateway.reload(lambda: other)
+        gateway.read = lambda: other
+        assert await gateway.reload() == []
         assert await after.invite() == 403
         assert len(gateway.switchboard) == 1  # the call that was there goes on
 
         def broken() -> Settings:
             raise ConfigError("gateway.yaml", "is not to be read")
 
-        unknown = settings_for(tmp_path, {"eve": AGENT})
-        gateway.reload(lambda: unknown)
-        assert "restart for eve" in capsys.readouterr().out
-        gateway.reload(broken)
+        gateway.read = broken
+        assert await gateway.reload() == ["gateway.yaml: is not to be read"]
         assert "gateway.yaml: is not to be read" in capsys.readouterr().out
         assert [trunk.name for trunk in gateway.switchboard.user_agent.core.trunks.trunks] == ["two"]
+        await gateway.store.writer.flush(2.0)
+        noted = [(one["who"], one["method"], one["status"]) for one in await gateway.store.access.audit("", 10)]
+        assert noted == [("SIGHUP", "RELOAD", 409), ("SIGHUP", "RELOAD", 200)]
         before.bye()
         async with asyncio.timeout(5):
             while len(gateway.switchboard):
                 await asyncio.sleep(0.01)
+
+
+async def test_agents_are_taken_up_anew_and_a_call_keeps_the_one_that_it_has(tmp_path):
+    async with (
+        running(settings_for(tmp_path, {"bob": "greeting: Hello.\n"})) as (gateway, events),
+        Caller(gateway.sip_port) as before,
+        Caller(gateway.sip_port, user="new") as after,
+    ):
+        assert await before.invite() == 200
+        await before.until_quiet()
+        agents = {"bob": "greeting: Changed.\n", "eve": "greeting: I am new here.\n"}
+        routes = [{"called": "new", "agent": "eve"}, {"called": "*", "agent": "bob"}]
+        changed = settings_for(tmp_path, agents, routes=routes)
+        gateway.read = lambda: changed
+        assert await gateway.reload() == []
+        assert gateway.switchboard.calls[0].agent.definition.greeting == "Hello."
+        assert await after.invite() == 200
+        await after.until_quiet()
+        assert gateway.switchboard.calls[1].agent.name == "eve"
+        assert list(gateway.settings.agents) == ["bob", "eve"]
+        said = [data["text"] for kind, data in events if kind == "transcript"]
+        assert said == ["Hello.", "I am new here."]
+        before.bye()
+        after.bye()
+
+
+async def test_a_provider_that_was_not_there_at_the_start_needs_a_restart(tmp_path):
+    async with running(settings_for(tmp_path, {"bob": "greeting: Hello.\n"})) as (gateway, _):
+        providers = {"acme": {"url": "ws://127.0.0.1:9/v1/realtime"}}
+        agent = "provider: acme\nmodel: m\n"
+        changed = settings_for(tmp_path, {"bob": agent}, providers=providers)
+        gateway.read = lambda: changed
+        assert await gateway.reload() == ["providers: are read at the start only: restart for acme"]
+        assert gateway.settings.agents["bob"].definition.provider == "local"
+
+
+async def test_a_trunk_that_cannot_be_used_leaves_the_agents_as_they_were(tmp_path):
+    async with running(settings_for(tmp_path, {"bob": "greeting: Hello.\n"})) as (gateway, events):
+        certificate, *_ = make_certificate(tmp_path, "two")
+        trunk = {"name": "two", "peers": ["127.0.0.1"], "tls": {"ca": certificate}}
+        changed = settings_for(tmp_path, {"bob": "greeting: Changed.\n"}, trunks=[trunk])
+        Path(certificate).unlink()
+        gateway.read = lambda: changed
+        (problem,) = await gateway.reload()
+        assert certificate in problem
+        async with Caller(gateway.sip_port) as call:
+            assert await call.invite() == 200
+            await call.until_quiet()
+            call.bye()
+        assert [data["text"] for kind, data in events if kind == "transcript"] == ["Hello."]

@@ -25,7 +25,7 @@ OPEN = ("/health", "/ready", "/", "/favicon.ico", "/docs", "/openapi.json")
 """What needs no key: whether the process lives, and the files of the dashboard and of the API's description, which hold
 no data."""
 
-ADMIN = ("/v1/keys", "/v1/audit", "/v1/outbox", "/v1/records", "/v1/webhooks")
+ADMIN = ("/v1/reload", "/v1/keys", "/v1/audit", "/v1/outbox", "/v1/records", "/v1/webhooks")
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 

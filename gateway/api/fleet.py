@@ -26,6 +26,7 @@ from gateway.api.models import (
     Me,
     NodeList,
     Outbox,
+    ReloadList,
     RemovedKey,
     Retried,
     Role,
@@ -99,6 +100,15 @@ def router(gateway: Gateway, keys: Keys) -> APIRouter:
             raise HTTPException(404, f"there is no node {node}")
         told = await gateway.control.send_node_command(node, "drain", {"on": body.on if body else True})
         return Drained(**told).respond(202)
+
+    @api.post("/reload", tags=["nodes"], response_model=ReloadList)
+    async def reload(request: Request) -> Response:
+        """Have every node read its file again: agents, trunks, routes, dial plan and certificates. Calls in progress
+        keep what they have. Where a file cannot be used all stays as it was, and `problems` say why."""
+        good, failed = await gateway.control.ask_all_nodes("reload", {"who": request.state.principal.name})
+        rows = [{"node": node, "problems": answer["problems"]} for node, answer in good.items()]
+        rows += [{"node": node, "problems": [why]} for node, why in failed.items()]
+        return ReloadList(data=rows).respond()  # type: ignore[arg-type]
 
     @api.get("/agents", tags=["agents"], response_model=AgentList)
     async def list_agents() -> Response:

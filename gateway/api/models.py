@@ -196,6 +196,16 @@ class Drained(Answer):
     calls: int
 
 
+class Reloaded(BaseModel):
+    node: str
+    problems: list[str] = Field(default=[], description="Why its file could not be used; empty: it is in force.")
+
+
+class ReloadList(Answer):
+    object: Literal["list"] = "list"
+    data: list[Reloaded]
+
+
 class AgentInfo(Answer):
     name: str
     provider: str

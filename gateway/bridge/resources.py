@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -92,6 +92,17 @@ class Resources:
             self.uplink_delays.add(now() - began)
 
         return flush
+
+    def use(self, settings: BridgeSettings, agents: Mapping[str, Agent]) -> None:
+        """Of the settings what concerns routes and agents; calls in progress keep the agent that they have."""
+        self.agents = agents
+        self.settings = replace(
+            self.settings,
+            routes=settings.routes,
+            dial_plan=settings.dial_plan,
+            prompts=settings.prompts,
+            application_secrets=settings.application_secrets,
+        )
 
     @property
     def epoch(self) -> float:

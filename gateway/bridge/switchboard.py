@@ -14,11 +14,11 @@ from gateway.agents import Agent, with_changes
 from gateway.bridge.call.call import NOBODY, Call
 from gateway.bridge.call.call_info import CallInfo
 from gateway.bridge.call_runner import CallRunner, OutboundCall
-from gateway.bridge.dial_plan import DialPlan, DialRule, number_of
+from gateway.bridge.dial_plan import DialPlan, number_of
 from gateway.bridge.legs import negotiation
 from gateway.bridge.reasons import OURS
 from gateway.bridge.resources import BridgeSettings, Resources
-from gateway.bridge.router import Route, Router
+from gateway.bridge.router import Router
 from gateway.call_record import Party
 from gateway.cleanup import finish
 from gateway.codecs import CODECS, Sound, levels
@@ -144,10 +144,12 @@ class Switchboard:
                 finish(what, end)
         self._suspects = {what for what, _ in found}
 
-    def use(self, routes: tuple[Route, ...], trunks: tuple[Trunk, ...], plan: tuple[DialRule, ...] = ()) -> None:
+    def use(self, settings: BridgeSettings, trunks: tuple[Trunk, ...], agents: Mapping[str, Agent]) -> None:
         """Take these from now on; calls in progress stay as they are. Raises ConfigError, and all is as it was."""
+        router, plan = Router(settings.routes), DialPlan(settings.dial_plan)
         self.user_agent.use(trunks)
-        self._router, self._plan = Router(routes), DialPlan(plan)
+        self._router, self._plan = router, plan
+        self.resources.use(settings, agents)
 
     def dial(self, asked: OutboundCall) -> str:
         """Call somebody; the call's id. Raises Draining, NoSuchAgent, and SipParseError for what cannot be called."""

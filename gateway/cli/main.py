@@ -21,7 +21,7 @@ from rich.console import Console
 from gateway import __version__
 from gateway.cli import remote
 from gateway.cli.init_command import init
-from gateway.cli.operator_commands import LOCAL, Json, Key, Url, bans, call, calls, drain, keys, nodes
+from gateway.cli.operator_commands import LOCAL, Json, Key, Url, bans, call, calls, drain, keys, nodes, reload
 from gateway.cli.trunk_commands import trunks
 from gateway.errors import ConfigError, GatewayError
 
@@ -49,6 +49,7 @@ cli.command()(calls)
 cli.command()(nodes)
 cli.command()(drain)
 cli.command()(bans)
+cli.command()(reload)
 cli.command()(init)
 cli.add_typer(call, name="call")
 cli.add_typer(trunks, name="trunks")
@@ -342,9 +343,17 @@ async def _serve(settings: Settings, announce: Any, read: Callable[[], Settings]
     early = asyncio.Event()  # SIGHUP while it starts: the file may have changed since it was read
     loop.add_signal_handler(signal.SIGHUP, early.set)
     async with Gateway(settings) as gateway, api.serve(gateway) as http_port:
-        loop.add_signal_handler(signal.SIGHUP, gateway.reload, read)
+        gateway.read = read
+        reloads = set[asyncio.Task[list[str]]]()
+
+        def reload() -> None:
+            task = loop.create_task(gateway.reload())
+            reloads.add(task)
+            task.add_done_callback(reloads.discard)
+
+        loop.add_signal_handler(signal.SIGHUP, reload)
         if early.is_set():
-            gateway.reload(read)
+            reload()
         gc.collect()
         gc.freeze()  # what is here now stays: to look through it again and again takes 40 ms each time
         if announce:

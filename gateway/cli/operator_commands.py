@@ -86,6 +86,20 @@ def drain(
     _told(Remote(url, key).post(f"/v1/nodes/{node}/drain", {"on": not off}), as_json)
 
 
+def reload(url: Url = LOCAL, key: Key = "", as_json: Json = False) -> None:
+    """Have every node read its file again: agents, trunks, routes, dial plan, certificates. Calls keep what they have.
+
+    The exit code is 1 where a node could not use its file, which leaves all there as it was.
+    """
+    found = Remote(url, key).post("/v1/reload", {})
+    rows = [(one["node"], "as before" if one["problems"] else "reloaded") for one in found["data"]]
+    show_table(found, as_json, ("Node", "State"), rows)
+    bad = [ConfigError(one["node"], problem) for one in found["data"] for problem in one["problems"]]
+    if bad:
+        bad[0].more = tuple(bad[1:])
+        raise bad[0]
+
+
 def bans(
     lift: Annotated[str, typer.Option(help="An address to listen to again.")] = "",
     account: Annotated[str, typer.Option(help="With --lift: only this account there.")] = "",

@@ -6,7 +6,9 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import Process
+from collections.abc import Mapping
 from dataclasses import asdict, replace
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
@@ -14,6 +16,7 @@ import structlog
 
 from gateway.child_process import ChildProcess, ended
 from gateway.errors import ConfigError
+from gateway.local.script import Script
 from gateway.local.server import LocalSettings
 
 START_SECONDS = 30
@@ -29,6 +32,7 @@ class LocalProcess:
 
     def __init__(self, settings: LocalSettings) -> None:
         self._settings, self._url = settings, ""
+        self._process: Process | None = None
         self._lifeline = -1  # the child ends when this end of its standard input closes, by us or with us
         self._child = ChildProcess(
             self._start, self._died, lambda error: log.error("local.not_started", problem=str(error))
@@ -41,6 +45,31 @@ class LocalProcess:
 
     async def __aexit__(self, *_: object) -> None:
         await self._child.end(lambda process: self._cut())
+
+    async def use(self, scripts: Mapping[str, Script]) -> None:
+        """Serve these from now on. Raises ConfigError, and all is as it was."""
+        if self._process and self._lifeline >= 0:
+            try:
+                answer = await self._say(
+                    self._process, {"scripts": {name: asdict(one) for name, one in scripts.items()}}
+                )
+            except OSError:  # it is dying: who follows gets them from the start
+                answer = {}
+            if "error" in answer:
+                raise ConfigError("the embedded Realtime server", answer["error"])
+        self._settings = replace(self._settings, scripts=dict(scripts))
+
+    async def _say(self, process: Process, what: object) -> dict[str, Any]:
+        """One line, and what it answers; empty where it does not. Raises OSError."""
+        assert process.stdout is not None
+        line = orjson.dumps(what) + b"\n"
+        await asyncio.get_running_loop().run_in_executor(None, _write, self._lifeline, line)
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                reply = await process.stdout.readline()
+        except TimeoutError:
+            reply = b""
+        return orjson.loads(reply) if reply else {}
 
     def _died(self, process: Process) -> None:
         log.error("local.died", pid=process.pid, code=process.returncode)
@@ -64,18 +93,17 @@ class LocalProcess:
             )  # fmt: skip
         finally:
             os.close(theirs)
-        assert process.stdout is not None
-        line = orjson.dumps(asdict(self._settings)) + b"\n"
-        await asyncio.get_running_loop().run_in_executor(None, os.write, self._lifeline, line)
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                reply = await process.stdout.readline()
-        except TimeoutError:
-            reply = b""
-        answer = orjson.loads(reply) if reply else {"error": "it ended or hung before it listened"}
+        answer = await self._say(process, asdict(self._settings))
         if "url" not in answer:
             self._cut()
             await ended(process)
-            raise ConfigError("the embedded Realtime server", answer["error"])
-        self._url = answer["url"]
+            problem = answer.get("error") or "it ended or hung before it listened"
+            raise ConfigError("the embedded Realtime server", problem)
+        self._url, self._process = answer["url"], process
         return process
+
+
+def _write(to: int, data: bytes) -> None:
+    """All of it: a pipe takes 64 KB at once. Raises OSError."""
+    while data:
+        data = data[os.write(to, data) :]

@@ -9,6 +9,7 @@ import itertools
 import logging
 import ssl
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -62,11 +63,20 @@ class LocalServer:
     def __init__(self, settings: LocalSettings) -> None:
         """Raises ConfigError where a script cannot be served."""
         self._settings = settings
-        self._parts = {}
-        for name, script in settings.scripts.items():
-            ears = Ears(name, script)
-            self._parts[name] = Parts(script, ears.understand, mouth().speak, Silero)
+        self._parts: dict[str, Parts] = {}
+        self.use(settings.scripts)
         self._server: Server | None = None
+
+    def use(self, scripts: Mapping[str, Script]) -> None:
+        """Serve these from now on; sessions in progress stay as they are. Raises ConfigError, and all is as it was."""
+        parts = {}
+        for name, script in scripts.items():
+            known = self._parts.get(name)
+            if known and known.script == script:
+                parts[name] = known
+            else:
+                parts[name] = Parts(script, Ears(name, script).understand, mouth().speak, Silero)
+        self._parts = parts
 
     async def listen(self) -> str:
         """The URL to connect to. Raises PortInUse, ConfigError."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway import api
+from gateway.errors import ConfigError
 from gateway.store.connection import server_executable
 from tests.caller import Caller
 from tests.gatewayd import free_port, running, settings_for
@@ -115,3 +116,16 @@ async def test_the_first_key_by_the_file_and_others_by_the_api(tmp_path):
     finally:
         redis.terminate()
         await redis.wait()
+
+
+async def test_every_node_reads_its_file_again(tmp_path):
+    settings = settings_for(tmp_path, {"eve": "greeting: Hello.\n"})
+    async with running(settings) as (gateway, _), api.serve(gateway) as port:
+        url = ("--url", f"http://127.0.0.1:{port}")
+        assert "reloaded" in await gateway_("reload", *url)
+
+        def broken():
+            raise ConfigError("gateway.yaml", "is not to be read")
+
+        gateway.read = broken
+        assert "gateway.yaml: is not to be read" in await gateway_("reload", *url, code=1)
