@@ -2,6 +2,7 @@
 
     GatewayError
     ├── ConfigError            a file or variable says something that cannot be
+    ├── ApiError               what a gateway answers that was asked over HTTP
     ├── PortInUse              a listening address is taken
     ├── SipError
     │   ├── SipParseError      bytes that are not a SIP message (RFC 3261 section 7)
@@ -70,6 +71,17 @@ class ConfigError(GatewayError):
     def __str__(self) -> str:
         place = f"{self.source}:{self.line}" if self.line else self.source
         return f"{place}: {self.key}: {self.problem}" if self.key else f"{place}: {self.problem}"
+
+
+class ApiError(GatewayError):
+    """What a gateway that was asked over HTTP answers, or that none does. `source` is its URL, or what was named."""
+
+    def __init__(self, source: str, problem: str) -> None:
+        super().__init__(source, problem)
+        self.source, self.problem = source, problem
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.problem}"
 
 
 class PortInUse(GatewayError):

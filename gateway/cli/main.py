@@ -58,12 +58,12 @@ cli.add_typer(keys, name="keys")
 
 
 def main() -> None:
-    """Errors that are meant for people are one line on standard error."""
+    """Errors that are meant for people are one line on standard error. The exit code is 2 for settings and options."""
     try:
         cli()
     except GatewayError as error:
         _print_errors(error)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, ConfigError) else 1)
 
 
 @cli.callback(invoke_without_command=True)
@@ -169,7 +169,7 @@ def check(
         if not as_json:
             raise
         out.print_json(data={"file": str(file), "good": False, "errors": [str(one) for one in (error, *error.more)]})
-        sys.exit(1)
+        sys.exit(2)
     warnings = config.warnings_of(settings)
     if as_json:
         out.print_json(data={"file": str(file), "good": True, "warnings": warnings})

@@ -89,7 +89,7 @@ def drain(
 def reload(url: Url = LOCAL, key: Key = "", as_json: Json = False) -> None:
     """Have every node read its file again: agents, trunks, routes, dial plan, certificates. Calls keep what they have.
 
-    The exit code is 1 where a node could not use its file, which leaves all there as it was.
+    The exit code is 2 where a node could not use its file, which leaves all there as it was.
     """
     found = Remote(url, key).post("/v1/reload", {})
     rows = [(one["node"], "as before" if one["problems"] else "reloaded") for one in found["data"]]

@@ -12,11 +12,11 @@ from contextlib import suppress
 from typing import Any
 
 from gateway import USER_AGENT, events
-from gateway.errors import ConfigError, plain
+from gateway.errors import ApiError, plain
 
 
 class Remote:
-    """A gateway by its `url`, with a `key` where it wants one. Raises ConfigError for what it does not take."""
+    """A gateway by its `url`, with a `key` where it wants one. Raises ApiError for what it does not take."""
 
     def __init__(self, url: str, key: str = "") -> None:
         self._url, self._key = url.rstrip("/"), key
@@ -31,14 +31,14 @@ class Remote:
         return self._ask("DELETE", _with(path, query))
 
     def id_of(self, given: str) -> str:
-        """The whole id of a call by its beginning, as lists show it. Raises ConfigError where it fits several."""
+        """The whole id of a call by its beginning, as lists show it. Raises ApiError where it fits several."""
         if re.fullmatch("call_[0-9a-f]{16}", given) or not re.fullmatch("(call_)?[0-9a-f]{4,16}", given):
             return given
         wanted = f"call_{given.removeprefix('call_')}"
         found = [one["call_id"] for one in self.get("/v1/calls", q=wanted, limit=5)["data"]]
         found = [one for one in found if one.startswith(wanted)]
         if len(found) > 1:
-            raise ConfigError(given, f"is the beginning of several calls: {', '.join(found)}")
+            raise ApiError(given, f"is the beginning of several calls: {', '.join(found)}")
         return found[0] if found else given
 
     def follow(self, path: str) -> Iterator[dict[str, Any]]:
@@ -64,16 +64,17 @@ class Remote:
             request = urllib.request.Request(url, data, known | headers, method=method)
             return urllib.request.urlopen(request, timeout=seconds)
         except urllib.error.HTTPError as error:
-            text = error.read().decode("utf-8", "replace")
+            with error:
+                text = error.read().decode("utf-8", "replace")
             try:
                 detail = json.loads(text)["detail"]
             except (ValueError, KeyError, TypeError):
                 detail = text[:200] or str(error)
-            raise ConfigError(url, str(detail)) from error
+            raise ApiError(url, str(detail)) from error
         except (OSError, ValueError) as error:
             why = plain(getattr(error, "reason", None) or error).lower()
             problem = f"no gateway answers there ({why}): start one with gateway serve, or name it with --url"
-            raise ConfigError(self._url, problem) from error
+            raise ApiError(self._url, problem) from error
 
 
 def dial(gateway: Remote, order: dict[str, Any], show: Callable[[str], None]) -> bool:
@@ -83,7 +84,7 @@ def dial(gateway: Remote, order: dict[str, Any], show: Callable[[str], None]) ->
     try:
         return tail(gateway, call_id, lambda event, line: show(line))
     except KeyboardInterrupt:
-        with suppress(ConfigError):  # it may have ended by itself
+        with suppress(ApiError):  # it may have ended by itself
             gateway.delete(f"/v1/calls/{call_id}")
         show("hung up")
         raise

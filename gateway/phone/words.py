@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from gateway import events
-from gateway.errors import ConfigError
+from gateway.errors import ApiError
 from gateway.local.ears import dictate
 from gateway.phone.errand import HZ
 
@@ -41,7 +41,7 @@ class Words:
         self._sip_call_ids.add(sip_call_id)
 
     def _follow(self, gateway: Follows) -> None:
-        with contextlib.suppress(ConfigError, OSError, ValueError):  # none is there, or it wants a key: ears will do
+        with contextlib.suppress(ApiError, OSError, ValueError):  # none is there, or it wants a key: ears will do
             for event in gateway.follow("/v1/events"):
                 record = event.get("record") or {}
                 if record.get("sip_call_id") in self._sip_call_ids:

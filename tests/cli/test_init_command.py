@@ -14,7 +14,7 @@ def test_a_file_that_is_good_is_written_and_never_over_another(tmp_path, monkeyp
     assert "good" in run("check", "-c", str(file)).stdout
     file.write_text("mine")
     again = run("init", str(tmp_path / "new"), "--trunk", "twilio")
-    assert (again.returncode, file.read_text()) == (1, "mine")
+    assert (again.returncode, file.read_text()) == (2, "mine")
     assert "is there already, and stays as it is" in again.stderr
 
 
@@ -27,7 +27,7 @@ def test_a_file_that_is_good_is_written_and_never_over_another(tmp_path, monkeyp
 )
 def test_what_cannot_be_written_is_said(tmp_path, arguments, says):
     done = run("init", str(tmp_path), *arguments)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert says in done.stderr
     assert list(tmp_path.iterdir()) == []
 

@@ -62,7 +62,7 @@ def test_check_says_good_or_what_is_wrong_line_by_line(folder):
     assert "only this machine and private networks may call" in warned.stderr
     (folder / "gateway.yaml").write_text(GOOD + "sip:\n  prot: 1\n  port: x\nhttp: 5\n")
     wrong = run("check", "-c", str(folder / "gateway.yaml"))
-    assert wrong.returncode == 1
+    assert wrong.returncode == 2
     lines = wrong.stderr.strip().splitlines()
     assert [line.split("gateway.yaml:")[1].partition(":")[0] for line in lines] == ["5", "6", "7"]
     (folder / "gateway.yaml").write_text(GOOD)
@@ -72,9 +72,9 @@ def test_check_says_good_or_what_is_wrong_line_by_line(folder):
 
 def test_errors_are_one_line(folder):
     missing = run("serve", "-c", str(folder / "nothing.yaml"))
-    assert (missing.returncode, len(missing.stderr.strip().splitlines())) == (1, 1)
+    assert (missing.returncode, len(missing.stderr.strip().splitlines())) == (2, 1)
     wrong = run("demo", "--sip-port", "70000")
-    assert (wrong.returncode, len(wrong.stderr.strip().splitlines())) == (1, 1)
+    assert (wrong.returncode, len(wrong.stderr.strip().splitlines())) == (2, 1)
     assert "sip.port" in wrong.stderr
 
 
@@ -125,5 +125,5 @@ def test_the_embedded_server_alone(folder):
 def test_a_folder_without_an_agent_for_it_is_told(folder):
     (folder / "agents" / "bob.yaml").write_text("provider: acme\n")
     wrong = run("local", "--agents", str(folder / "agents"))
-    assert wrong.returncode == 1
+    assert wrong.returncode == 2
     assert "no agent in it has the provider local" in wrong.stderr

@@ -103,7 +103,7 @@ async def test_the_first_key_by_the_file_and_others_by_the_api(tmp_path):
             assert "a key is needed" in await gateway_("calls", *url, code=1)
             first = (await gateway_("keys", "add", "desk", "--role", "admin", "-c", str(file))).strip()
             assert first.startswith("gw_")
-            assert "there is no role" in await gateway_("keys", "add", "x", "--role", "king", "-c", str(file), code=1)
+            assert "there is no role" in await gateway_("keys", "add", "x", "--role", "king", "-c", str(file), code=2)
             made = json.loads(await gateway_("keys", "add", "wall", "--json", *url, "--key", first))
             assert "needs operate" in await gateway_("call", "hangup", "x", *url, "--key", made["key"], code=1)
             listed = await gateway_("keys", "list", *url, "--key", first)
@@ -112,7 +112,7 @@ async def test_the_first_key_by_the_file_and_others_by_the_api(tmp_path):
             await gateway_("keys", "remove", made["id"], *url, "--key", first)
             assert "not known" in await gateway_("calls", *url, "--key", made["key"], code=1)
         file.write_text("agents: agents\nroutes: [{agent: eve}]\n")
-        assert "embedded Redis" in await gateway_("keys", "add", "x", "-c", str(file), code=1)
+        assert "embedded Redis" in await gateway_("keys", "add", "x", "-c", str(file), code=2)
     finally:
         redis.terminate()
         await redis.wait()
@@ -128,4 +128,4 @@ async def test_every_node_reads_its_file_again(tmp_path):
             raise ConfigError("gateway.yaml", "is not to be read")
 
         gateway.read = broken
-        assert "gateway.yaml: is not to be read" in await gateway_("reload", *url, code=1)
+        assert "gateway.yaml: is not to be read" in await gateway_("reload", *url, code=2)

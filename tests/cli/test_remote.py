@@ -7,7 +7,7 @@ import pytest
 
 from gateway import api
 from gateway.cli import remote
-from gateway.errors import ConfigError
+from gateway.errors import ApiError
 from tests.answerer import SDP, Answerer
 from tests.gatewayd import free_port, running, settings_for
 
@@ -37,12 +37,12 @@ async def test_a_call_that_nobody_takes_is_followed_to_its_end(tmp_path):
 )
 async def test_what_the_gateway_does_not_take_is_said_as_it_says_it(tmp_path, order, says):
     async with running(settings_for(tmp_path, {"bob": "greeting: Hello."})) as (gateway, _), api.serve(gateway) as port:
-        with pytest.raises(ConfigError, match=says):
+        with pytest.raises(ApiError, match=says):
             await ask(f"http://127.0.0.1:{port}", order)
 
 
 async def test_no_gateway():
-    with pytest.raises(ConfigError, match="no gateway answers there"):
+    with pytest.raises(ApiError, match="no gateway answers there"):
         await ask("http://127.0.0.1:9", {})
 
 
@@ -78,5 +78,5 @@ async def test_a_call_by_the_beginning_of_its_id():
     gateway = Two("http://h")
     assert gateway.id_of("call_1f2e000000000000") == "call_1f2e000000000000"
     assert gateway.id_of("nobody") == "nobody"
-    with pytest.raises(ConfigError, match="is the beginning of several calls: call_1f2e0"):
+    with pytest.raises(ApiError, match="is the beginning of several calls: call_1f2e0"):
         gateway.id_of("1f2e")

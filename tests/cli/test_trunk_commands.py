@@ -65,7 +65,7 @@ def test_what_would_be_sent_is_shown_and_nothing_is(file):
 )
 def test_what_cannot_be_is_one_line(file, arguments, says):
     done = run("trunks", *arguments, "-c", file)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert says in done.stderr
     assert len(done.stderr.splitlines()) == 1
 

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from gateway.errors import ConfigError
+from gateway.errors import ApiError
 from gateway.phone import HZ, words
 from gateway.phone.words import Words
 
@@ -46,7 +46,7 @@ def test_where_no_gateway_tells_ears_listen_to_each_turn(monkeypatch):
 
     class Nobody:
         def follow(self, path):
-            raise ConfigError("http://h", "no gateway answers there")
+            raise ApiError("http://h", "no gateway answers there")
 
     one = Words(heard.append, Nobody())
     for samples in (np.full(HZ, 9000, "<i2"), np.zeros(HZ, "<i2"), np.full(HZ // 10, 9000, "<i2")):
