@@ -46,6 +46,9 @@ ROUTE_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
 """Longest wait for a connection of ours to be made."""
 
+CLOSE_SECONDS = 0.5
+"""In which, at the end, what was written gets out, and peers over TLS answer that we close."""
+
 Receive = Callable[[bytes, Flow], None]
 Fail = Callable[[object], None]
 
@@ -277,15 +280,23 @@ class Transports:
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
+        """All connections are gone when it returns, so that none is left in a loop that ends."""
         for task in self._tasks:
             task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for server in self._servers:
             server.close()
-        for connection in list(self._connections.values()):
-            connection.close()
         for listener in self._listeners:
             if listener.udp:
                 listener.udp.close()
+        open_ = list(self._connections.values())
+        for connection in open_:
+            connection.close()
+        if open_:
+            await asyncio.wait([one.lost for one in open_], timeout=CLOSE_SECONDS)
+        for connection in list(self._connections.values()):
+            connection.abort()
+        await asyncio.sleep(0)
 
     # from the protocols
 
@@ -341,6 +352,7 @@ class _Connection(asyncio.Protocol):
         self._framer = StreamFramer()
         self._transport: asyncio.Transport | None = None
         self._number = 0
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.remote: Address = ("", 0)
         self.name = self.tls = ""  # whose certificate was asked for, and by which trunk
 
@@ -386,6 +398,8 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._be_patient()
         self._transports.closed(self._number)
+        if not self.lost.done():
+            self.lost.set_result(None)
 
     def serves(self, key: tuple[str, Address, str, str]) -> bool:
         kind, remote, name, tls = key
@@ -398,6 +412,10 @@ class _Connection(asyncio.Protocol):
     def close(self) -> None:
         if self._transport:
             self._transport.close()
+
+    def abort(self) -> None:
+        if self._transport:
+            self._transport.abort()
 
 
 def _is_address(host: str) -> bool:

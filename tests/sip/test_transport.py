@@ -189,6 +189,20 @@ async def test_tls_and_a_certificate_that_is_renewed_in_mid_call(tmp_path):
         await transports.close()
 
 
+async def test_all_connections_are_gone_when_it_is_closed_though_a_peer_reads_nothing():
+    transports = Transports(Ear().receive, print)
+    await transports.listen("127.0.0.1", 0)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        transports.send(b"x" * 10_000_000, Flow("tcp", deaf.getsockname(), ("", 0)))  # more than buffers hold
+        peer, _ = await asyncio.to_thread(deaf.accept)
+        with peer:
+            await until(lambda: transports._connections)
+            (connection,) = transports._connections.values()
+            await transports.close()
+            await asyncio.wait_for(connection.lost, 5)
+            assert not transports._connections
+
+
 async def test_a_port_that_is_taken(pair):
     _, transports = pair
     with pytest.raises(PortInUse, match=f"127.0.0.1:{transports.port}.*--sip-port"):
