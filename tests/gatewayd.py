@@ -10,12 +10,18 @@ import time
 import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from gateway import config
 from gateway.app import Gateway
 
+needs_ears = pytest.mark.skipif(
+    find_spec("pocketsphinx") is None, reason="no recogniser for this Python: the embedded server has no ears"
+)
 _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _ports = itertools.cycle(random.sample(range(10_000 + 600 * _worker, 10_600 + 600 * _worker), 600))
 

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.sip.transaction.timers import Timing
 from tests.caller import Caller
-from tests.gatewayd import running, settings_for
+from tests.gatewayd import needs_ears, running, settings_for
 from tests.speech import narrowband
 
 CLERK = """
@@ -63,6 +63,7 @@ def said(events, role):
     return [data["text"] for kind, data in events if kind == "transcript" and data["role"] == role]
 
 
+@needs_ears
 async def test_the_two_hear_each_other_through_us(tmp_path):
     async with talking(tmp_path, transfer="bridge") as (call, gateway, here, _, there):
         await until(lambda: "bridged" in kinds(here), call)
@@ -83,6 +84,7 @@ async def test_the_two_hear_each_other_through_us(tmp_path):
     assert "caller_hung_up" in [data.get("outcome") for _, data in there]
 
 
+@needs_ears
 async def test_music_while_it_rings_and_the_agent_again_where_nobody_is_there(tmp_path):
     async with talking(tmp_path, transfer="bridge") as (call, gateway, here, billing, _):
         billing.switchboard.user_agent.core.draining = True  # 503 for every call
@@ -94,6 +96,7 @@ async def test_music_while_it_rings_and_the_agent_again_where_nobody_is_there(tm
 
 
 @pytest.mark.parametrize(("status", "end"), [(202, "refer"), (405, "bridge")])
+@needs_ears
 async def test_attended_the_target_is_told_and_then_takes_our_place(tmp_path, status, end):
     async with talking(tmp_path, mode="attended", transfer="auto") as (call, gateway, here, billing, there):
         call.refer_status = status
@@ -112,6 +115,7 @@ async def test_attended_the_target_is_told_and_then_takes_our_place(tmp_path, st
     assert [data["outcome"] for kind, data in here if kind == "ended"] == ["transferred"]
 
 
+@needs_ears
 async def test_somebody_else_takes_the_callers_place(tmp_path):
     """RFC 3891: an INVITE with Replaces, as a desk telephone sends it that picks the call up."""
     async with (
@@ -136,6 +140,7 @@ async def test_somebody_else_takes_the_callers_place(tmp_path):
     assert kinds(events).count("replaced") == 1
 
 
+@needs_ears
 async def test_a_target_that_hangs_up_before_it_was_told_all_leaves_nothing_behind(tmp_path):
     async with talking(tmp_path, mode="attended", transfer="bridge") as (call, gateway, here, billing, _):
         await until(
@@ -149,6 +154,7 @@ async def test_a_target_that_hangs_up_before_it_was_told_all_leaves_nothing_behi
         await until(lambda: not len(gateway.switchboard), call)
 
 
+@needs_ears
 async def test_a_refer_of_the_peers_is_followed_and_the_agent_goes_on_with_somebody_else(tmp_path):
     for folder in ("here", "there"):
         (tmp_path / folder).mkdir()
@@ -175,6 +181,7 @@ async def test_a_refer_of_the_peers_is_followed_and_the_agent_goes_on_with_someb
     assert [data["outcome"] for kind, data in here if kind == "ended"] == ["caller_hung_up"]
 
 
+@needs_ears
 async def test_a_refer_to_somebody_who_is_not_there_leaves_the_call_as_it_was(tmp_path):
     trunk = {"name": "t", "peers": ["127.0.0.1"], "follow_refer": True}
     settings = settings_for(tmp_path, {"eve": BILLING}, trunks=[trunk])

@@ -16,7 +16,7 @@ from websockets.asyncio.server import serve
 from gateway.agents import BUNDLED
 from gateway.errors import PortInUse
 from tests.caller import SDP, Caller
-from tests.gatewayd import running, settings_for
+from tests.gatewayd import needs_ears, running, settings_for
 from tests.speech import narrowband
 
 pytestmark = pytest.mark.e2e
@@ -127,6 +127,7 @@ async def test_every_rtp_port_is_lent(tmp_path):
         assert (await outcome(events))["outcome"] == "no_media_port"
 
 
+@needs_ears
 async def test_garbage_on_the_rtp_port_and_from_a_stranger(tmp_path):
     async with running(settings_for(tmp_path, {"bob": (BUNDLED / "receptionist.yaml").read_text().replace(
         "opening_hours, book_appointment", "")})) as (gateway, events), Caller(gateway.sip_port) as call:  # fmt: skip

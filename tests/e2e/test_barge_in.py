@@ -10,7 +10,7 @@ import pytest
 from gateway.agents import BUNDLED
 from gateway.bridge.legs.sip_leg import SipLeg
 from tests.caller import Caller, heard_ms, last_loud_ms
-from tests.gatewayd import running, settings_for
+from tests.gatewayd import needs_ears, running, settings_for
 from tests.speech import narrowband
 
 pytestmark = pytest.mark.e2e
@@ -55,6 +55,7 @@ async def test_where_it_is_forbidden_the_notice_is_read_to_its_end(tmp_path):
     assert "interrupted" not in [kind for kind, _ in events]
 
 
+@needs_ears
 async def test_a_spoken_booking_with_semantic_turns(tmp_path):
     text = (
         (BUNDLED / "receptionist.yaml")
@@ -86,6 +87,7 @@ def spoken_ms(packets):
     return 20 * sum(not packet.silent for packet in packets)
 
 
+@needs_ears
 async def test_a_word_ends_the_notice_and_a_cough_only_halts_it(tmp_path):
     """The provider is told to leave it to us; whether something was said is for the transcript to tell."""
     async with running(settings_for(tmp_path, {"bob": RESUME})) as (gateway, events), Caller(gateway.sip_port) as call:

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.gatewayd import needs_ears
+
 pytestmark = pytest.mark.e2e
 
 
+@needs_ears
 def test_health_readiness_metrics_and_calls(demo):
     assert demo.get("/health")[1]["status"] == "ok"
     status, ready = demo.get("/ready")

@@ -14,7 +14,7 @@ from gateway.local import LocalProcess, LocalSettings, Script
 from gateway.local.script import Rule
 from tests.caller import Caller, heard_ms
 from tests.cutter import Cutter
-from tests.gatewayd import running, settings_for
+from tests.gatewayd import needs_ears, running, settings_for
 from tests.speech import narrowband
 
 pytestmark = pytest.mark.e2e
@@ -60,6 +60,7 @@ async def ask(call, events, words):
     await call.until_quiet()
 
 
+@needs_ears
 async def test_the_agent_remembers_what_was_said_before_the_break(tmp_path):
     async with cuttable() as cutter:
         settings = settings_for(tmp_path, {"eve": AGENT}, providers={"cut": {"url": cutter.url}})
@@ -78,6 +79,7 @@ async def test_the_agent_remembers_what_was_said_before_the_break(tmp_path):
             call.bye()
 
 
+@needs_ears
 async def test_a_question_that_is_cut_in_two_is_heard_whole(tmp_path):
     async with cuttable() as cutter:
         settings = settings_for(tmp_path, {"eve": AGENT}, providers={"cut": {"url": cutter.url}})
@@ -94,6 +96,7 @@ async def test_a_question_that_is_cut_in_two_is_heard_whole(tmp_path):
             call.bye()
 
 
+@needs_ears
 async def test_a_sentence_that_is_cut_in_two_is_said_after_all(tmp_path):
     async with cuttable() as cutter:
         settings = settings_for(tmp_path, {"eve": AGENT}, providers={"cut": {"url": cutter.url}})
@@ -113,6 +116,7 @@ async def test_a_sentence_that_is_cut_in_two_is_said_after_all(tmp_path):
 BACKUP = AGENT.replace("cut", "first") + "failover: [{provider: second, model: eve}]\n"
 
 
+@needs_ears
 async def test_the_second_provider_takes_over_at_the_start_and_in_mid_call(tmp_path):
     async with cuttable() as first, cuttable() as second:
         providers = {"first": {"url": first.url, "failover_seconds": 1.0}, "second": {"url": second.url}}
@@ -218,6 +222,7 @@ async def test_a_queue_lets_it_ring_until_somebody_is_there(tmp_path):
         ("slow:0.02", ""),
     ],
 )
+@needs_ears
 async def test_the_talk_goes_on_whatever_the_provider_does(tmp_path, fault, kind):
     """Faults of the embedded server's own, again in every session."""
     async with LocalProcess(LocalSettings(scripts={"eve": SCRIPT})) as url:
@@ -235,6 +240,7 @@ async def test_the_talk_goes_on_whatever_the_provider_does(tmp_path, fault, kind
             call.bye()
 
 
+@needs_ears
 async def test_a_slow_provider_need_not_keep_the_telephone_ringing(tmp_path):
     async with cuttable() as cutter:
         agent = AGENT + "answer_within_seconds: 0.3\n"

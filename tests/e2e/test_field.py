@@ -16,7 +16,7 @@ from gateway.sip import OutgoingInvite
 from tests.answerer import SDP as ANSWER
 from tests.answerer import Answerer
 from tests.caller import SDP, Caller
-from tests.gatewayd import running, settings_for
+from tests.gatewayd import needs_ears, running, settings_for
 from tests.speech import narrowband
 
 pytestmark = pytest.mark.e2e
@@ -118,6 +118,7 @@ async def dial(gateway, agent="bob"):
 
 
 @pytest.mark.parametrize(("setting", "heard"), [("", False), ("listen_early: true\n", True)])
+@needs_ears
 async def test_what_is_said_before_the_answer_is_for_the_agent_only_where_it_wants_that(tmp_path, setting, heard):
     with Answerer() as phone:
         trunks = [{"name": "t", "server": f"sip:127.0.0.1:{phone.port}"}]
@@ -137,6 +138,7 @@ async def test_what_is_said_before_the_answer_is_for_the_agent_only_where_it_wan
             await until(lambda: len(gateway.switchboard) == 0)
 
 
+@needs_ears
 async def test_another_codec_than_the_first_is_understood_and_spoken(tmp_path):
     sdp = SDP.replace("RTP/AVP 0 101", "RTP/AVP 0 8 101")
     async with (
@@ -203,6 +205,7 @@ async def test_a_call_in_progress_is_no_leak(tmp_path, monkeypatch):
         assert gateway.switchboard.leaked == 0
 
 
+@needs_ears
 async def test_a_number_in_a_refer_is_a_sip_uri_at_the_trunk(tmp_path):
     agent = """
 greeting: Hello.

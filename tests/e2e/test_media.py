@@ -14,7 +14,7 @@ from gateway.errors import NoSuchCall, WrongState
 from tests.caller import SDP, Caller, heard_ms
 from tests.e2e.far import Far
 from tests.e2e.tones import strongest, tone_agent
-from tests.gatewayd import running, settings_for
+from tests.gatewayd import needs_ears, running, settings_for
 from tests.speech import narrowband
 
 pytestmark = pytest.mark.e2e
@@ -54,6 +54,7 @@ async def test_packets_of_another_length(tmp_path, ms):
     assert said(events, "assistant") == ["Hello, this is the clerk."]
 
 
+@needs_ears
 async def test_keys_within_the_audio_both_ways(tmp_path):
     """A trunk that knows no telephone-event: the gateway hears keys in the sound, and presses them there."""
     trunk = {"name": "old", "peers": ["127.0.0.1"], "dtmf": "inband"}
@@ -79,6 +80,7 @@ async def test_keys_within_the_audio_both_ways(tmp_path):
         await asyncio.sleep(0.2)
 
 
+@needs_ears
 async def test_the_provider_may_speak_g711_as_it_is(tmp_path):
     settings = settings_for(tmp_path, {"eve": ECHO + "audio: g711\n"})
     async with running(settings) as (gateway, events), Caller(gateway.sip_port) as call:
@@ -166,6 +168,7 @@ async def test_each_side_hears_exactly_the_others_tone(tmp_path):
     assert strongest(went, 24000)[1] > 0.999
 
 
+@needs_ears
 async def test_a_bad_line_is_understood_all_the_same_and_its_record_says_how_bad_it_was(tmp_path):
     records = []
     async with running(settings_for(tmp_path, {"eve": ECHO})) as (gateway, events), Far(gateway.sip_port) as call:

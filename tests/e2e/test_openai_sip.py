@@ -11,7 +11,7 @@ from tests.api.nodes import two_nodes
 from tests.caller import Caller
 from tests.e2e.application import SECRET, application
 from tests.e2e.test_sipp import FOLDER
-from tests.gatewayd import free_port, running, settings_for
+from tests.gatewayd import free_port, needs_ears, running, settings_for
 
 pytestmark = pytest.mark.e2e
 needs_sipp = pytest.mark.skipif(shutil.which("sipp") is None, reason="SIPp is not installed (Debian: sip-tester)")
@@ -168,6 +168,7 @@ async def test_rejected_forgotten_and_not_for_us(tmp_path, monkeypatch):
     assert "it does not wait to be accepted or rejected" in errors[1]
 
 
+@needs_ears
 async def test_the_session_is_watched_and_the_call_accepted_from_another_node(tmp_path, monkeypatch):
     monkeypatch.setenv("APPLICATION_SECRET", SECRET)
     monkeypatch.setenv("ADMIN", "the-key")

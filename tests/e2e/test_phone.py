@@ -18,6 +18,7 @@ from gateway.local.ears import Ears
 from gateway.local.mouth import mouth
 from gateway.local.script import normalize
 from tests.e2e.conftest import GATEWAY, said
+from tests.gatewayd import needs_ears
 
 pytestmark = pytest.mark.e2e
 
@@ -48,6 +49,7 @@ def phrases(samples):
 
 
 @BOTH
+@needs_ears
 def test_a_question_and_its_answer_are_heard(phone, tmp_path):
     printed, record = phone("--say", "what are your opening hours", "--record", str(tmp_path / "heard.wav"))
     assert "confirmed: 200 OK" in printed
@@ -79,6 +81,7 @@ def test_both_ends_report_on_the_line(phone):
 
 
 @BOTH
+@needs_ears
 def test_a_transfer_is_followed_to_its_end(phone):
     printed, record = phone("--say", "transfer me to billing")
     assert re.search(r"REFER to <sip:billing@127\.0\.0\.1:\d+>", printed)

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from gateway.codecs import Resampler
 from gateway.local import LocalServer, LocalSettings, Rule, Script
+from tests.gatewayd import needs_ears
 from tests.speech import narrowband
 
 STORY = "Once upon a time there was a story that went on and on and on until somebody could not bear it any longer"
@@ -40,6 +41,7 @@ def spoken(words):
     return [audio[at : at + 4800] for at in range(0, len(audio), 4800)]
 
 
+@needs_ears
 async def test_the_openai_sdk(url):
     client = AsyncOpenAI(api_key="k", websocket_base_url=url.removesuffix("/realtime"))
     tool = {"type": "function", "name": "opening_hours", "parameters": {"type": "object", "properties": {}}}
@@ -81,6 +83,7 @@ async def test_the_openai_sdk(url):
     await client.close()
 
 
+@needs_ears
 async def test_openais_agents_sdk(url, tmp_path):
     for name, words in (
         ("question", "what are your opening hours"),

@@ -6,6 +6,7 @@ from websockets.exceptions import InvalidHandshake
 
 from gateway.errors import ConfigError
 from gateway.local import LocalProcess, LocalSettings, Rule, Script
+from tests.gatewayd import needs_ears
 
 
 async def test_it_runs_apart_and_ends_with_us():
@@ -43,6 +44,7 @@ async def test_when_it_is_killed_it_comes_back_on_the_same_port():
         assert process._child._process.pid != first
 
 
+@needs_ears
 async def test_a_script_that_cannot_be_served_is_told():
     script = Script((Rule(("xyzzyx",)),))
     with pytest.raises(ConfigError, match="xyzzyx"):

@@ -17,6 +17,7 @@ from gateway.codecs import Resampler
 from gateway.errors import ConfigError, PortInUse
 from gateway.local import LocalServer, LocalSettings, Rule, Script
 from tests.certificates import make_certificate
+from tests.gatewayd import needs_ears
 from tests.speech import narrowband
 
 SCRIPT = Script((Rule(("what are your opening hours",), "From nine to five."),))
@@ -30,6 +31,7 @@ async def url():
     await server.close()
 
 
+@needs_ears
 async def test_a_turn_of_the_openai_sdk_by_voice(url):
     client = AsyncOpenAI(api_key="k", websocket_base_url=url.removesuffix("/realtime"))
     audio = Resampler(8000, 24000).push(narrowband("what are your opening hours"))
@@ -129,6 +131,7 @@ async def test_over_tls(tmp_path):
         await LocalServer(LocalSettings(scripts={"agent": SCRIPT}, certificate=key)).listen()
 
 
+@needs_ears
 async def test_a_session_that_only_transcribes(url):
     headers = {"Authorization": "Bearer k"}
     async with connect(f"{url}?intent=transcription", additional_headers=headers) as socket, asyncio.timeout(20):

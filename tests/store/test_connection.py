@@ -11,7 +11,7 @@ import pytest
 
 from gateway.errors import ConfigError, StoreUnavailable
 from gateway.events import CallEvent
-from gateway.store import StoreSettings, open_store
+from gateway.store import StoreSettings, connection, open_store
 from gateway.store.connection import server_executable
 
 RECORD = {"call_id": "call_1", "started_at": 1.0}
@@ -42,6 +42,17 @@ async def test_the_embedded_redis_comes_back_with_what_it_knew():
         assert record is not None
         assert [event["type"] for event in record["events"]] == ["incoming", "answered"]
         assert (await store._redis.info("server"))["process_id"] != pid
+
+
+async def test_the_stand_in_in_memory_knows_and_lists_calls(monkeypatch):
+    pytest.importorskip("fakeredis", reason="its place is taken by a Redis in a wheel")
+    monkeypatch.setattr(connection, "server_executable", lambda: None)
+    async with open_store(StoreSettings()) as store:
+        await until(lambda: store.available)
+        store.calls.write(CallEvent("call_1", 1.0, "incoming"), RECORD)
+        await store.writer.flush(5)
+        (record,), _ = await store.calls.page(None, "", 10)
+        assert record["call_id"] == "call_1"
 
 
 async def test_a_redis_that_is_away_is_no_error():
