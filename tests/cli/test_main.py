@@ -33,7 +33,7 @@ def folder(tmp_path):
 
 
 def test_version_and_help():
-    assert run("--version").stdout.startswith(f"voice-agent-gateway {__version__} (")
+    assert run("--version").stdout.startswith(f"voice-agent-gateway {__version__}")
     for command in ("demo", "serve", "check", "phone", "local"):
         assert command in run("--help").stdout
 
