@@ -93,9 +93,13 @@ def demo(
     from gateway import config
 
     overrides = _overrides(sip_host, sip_port, http_host, http_port, sip_trace)
-    settings = config.from_values(config.DEMO, overrides)
+
+    def read() -> Settings:
+        return config.from_values(config.DEMO, overrides)
+
+    settings = read()
     err.print("starting the receptionist, with a Redis and a Realtime server of its own", style="dim")
-    _run(settings, _print_demo)
+    _run(settings, read, _print_demo)
 
 
 @cli.command()
@@ -111,7 +115,11 @@ def serve(
     from gateway import config
 
     overrides = _overrides(sip_host, sip_port, http_host, http_port, sip_trace)
-    _run(config.from_file(file, overrides), read=lambda: config.from_file(file, overrides))
+
+    def read() -> Settings:
+        return config.from_file(file, overrides)
+
+    _run(read(), read)
 
 
 @cli.command()
@@ -312,7 +320,7 @@ def _overrides(
     return {name: row for name, row in given.items() if row}
 
 
-def _run(settings: Settings, announce: Any = None, read: Callable[[], Settings] | None = None) -> None:
+def _run(settings: Settings, read: Callable[[], Settings], announce: Any = None) -> None:
     import asyncio
 
     import uvloop
@@ -321,10 +329,10 @@ def _run(settings: Settings, announce: Any = None, read: Callable[[], Settings] 
 
     logs.configure(settings.log.level, settings.log.format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, announce, read))
+        runner.run(_serve(settings, read, announce))
 
 
-async def _serve(settings: Settings, announce: Any, read: Callable[[], Settings] | None) -> None:
+async def _serve(settings: Settings, read: Callable[[], Settings], announce: Any) -> None:
     """Until SIGTERM or Ctrl-C, which let the calls in progress end; a second one does not."""
     import asyncio
     import gc
