@@ -2,6 +2,7 @@
 # Asterisk for the tests, where the system has no package of it: Debian 11's, in a folder of its own, run by chroot.
 # Takes a minute and 450 MB, once for a machine; needs root on Debian or Ubuntu. ASTERISK_ROOT names another folder.
 set -eu
+PATH=$PATH:/usr/sbin
 
 root=${ASTERISK_ROOT:-${XDG_CACHE_HOME:-$HOME/.cache}/voice-agent-gateway/asterisk}
 command -v asterisk >/dev/null && exit 0

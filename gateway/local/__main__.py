@@ -33,8 +33,8 @@ async def serve(line: bytes) -> None:
         try:
             server.use(scripts := _scripts(orjson.loads(more)["scripts"]))
             _print({"served": ", ".join(scripts)})
-        except GatewayError as error:
-            _print({"error": str(error)})
+        except Exception as error:  # boundary: whatever a script does wrong, the sessions in progress go on
+            _print({"error": str(error) if isinstance(error, GatewayError) else repr(error)})
     await server.close()
 
 

@@ -7,6 +7,7 @@ import os
 import sys
 from asyncio.subprocess import Process
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -48,16 +49,21 @@ class LocalProcess:
 
     async def use(self, scripts: Mapping[str, Script]) -> None:
         """Serve these from now on. Raises ConfigError, and all is as it was."""
-        if self._process and self._lifeline >= 0:
-            try:
-                answer = await self._say(
-                    self._process, {"scripts": {name: asdict(one) for name, one in scripts.items()}}
-                )
-            except OSError:  # it is dying: who follows gets them from the start
-                answer = {}
-            if "error" in answer:
-                raise ConfigError("the embedded Realtime server", answer["error"])
-        self._settings = replace(self._settings, scripts=dict(scripts))
+        before, process = self._settings, self._process
+        self._settings = replace(before, scripts=dict(scripts))
+        if process is None or self._lifeline < 0:
+            return
+        try:
+            answer = await self._say(process, {"scripts": {name: asdict(one) for name, one in scripts.items()}})
+        except OSError:  # it is dying: who follows has them from the start
+            return
+        if "error" in answer:
+            self._settings = before
+            raise ConfigError("the embedded Realtime server", answer["error"])
+        if not answer:  # it hangs, or is dying: likewise
+            log.error("local.hung", pid=process.pid)
+            with suppress(ProcessLookupError):
+                process.kill()
 
     async def _say(self, process: Process, what: object) -> dict[str, Any]:
         """One line, and what it answers; empty where it does not. Raises OSError."""

@@ -11,6 +11,7 @@ import itertools
 import socket
 import ssl
 import time
+import weakref
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -94,6 +95,7 @@ class Transports:
         self._trunk_tls: dict[str, ssl.SSLContext] = {}  # of those that have their own, by name
         self._trunk_settings: Mapping[str, TrunkTls] = {}
         self._connections: dict[int, _Connection] = {}
+        self._tls_servers: weakref.WeakSet[TlsServer] = weakref.WeakSet()
         self._connecting: dict[tuple[str, Address, str, str], list[tuple[bytes, object]]] = {}  # what waits for each
         self._tasks: set[asyncio.Task[None]] = set()
         self._serial = itertools.count(1)
@@ -143,7 +145,7 @@ class Transports:
             self.reload()
         try:
             server = await asyncio.get_running_loop().create_server(
-                lambda: TlsServer(self._meet, _Connection(self, "tls", listener)), listener.host, tls.port
+                lambda: self._tls_server(listener), listener.host, tls.port
             )
         except OSError as error:
             await self.close()
@@ -172,6 +174,11 @@ class Transports:
         """Servers need no certificate that is known, from now on."""
         self._client_tls = client_context()
         self._client_tls.check_hostname, self._client_tls.verify_mode = False, ssl.CERT_NONE
+
+    def _tls_server(self, listener: _Listener) -> TlsServer:
+        server = TlsServer(self._meet, _Connection(self, "tls", listener))
+        self._tls_servers.add(server)
+        return server
 
     def _meet(self, host: str) -> ServerTls:
         """How who connects from `host` is met: as the first trunk there says that has TLS settings of its own."""
@@ -296,6 +303,8 @@ class Transports:
             await asyncio.wait([one.lost for one in open_], timeout=CLOSE_SECONDS)
         for connection in list(self._connections.values()):
             connection.abort()
+        for server_side in list(self._tls_servers):  # also those that have not shaken hands yet
+            server_side.abort()
         await asyncio.sleep(0)
 
     # from the protocols

@@ -15,8 +15,9 @@ import pytest
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 ROOT = Path(os.environ.get("ASTERISK_ROOT") or CACHE / "voice-agent-gateway" / "asterisk")
-SYSTEMS = shutil.which("asterisk")
-AVAILABLE = bool(SYSTEMS) or (os.geteuid() == 0 and (ROOT / "usr/sbin/asterisk").exists())
+SYSTEMS = shutil.which("asterisk") or shutil.which("/usr/sbin/asterisk")  # where only root's PATH leads
+CHROOT = shutil.which("chroot") or shutil.which("/usr/sbin/chroot")
+AVAILABLE = bool(SYSTEMS or (CHROOT and os.geteuid() == 0 and (ROOT / "usr/sbin/asterisk").exists()))
 
 needs_asterisk = pytest.mark.skipif(not AVAILABLE, reason="Asterisk is not installed (deploy/test-asterisk.sh)")
 
@@ -115,7 +116,7 @@ class Asterisk:
 @contextmanager
 def asterisk(port: int, tls: int, certificate: str, key: str, more: str = "") -> Iterator[Asterisk]:
     """Listening on 127.0.0.1; `more` are lines of the endpoint `gateway`."""
-    root, prefix = (Path("/"), [str(SYSTEMS)]) if SYSTEMS else (ROOT, ["chroot", str(ROOT), "/usr/sbin/asterisk"])
+    root, prefix = (Path("/"), [SYSTEMS]) if SYSTEMS else (ROOT, [str(CHROOT), str(ROOT), "/usr/sbin/asterisk"])
     seen = Path(mkdtemp(prefix="gateway-asterisk-", dir=root / "tmp"))
     folder = f"/{seen.relative_to(root)}"
     modules = next(iter(sorted((root / "usr/lib").glob("**/asterisk/modules"))), root / "usr/lib/asterisk/modules")

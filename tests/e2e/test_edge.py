@@ -48,12 +48,7 @@ async def test_calls_go_by_the_edge_and_by_another_trunk_while_it_is_dead(tmp_pa
         health = gateway.switchboard.user_agent.health["edge"]
         with kamailio("edge", tmp_path, edge, PORT=edge, SUBSCRIBER=subscriber) as process:
             await up(health)
-            async with sipp(SUBSCRIBER, port=subscriber):
-                await asyncio.sleep(0.3)
-                call_id = await place(gateway)
-                await until(events, "answered")
-                gateway.switchboard.command("hangup", call_id, {})
-                await asyncio.sleep(0.2)
+            await answered_by_the_subscriber(gateway, events, subscriber)
             kill(process)
             async with asyncio.timeout(15):
                 while not health.down:
@@ -66,12 +61,16 @@ async def test_calls_go_by_the_edge_and_by_another_trunk_while_it_is_dead(tmp_pa
         events.clear()
         with kamailio("edge", tmp_path, edge, PORT=edge, SUBSCRIBER=subscriber):
             await up(health)
-            async with sipp(SUBSCRIBER, port=subscriber):
-                await asyncio.sleep(0.3)
-                call_id = await place(gateway)
-                await until(events, "answered")
-                gateway.switchboard.command("hangup", call_id, {})
-                await asyncio.sleep(0.2)
+            await answered_by_the_subscriber(gateway, events, subscriber)
+
+
+async def answered_by_the_subscriber(gateway, events, port):
+    async with sipp(SUBSCRIBER, port=port):
+        await asyncio.sleep(0.3)
+        call_id = await place(gateway)
+        await until(events, "answered")
+        gateway.switchboard.command("hangup", call_id, {})
+        await asyncio.sleep(0.2)
 
 
 async def up(health):

@@ -203,6 +203,19 @@ async def test_all_connections_are_gone_when_it_is_closed_though_a_peer_reads_no
             assert not transports._connections
 
 
+async def test_one_that_has_not_shaken_hands_is_gone_as_well(tmp_path):
+    certificate, key, _ = make_certificate(tmp_path, "ours")
+    transports = Transports(Ear().receive, print)
+    await transports.listen("127.0.0.1", 0, tls=TlsSettings(certificate, key, 0))
+    reader, writer = await asyncio.open_connection("127.0.0.1", transports.tls_port)
+    await until(lambda: len(transports._tls_servers) == 1)
+    await asyncio.sleep(0.05)  # it waits for our first words
+    await transports.close()
+    with contextlib.suppress(ConnectionError):
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()
+
+
 async def test_a_port_that_is_taken(pair):
     _, transports = pair
     with pytest.raises(PortInUse, match=f"127.0.0.1:{transports.port}.*--sip-port"):

@@ -111,6 +111,8 @@ class SipLeg:
     def _find_keys(self) -> None:
         if self.trunk and self.trunk.dtmf == "inband":
             self._caller_audio.find_keys(self.digit)
+        else:
+            self._caller_audio.find_no_keys()
 
     # signalling
 

@@ -57,6 +57,9 @@ class CallerAudio:
         """Listen for keys that are pressed within the audio; the agent hears silence in their place."""
         self._keys, self._on_key = KeyDetector(), on_key
 
+    def find_no_keys(self) -> None:
+        self._keys = None
+
     def find_speech(self, after_ms: int, while_: Callable[[], bool], on_speech: Callable[[], None]) -> None:
         """Tell when a voice has stood out of the line's noise for `after_ms`, at times of interest."""
         self._speech = SpeechDetector(after_ms)

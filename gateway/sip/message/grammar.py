@@ -49,8 +49,8 @@ def unquote(text: str) -> str:
 
 
 def quote(text: str) -> str:
-    """The reverse of `unquote`. Line ends, which would start another header, become spaces."""
-    clean = text.replace("\r", " ").replace("\n", " ")
+    """The reverse of `unquote`. Control characters become spaces: a line end would start another header."""
+    clean = "".join(one if one >= " " and one != "\x7f" else " " for one in text)
     return '"' + clean.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 

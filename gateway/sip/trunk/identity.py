@@ -68,14 +68,15 @@ class CallerId:
     @classmethod
     def parse(cls, text: str) -> CallerId:
         """`+15550100`, `Acme <+15550100>`, `"Acme" <sip:sales@acme.example>`. Raises SipParseError."""
-        if "sip:" in text:
-            whole = NameAddr.parse(text)
-            return cls(whole.uri.number, whole.display, whole.uri)
-        display, bracket, rest = text.partition("<")
-        number = (rest.partition(">")[0] if bracket else text).strip()
+        text = text.strip()
+        display, _, number = text.removesuffix(">").rpartition("<") if text.endswith(">") else ("", "", text)
+        display, number = display.strip().strip('"'), number.strip()  # a display name may hold anything
+        if number.lower().startswith(("sip:", "sips:")):
+            uri = Uri.parse(number)
+            return cls(uri.number, display, uri)
         if number and not _USER.fullmatch(number):
             raise SipParseError(f"not a caller ID: {text[:60]!r}")
-        return cls(number, display.strip().strip('"') if bracket else "")
+        return cls(number, display)
 
 
 def sent(

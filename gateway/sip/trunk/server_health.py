@@ -72,6 +72,7 @@ class ServerHealth:
         self._call_id, self._tag = core.token(), core.token()
         self._cseq = 0
         self._asked: dict[int, str] = {}  # servers that have not answered yet, by CSeq
+        self._patience = min(ANSWER_SECONDS, trunk.options_ping_seconds)
         self._stopped = False
 
     @property
@@ -114,7 +115,7 @@ class ServerHealth:
             request = options_request(self._core, self.trunk, flow, self._call_id, self._tag, self._cseq)
             self._core.request(request, flow, self, now)
         if known:
-            self._core.timers.set((self, "ANSWER"), now + min(ANSWER_SECONDS, self.trunk.options_ping_seconds))
+            self._core.timers.set((self, "ANSWER"), now + self._patience)
 
     def receive_response(self, request: Request, response: Response | None, now: float) -> None:
         if self._stopped or (response and response.status < 200):
@@ -135,7 +136,7 @@ class ServerHealth:
             return
         asked, self._asked = self._asked, {}
         for name in asked.values():
-            self._settle(self.servers[name], f"no answer to OPTIONS within {ANSWER_SECONDS:g} s", now)
+            self._settle(self.servers[name], f"no answer to OPTIONS within {self._patience:g} s", now)
 
     def _settle(self, server: Server, problem: str, now: float) -> None:
         was, server.up, server.problem = server.up, not problem, problem

@@ -307,6 +307,10 @@ def test_keys_within_the_audio_where_the_trunk_knows_no_other_way():
     for payload, _ in leg.rtp.frames:
         leg.audio(payload)
     assert "".join(keys) == heard
+    leg.use_trunk(Trunk("new"), BOTH, "off", 20)  # whose telephones tell keys beside the audio: not twice
+    for payload, _ in leg.rtp.frames:
+        leg.audio(payload)
+    assert "".join(keys) == heard
 
 
 def test_packets_are_as_long_as_the_peer_wants_them():

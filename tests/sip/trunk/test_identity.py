@@ -92,6 +92,10 @@ def test_a_number_that_no_rule_takes_is_named():
         ("", CallerId("")),
         ("Acme Inc <+1555>", CallerId("+1555", "Acme Inc")),
         ('"A" <sip:x@y>', CallerId("x", "A", Uri.parse("sip:x@y"))),
+        ("sip:x@y", CallerId("x", "", Uri.parse("sip:x@y"))),
+        ("Ann <desk <+1555>", CallerId("+1555", "Ann <desk")),
+        ("sip:ann <+1555>", CallerId("+1555", "sip:ann")),
+        ("Anonymous <>", CallerId("", "Anonymous")),
     ],
 )
 def test_what_a_caller_id_may_be(text, made):
