@@ -12,7 +12,7 @@ test: .venv/.dev             ## unit tests, and calls with real peers
 	@$(BIN)/pytest -n 6 --dist worksteal -m "not long"
 
 test-long: .venv/.dev        ## what takes minutes: attacks, providers that misbehave, mutated input by the hundred thousand
-	@sh deploy/test-peers.sh
+	@sh deploy/test-peers.sh long
 	@sh deploy/test-asterisk.sh
 	@$(BIN)/pytest -m long
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# The real peers of the end-to-end tests: installed when this is root on Debian or Ubuntu, else named.
+# The real peers of the end-to-end tests: installed when this is root on Debian or Ubuntu, else named. `long` adds those
+# of the tests that take minutes.
 set -eu
 
 PATH=$PATH:/usr/sbin
@@ -9,9 +10,14 @@ command -v baresip >/dev/null || missing="$missing baresip-core"
 command -v redis-server >/dev/null || missing="$missing redis-server"
 command -v chromium >/dev/null || missing="$missing chromium"
 command -v tcpdump >/dev/null || missing="$missing tcpdump"
-# The packages of Kamailio and PostgreSQL start a server where there is an init to start it: there it is left to its owner.
+if [ "${1:-}" = long ]; then
+    command -v ip >/dev/null || missing="$missing iproute2"
+    command -v nft >/dev/null || missing="$missing nftables"
+fi
+# The packages of Kamailio, PostgreSQL and coturn start a server where there is an init to start it: there it is left to its owner.
 if [ ! -d /run/systemd/system ]; then
     command -v kamailio >/dev/null || missing="$missing kamailio kamailio-tls-modules"
+    [ "${1:-}" != long ] || command -v turnserver >/dev/null || missing="$missing coturn"
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 fi
 [ -z "$missing" ] && exit 0

@@ -32,7 +32,7 @@ from gateway.errors import ConfigError, GatewayError, plain
 from gateway.limits import needed, raise_open_files
 from gateway.local import LocalProcess, LocalSettings
 from gateway.realtime import Choice, Provider, rehearse
-from gateway.sip import SipSettings, Timing, Trunk, UserAgent, addresses_of
+from gateway.sip import AUTO, SipSettings, Timing, Trunk, UserAgent, addresses_of, find_public_host
 from gateway.store import about_server
 from gateway.web import http_client
 
@@ -376,11 +376,16 @@ async def _trunks(settings: Settings) -> AsyncIterator[Finding]:
         for one in settings.sip.trunks
         if one.server
     )
-    if not asked:
+    public, finding = await _public_host(settings.sip)
+    if finding:
+        yield finding
+    if not asked or (finding and not finding.good):
         return
     quiet: SipSettings = replace(
         settings.sip,
         port=0,
+        public_host=public,
+        media_public_host="",
         also=(),
         tls=settings.sip.tls and replace(settings.sip.tls, port=0),
         trunks=asked,
@@ -401,17 +406,28 @@ async def _trunks(settings: Settings) -> AsyncIterator[Finding]:
                 yield one
     finally:
         await agent.close()
-    told = settings.sip.public_host or settings.sip.host
+    told = public or settings.sip.host
     seen = {name: address for name, address in seen.items() if not ip_address(address).is_loopback}
     if not seen:
         yield Finding("public address", None, "cannot be known from here: no trunk's server says how it sees us")
     for name, address in seen.items():
-        fits = told == address or (told in ("0.0.0.0", "::") and not settings.sip.public_host and _is_ours(address))
+        fits = told == address or (told in ("0.0.0.0", "::") and not public and _is_ours(address))
         fix = "" if fits else f"set sip.public_host: {address}"
         inside = ip_address(address).is_private and not fits  # a trunk of one's own network says nothing of the others
         yield Finding(
             "public address", None if inside else fits, f"the trunk {name} sees us at {address}, and we say {told}", fix
         )
+
+
+async def _public_host(sip: SipSettings) -> tuple[str, Finding | None]:
+    """What peers are told, and where that was asked for, how it went."""
+    if AUTO not in (sip.public_host, sip.media_public_host):
+        return sip.public_host, None
+    try:
+        found = await find_public_host(sip.stun_servers, sip.host, sip.nameservers)
+    except ConfigError as error:
+        return "", Finding("public address", False, error.problem)
+    return found, Finding("public address", True, f"a STUN server sees us at {found}")
 
 
 async def _peer_name(trunk: Trunk, name: str, sip: SipSettings) -> Finding:

@@ -84,12 +84,13 @@ def try_trunk(
     """What would be sent for a number: the INVITE, a REFER; and how numbers that come are read. Calls nobody."""
     from gateway import config
     from gateway.bridge import offer_of
-    from gateway.sip import OutgoingInvite, preview, read_numbers
+    from gateway.sip import AUTO, OutgoingInvite, preview, read_numbers
 
     trunk, _ = _trunk(file, name)
     settings = config.from_file(file)
     sip = settings.sip
-    host = sip.public_host or (sip.host if sip.host not in ("0.0.0.0", "::") else "192.0.2.1")
+    told = "" if sip.public_host == AUTO else sip.public_host
+    host = told or (sip.host if sip.host not in ("0.0.0.0", "::") else "192.0.2.1")
     tls = sip.tls.port if sip.tls else 5061
     port = tls if trunk.server and trunk.server.transport == "tls" else sip.port
     try:

@@ -41,7 +41,7 @@ from gateway.errors import ConfigError
 from gateway.outcomes import RETRY_AFTER
 from gateway.realtime import Provider
 from gateway.rtp import MediaSettings
-from gateway.sip import SipSettings, TlsSettings, Trunk
+from gateway.sip import STUN_SERVERS, SipSettings, TlsSettings, Trunk
 from gateway.store import StoreSettings, check_url
 
 PREFIX = "GATEWAY_"
@@ -74,12 +74,14 @@ class Listener(Section):
 
 
 class Sip(Section):
-    """Where SIP is listened to, on UDP and TCP. `public_host` is the address that peers reach us at, behind NAT."""
+    """Where SIP is listened to, on UDP and TCP. `public_host` is the address that peers reach us at, behind NAT;
+    `auto` asks `stun_servers`."""
 
     host: str = "127.0.0.1"
     port: Port = 5060
     public_host: str = ""
     tls: Tls | None = None
+    stun_servers: Annotated[tuple[str, ...], Field(min_length=1)] = STUN_SERVERS  # host:port
     nameservers: tuple[str, ...] = ()  # host:port; empty: the system's
     trace: bool = False
     trace_calls: int = Field(default=100, ge=0, le=10000)
@@ -101,11 +103,19 @@ class Sip(Section):
             raise ValueError(f"not an address with a port, such as 192.0.2.53:53: {wrong[0]!r}")
         return names
 
+    @field_validator("stun_servers")
+    @classmethod
+    def _check_stun_servers(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [one for one in names if not re.fullmatch(r"[^\s:]+:\d{1,5}|\[[0-9a-fA-F:.]+\]:\d{1,5}", one)]:
+            raise ValueError(f"not a host with a port, such as {STUN_SERVERS[0]}: {wrong[0]!r}")
+        return names
+
 
 class Media(Section):
     """RTP ports, and how audio travels: codecs by preference, ms of audio in one event to the provider."""
 
     host: str = ""  # empty: as sip.host
+    public_host: str = ""  # empty: as sip.public_host
     first_port: Port = 20000
     last_port: Port = 29999
     reorder_ms: int = Field(default=40, ge=0, le=500)
@@ -420,6 +430,7 @@ def _settings(file: _File, source: str, folder: Path) -> Settings:
         sip=fill(
             SipSettings,
             file.sip,
+            media_public_host=file.media.public_host,
             also=tuple((one.host, one.port, one.public_host) for one in file.sip.also),
             ignore_unknown_peers=file.sip.unknown_peers == "ignore",
             retry_after=retry_after,

@@ -32,6 +32,7 @@ from gateway.sip.pcap import capture
 from gateway.sip.preview import preview
 from gateway.sip.preview import read as read_numbers
 from gateway.sip.probe import Probed
+from gateway.sip.public_host import AUTO, STUN_SERVERS, find_public_host
 from gateway.sip.register.digest import Credentials
 from gateway.sip.tls import TlsSettings
 from gateway.sip.trace import Traced
@@ -46,6 +47,8 @@ from gateway.sip.trunk.settings import Match, Numbers, Trunk, TrunkTls
 from gateway.sip.user_agent import SipSettings, UserAgent
 
 __all__ = [
+    "AUTO",
+    "STUN_SERVERS",
     "SUITES",
     "UNSPECIFIED",
     "Agreed",
@@ -95,6 +98,7 @@ __all__ = [
     "check_refer_to",
     "check_refer_variables",
     "claims",
+    "find_public_host",
     "make_answer",
     "make_offer",
     "names_in",

@@ -22,6 +22,7 @@ import structlog
 from gateway.errors import PortInUse
 from gateway.sip.flow import Address, Flow
 from gateway.sip.message.framing import PING, PONG, StreamFramer
+from gateway.sip.public_host import PublicHost
 from gateway.sip.tls import ServerTls, TlsServer, TlsSettings, client_context, server_tls
 from gateway.sip.trunk.settings import TrunkTls
 
@@ -60,13 +61,13 @@ class _Listener:
 
     host: str
     port: int
-    public_host: str
+    public_host: PublicHost
     tls_port: int = 0
     udp: asyncio.DatagramTransport | None = None
 
     def told(self, remote: str, transport: str) -> Address:
         """Where `remote` reaches it."""
-        host = self.public_host or local_host_for(self.host, remote)
+        host = self.public_host.told(remote) or local_host_for(self.host, remote)
         return host, self.tls_port if transport == "tls" else self.port
 
 
@@ -110,9 +111,11 @@ class Transports:
         """Of the first listener; 0 where TLS is not listened to."""
         return self._listeners[0].tls_port
 
-    async def listen(self, host: str, port: int, tls: TlsSettings | None = None, public_host: str = "") -> None:
+    async def listen(
+        self, host: str, port: int, tls: TlsSettings | None = None, public_host: PublicHost | None = None
+    ) -> None:
         """Raises PortInUse, ConfigError. Port 0 takes a free one, the same for UDP and TCP."""
-        listener = _Listener(host, port, public_host)
+        listener = _Listener(host, port, public_host or PublicHost())
         for left in reversed(range(1 if port else FREE_PORT_TRIES)):
             try:
                 await self._bind(listener, port)

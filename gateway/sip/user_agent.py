@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar, cast
 
 import structlog
 
+from gateway.errors import ConfigError
 from gateway.machine import Driver
 from gateway.outcomes import RETRY_AFTER
 from gateway.sip.bans import BAN_SECONDS
@@ -22,6 +23,7 @@ from gateway.sip.invite.outgoing import OutgoingInvite, invitation
 from gateway.sip.invite.uac import UacSession
 from gateway.sip.lookup import Dns
 from gateway.sip.probe import Probe, Probed
+from gateway.sip.public_host import EVERY_SECONDS, STUN_SERVERS, PublicHost, find_public_host
 from gateway.sip.register.digest import Login
 from gateway.sip.register.registrar import Binding
 from gateway.sip.register.registration import Registration
@@ -44,6 +46,8 @@ log = structlog.get_logger("gateway.sip")
 class SipSettings:
     """`host` is the address to listen on for UDP and TCP, `public_host` the one to tell peers (empty: the same).
 
+    `media_public_host` is the one that descriptions of media (SDP) name, where that is another. Each of them may be
+    `auto`: what the first of `stun_servers` (host:port) sees that answers.
     `also` are further addresses, each with its port and public host. With `trunks`, nobody else may call; without any,
     this machine and private networks, or with `open` everybody. Who else does
     is refused or, with `ignore_unknown_peers`, not even answered. `nameservers` as host:port, none for the system's.
@@ -53,6 +57,8 @@ class SipSettings:
     host: str = "127.0.0.1"
     port: int = 5060
     public_host: str = ""
+    media_public_host: str = ""
+    stun_servers: tuple[str, ...] = STUN_SERVERS
     also: tuple[tuple[str, int, str], ...] = ()
     user_agent: str = "voice-agent-gateway"
     timing: Timing = field(default_factory=Timing)
@@ -82,6 +88,8 @@ class UserAgent:
     def __init__(self, settings: SipSettings, on_event: Callable[[Event], None]) -> None:
         self._settings = settings
         self._on_event = on_event
+        self._public = PublicHost(settings.public_host)
+        self._media_public = PublicHost(settings.media_public_host) if settings.media_public_host else None
         self.stack = Stack(
             user_agent=settings.user_agent,
             timing=settings.timing,
@@ -90,7 +98,7 @@ class UserAgent:
             max_setups=settings.max_setups,
             ignore_unknown_peers=settings.ignore_unknown_peers,
             retry_after=settings.retry_after,
-            realm=settings.realm or settings.public_host or _realm(settings.host),
+            realm=settings.realm or self._public.host or _realm(settings.host),
             open_to_all=settings.open,
             calls_per_second=settings.calls_per_second,
         )
@@ -141,11 +149,46 @@ class UserAgent:
 
     async def listen(self) -> None:
         """Raises PortInUse, ConfigError."""
-        self._driver = Driver(self.core, self._perform)
         settings = self._settings
-        for host, port, public_host in ((settings.host, settings.port, settings.public_host), *settings.also):
-            await self._transports.listen(host, port, settings.tls, public_host)
+        also = [(host, port, PublicHost(told)) for host, port, told in settings.also]
+        self._found_public = [
+            one for one in (self._public, self._media_public, *(row[2] for row in also)) if one and one.auto
+        ]
+        if self._found_public:
+            await self._find_public_host()
+            self._spawn(self._keep_public_host())
+        self._driver = Driver(self.core, self._perform)
+        for host, port, public in ((settings.host, settings.port, self._public), *also):
+            await self._transports.listen(host, port, settings.tls, public)
         self.use(self._settings.trunks)
+
+    async def _find_public_host(self) -> None:
+        """Raises ConfigError."""
+        settings = self._settings
+        found = await find_public_host(settings.stun_servers, settings.host, settings.nameservers)
+        if any(one.host != found for one in self._found_public):
+            log.info("sip.public_host", found=found, before=self._found_public[0].host)
+        for one in self._found_public:
+            one.host = found
+
+    async def _keep_public_host(self) -> None:
+        """Ask again and again; where nobody answers the last address stays. Calls in progress keep what they said."""
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            try:
+                await self._find_public_host()
+            except ConfigError as error:
+                log.warning("sip.public_host_unknown", problem=error.problem, used_again=self._found_public[0].host)
+
+    @property
+    def public_host(self) -> str:
+        """What peers of the Internet are told; empty where that is the address of the route to them."""
+        return self._public.host
+
+    def media_host(self, flow: Flow) -> str:
+        """The address that descriptions of media tell the peer of `flow`."""
+        told = self._media_public.told(flow.remote[0]) if self._media_public else ""
+        return told or flow.local[0]
 
     def reload(self) -> None:
         """Read the TLS certificate again, for connections to come. Raises ConfigError."""

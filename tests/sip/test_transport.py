@@ -11,6 +11,7 @@ from cryptography import x509
 from gateway.errors import ConfigError, PortInUse
 from gateway.sip import transport as module
 from gateway.sip.flow import Flow
+from gateway.sip.public_host import PublicHost
 from gateway.sip.tls import TlsSettings
 from gateway.sip.transport import Transports, local_host_for
 from tests.certificates import make_certificate
@@ -231,7 +232,7 @@ async def test_several_addresses_each_answer_for_themselves():
     ear = Ear()
     transports = Transports(ear.receive, ear.failed.append)
     await transports.listen("127.0.0.1", 0)
-    await transports.listen("127.0.0.2", 0, public_host="203.0.113.9")
+    await transports.listen("127.0.0.2", 0, public_host=PublicHost("203.0.113.9"))
     second = transports._listeners[1].port
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
         peer.bind(("127.0.0.1", 0))

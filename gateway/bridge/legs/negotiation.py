@@ -64,9 +64,9 @@ class Negotiation:
         """Their addresses."""
         self.local = replace(self.local, names={**self.local.names, **names})
 
-    def offer(self, flow: Flow) -> bytes:
-        """From our address on the way to the peer. Keys that anybody on the way could read are not offered."""
-        self.local = replace(self.local, host=flow.local[0])
+    def offer(self, flow: Flow, host: str = "") -> bytes:
+        """From `host`, or else our address on the way to the peer. Keys that anybody could read are not offered."""
+        self.local = replace(self.local, host=host or flow.local[0])
         open_to_all = flow.transport != "tls" and self.local.srtp == "optional"
         return make_offer(replace(self.local, srtp="off") if open_to_all else self.local)
 

@@ -131,16 +131,18 @@ class SipLeg:
     def use(self, session: UasSession) -> None:
         """Whose INVITE it is, and the address of ours that it came to."""
         self.session = session
-        self.media.settle_on(session.dialog.flow.local[0])
+        self.media.settle_on(self._user_agent.media_host(session.dialog.flow))
 
     def take(self, session: UasSession) -> None:
         """Read the INVITE's offer. Raises SdpError, NoCommonCodec, MediaAddressRefused."""
         self.session = session
-        self.media.take(session.offer, session.dialog.flow.local[0])
+        self.media.take(session.offer, self._user_agent.media_host(session.dialog.flow))
 
     def call(self, invite: OutgoingInvite) -> Session:
         """Send the INVITE. Raises SipParseError, TrunkBusy."""
-        self.session = self._user_agent.call(invite, self.media.offer)
+        self.session = self._user_agent.call(
+            invite, lambda flow: self.media.offer(flow, self._user_agent.media_host(flow))
+        )
         return self.session
 
     def answered(self, body: bytes) -> None:

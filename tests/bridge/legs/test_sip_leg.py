@@ -50,6 +50,9 @@ class Rtp:
 class Agent:
     """A user agent whose wire is a fake."""
 
+    def media_host(self, flow):
+        return flow.local[0]
+
     def __init__(self):
         self.wire = Wire()
 
