@@ -13,6 +13,8 @@ import yaml
 from gateway.bridge.reasons import BY_Q850, BY_STATUS, OURS, REASONS
 from gateway.call_record import CallRecord, CallState
 from gateway.cli.init_command import gateway_file
+from gateway.config import starters
+from gateway.config.starters import starter
 from gateway.config.trunk_profiles import names, profile
 from gateway.delivery.webhooks import WEBHOOKS_OF_EVENTS
 from gateway.events import EVENTS, EventData
@@ -149,6 +151,24 @@ def _defaults(name: str) -> list[str]:
 PAGES |= {
     f"trunks/{name}.md": {"example": partial(_example, name), "defaults": partial(_defaults, name)} for name in names()
 }
+
+
+def _starter(name: str) -> list[str]:
+    one = starter(name)
+    row = ["In `gateway.yaml`:", "", "    providers:", *(f"      {line}".rstrip() for line in one.row.splitlines()), ""]
+    agent = ["In `agents/reception.yaml`:", "", *(f"    {line}".rstrip() for line in one.agent.splitlines()), ""]
+    return ["", one.proven, "", *(row if one.row else []), *agent]
+
+
+def _starters() -> list[str]:
+    return [
+        f"| `{name}` | [{starter(name).title}](providers/{name}.md) | {starter(name).proven} |"
+        for name in starters.names()
+    ]
+
+
+PAGES |= {"providers.md": {"starters": _starters}}
+PAGES |= {f"providers/{name}.md": {"files": partial(_starter, name)} for name in starters.names()}
 
 
 def page(name: str) -> str:

@@ -33,6 +33,7 @@ from gateway.bridge import BridgeSettings, DialRule, McpSettings, Route, by_pric
 from gateway.codecs import CODECS, hold_tune, read_wav
 from gateway.config.agent_checks import check_agents
 from gateway.config.delivery import DeliverySettings, Hours, Records, WebhookRow, delivery_of
+from gateway.config.dotenv import read_dotenv
 from gateway.config.http import Http, HttpSettings, Port, http_of
 from gateway.config.providers import RealtimeProvider, provider_of, wanted
 from gateway.config.sip import TrunkRow, dial_plan_faults, overlapping, trunk_of
@@ -291,7 +292,9 @@ DEMO: dict[str, Any] = {
 
 
 def from_file(path: Path, overrides: dict[str, Any] | None = None) -> Settings:
-    """Raises ConfigError with the line, all others in its `more`."""
+    """Raises ConfigError with the line, all others in its `more`. What `.env` beside the file has goes into the
+    environment, where that has nothing of the name."""
+    read_dotenv(path.parent / ".env")
     text = read(path)
     try:
         return _settings(
@@ -542,5 +545,6 @@ def _from_environment(source: str, row: str, name: str, key: str) -> str:
     """A secret, which `key` of `row` names. Raises ConfigError where it is not there."""
     value = os.environ.get(name, "")
     if not value:
-        raise ConfigError(source, f"the environment has no {name}, or it is empty", key=f"{row}.{key}")
+        problem = f"the environment has no {name}, or it is empty; nor is it in .env beside the gateway's file"
+        raise ConfigError(source, problem, key=f"{row}.{key}")
     return value

@@ -50,7 +50,7 @@ def test_the_user_and_the_folders_are_made(tmp_path):
     (line,) = (tmp_path / "etc/passwd").read_text().splitlines()
     name, _, uid, _, _, home, _ = line.split(":")
     assert (name, home) == ("gateway", "/var/lib/gateway")
-    secrets = tmp_path / "etc/gateway/secrets.env"
+    secrets = tmp_path / "etc/gateway/.env"
     put(secrets, "KEY=x\n")
     put(tmp_path / "usr/lib/tmpfiles.d/gateway.conf", (FOLDER / "gateway.tmpfiles").read_text())
     made = run("systemd-tmpfiles", f"--root={tmp_path}", "--create", "gateway.conf")
