@@ -13,6 +13,7 @@ from typing import Any
 from gateway.document import Faults
 from gateway.errors import ConfigError, SipParseError
 from gateway.sip import Uri
+from gateway.sip.transport import local_host_for
 
 HZ = 8000
 
@@ -89,6 +90,12 @@ def check(errand: PhoneCall) -> None:
     if errand.talk:
         faults.of(sound_device)
     faults.tell()
+
+
+def own_address_towards(host: str) -> str:
+    """Our address on the way to a host, which `check` has found."""
+    found = socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_DGRAM)[0][4][0]
+    return local_host_for("", str(found))
 
 
 def length_of(path: Path) -> float:

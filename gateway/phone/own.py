@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import time
 import wave
 from collections import deque
@@ -16,7 +15,7 @@ import numpy as np
 from gateway.bridge import Negotiation
 from gateway.codecs import CODECS, Law
 from gateway.errors import ConfigError, GatewayError
-from gateway.phone.errand import HZ, PhoneCall
+from gateway.phone.errand import HZ, PhoneCall, own_address_towards
 from gateway.phone.sound import Sound
 from gateway.phone.turns import Turns, spoken
 from gateway.phone.words import Follows, Say, Words
@@ -39,7 +38,6 @@ from gateway.sip import (
 )
 from gateway.sip.message.grammar import format_host
 from gateway.sip.message.message import REASONS
-from gateway.sip.transport import local_host_for
 
 FRAME = HZ // 50  # samples of 20 ms
 LOUD = 200
@@ -123,7 +121,7 @@ class _Phone:
         one.rtp = await open_session(self.media, self.ports, one)
         one.media.use_port(one.rtp.port)
         self.calls.append(one)
-        caller = f"sip:{self.errand.caller}@{format_host(_seen_from(Uri.parse(target).host))}"
+        caller = f"sip:{self.errand.caller}@{format_host(own_address_towards(Uri.parse(target).host))}"
         invite = OutgoingInvite(target, self.trunk, caller, replaces=replaces)
         one.session = self.agent.call(invite, one.media.offer)
         self.words.known_as(one.session.dialog.call_id)
@@ -331,9 +329,3 @@ class _Call:
             if one.payload_type == payload_type and self.agreed and self.rtp:
                 self.agreed = replace(self.agreed, format=one)
                 self.rtp.use(payload_type)
-
-
-def _seen_from(host: str) -> str:
-    """Our address on the way to a host."""
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)[0][4][0]
-    return local_host_for("", str(found))

@@ -6,7 +6,6 @@ import contextlib
 import ctypes
 import gc
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import ConfigError
-from gateway.phone.errand import HZ, PhoneCall
+from gateway.phone.errand import HZ, PhoneCall, own_address_towards
 from gateway.phone.sound import Sound
 from gateway.phone.turns import Turns, spoken
 from gateway.phone.words import Follows, Say, Words
+from gateway.sip import Uri
 
 
 def call(pj: Any, errand: PhoneCall, say: Say, folder: Path, gateway: Follows | None) -> bool:
@@ -62,7 +62,8 @@ class _Phone:
         try:
             kind = getattr(pj, f"PJSIP_TRANSPORT_{self.errand.transport.upper()}")
             transport = pj.TransportConfig()
-            host = "127.0.0.1" if re.search(r"@?(127\.|localhost)", self.errand.target) else ""
+            host = own_address_towards(Uri.parse(self.errand.target).host)  # which its SDP names, too
+            host = "" if ":" in host else host
             transport.boundAddress = host
             identity = endpoint.transportCreate(kind, transport)
             endpoint.libStart()
