@@ -17,7 +17,11 @@ fi
 # The packages of Kamailio, PostgreSQL and coturn start a server where there is an init to start it: there it is left to its owner.
 if [ ! -d /run/systemd/system ]; then
     command -v kamailio >/dev/null || missing="$missing kamailio kamailio-tls-modules"
-    [ "${1:-}" != long ] || command -v turnserver >/dev/null || missing="$missing coturn"
+    if [ "${1:-}" = long ]; then
+        command -v turnserver >/dev/null || missing="$missing coturn"
+        command -v rtpengine >/dev/null || missing="$missing rtpengine"
+        command -v promtool >/dev/null || missing="$missing prometheus"
+    fi
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 fi
 [ -z "$missing" ] && exit 0

@@ -184,8 +184,19 @@ def page(name: str) -> str:
     return text
 
 
+DEPLOY = DOCS.parent / "deploy"
+
+FILES: dict[Path, Callable[[], str]] = {
+    DEPLOY / "docker" / "config" / "gateway.yaml": partial(gateway_file, ""),
+    DEPLOY / "docker" / "config" / "agents" / "reception.yaml": partial(starters.agent_for, "local"),
+}
+FILES |= {DEPLOY / "trunks" / f"{name}.yaml": partial(gateway_file, name) for name in names()}
+"""What deploy/ has of `gateway init`."""
+
+
 if __name__ == "__main__":
     for one in PAGES:
         (DOCS / one).write_text(page(one))
-    for one in names():
-        (DOCS.parent / "deploy" / "trunks" / f"{one}.yaml").write_text(gateway_file(one))
+    for path, made in FILES.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(made())

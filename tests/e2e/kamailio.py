@@ -37,9 +37,19 @@ def kamailio(name: str, folder: Path, port: int, **words: object) -> Iterator[su
     text = (FOLDER / f"{name}.cfg").read_text()
     for word, value in words.items():
         text = text.replace(word, str(value))
-    config, log = folder / f"{name}.cfg", folder / f"{name}.log"
-    config.write_text(text)
+    (folder / f"{name}.cfg").write_text(text)
+    with running_kamailio(folder / f"{name}.cfg", ("127.0.0.1", port)) as process:
+        yield process
+
+
+@contextmanager
+def running_kamailio(
+    config: Path, address: tuple[str, int], defines: tuple[str, ...] = ()
+) -> Iterator[subprocess.Popen[bytes]]:
+    """It answers at a UDP address; `defines` are NAME=VALUE, for words of its configuration."""
+    folder, log = config.parent, config.with_suffix(".log")
     command = [str(KAMAILIO), "-f", str(config), "-DD", "-E", "-Y", str(folder), "-m", "32", "-M", "4"]
+    command += [word for one in defines for word in ("-A", one)]
     with log.open("ab") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
     try:
@@ -47,7 +57,7 @@ def kamailio(name: str, folder: Path, port: int, **words: object) -> Iterator[su
             probe.settimeout(0.3)
             for _ in range(40):
                 try:
-                    probe.sendto(ASK.encode(), ("127.0.0.1", port))
+                    probe.sendto(ASK.encode(), address)
                     probe.recv(2000)
                     break
                 except OSError:
