@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.cli.remote import Remote, tail
-from gateway.errors import ConfigError
+from gateway.errors import ApiError, ConfigError
 
 LOCAL = "http://127.0.0.1:8080"
 Url = Annotated[str, typer.Option(envvar="GATEWAY_URL", show_envvar=True, help="The running gateway.")]
@@ -76,14 +76,36 @@ def nodes(url: Url = LOCAL, key: Key = "", as_json: Json = False) -> None:
 
 
 def drain(
-    node: str,
+    node: Annotated[str, typer.Argument(help="Its id, or the beginning; left out: the one asked.")] = "",
     off: Annotated[bool, typer.Option("--off", help="Take calls again.")] = False,
+    wait: Annotated[float, typer.Option(help="Return when its calls have ended, or after so many seconds.")] = 0.0,
     url: Url = LOCAL,
     key: Key = "",
     as_json: Json = False,
 ) -> None:
-    """Have a node take no new calls; those in progress go on."""
-    _told(Remote(url, key).post(f"/v1/nodes/{node}/drain", {"on": not off}), as_json)
+    """Have a node take no new calls; those in progress go on.
+
+    With --wait the exit code is 1 where calls are left.
+    """
+    if off and wait:
+        raise ConfigError("--wait", "is for draining, not with --off")
+    remote = Remote(url, key)
+
+    def fitting() -> list[dict[str, Any]]:
+        found = remote.get("/v1/nodes")
+        return [one for one in found["data"] if one["id"].startswith(node or found["me"])]
+
+    chosen = fitting()
+    if len(chosen) != 1:
+        there = ", ".join(one["id"] for one in chosen or remote.get("/v1/nodes")["data"])
+        raise ConfigError("node", f"{node!r} fits {'several' if chosen else 'none'} of: {there}")
+    node = chosen[0]["id"]
+    _told(remote.post(f"/v1/nodes/{node}/drain", {"on": not off}), as_json)
+    until = time.monotonic() + wait
+    while wait and (left := sum(one["calls"] for one in fitting())):
+        if time.monotonic() >= until:
+            raise ApiError(node, f"has {left} calls still, after {wait:g} s")
+        time.sleep(min(1.0, max(0.0, until - time.monotonic())))
 
 
 def reload(url: Url = LOCAL, key: Key = "", as_json: Json = False) -> None:

@@ -52,6 +52,8 @@ async def test_a_call_from_the_desk(tmp_path):
             assert f"call_id={call_id} state=answered agent=eve" in await gateway_(
                 "call", "say", call_id, "One moment.", *url
             )
+            assert "has 1 calls still, after 0.2 s" in await gateway_("drain", "--wait", "0.2", *url, code=1)
+            assert "draining=False" in await gateway_("drain", "--off", *url)
             await gateway_("call", "hold", brief, *url)
             await gateway_("call", "hold", call_id, "--off", *url)
             await gateway_("call", "update", call_id, "bob", *url)
@@ -67,6 +69,9 @@ async def test_a_call_from_the_desk(tmp_path):
         (node,) = json.loads(await gateway_("nodes", "--json", *url))["data"]
         assert "draining=True" in await gateway_("drain", node["id"], *url)
         assert "draining" in await gateway_("nodes", *url)
+        assert "draining=True" in await gateway_("drain", node["id"][:4], "--wait", "5", *url)  # it has none
+        assert "'nobody' fits none of: " in await gateway_("drain", "nobody", *url, code=2)
+        assert "--wait: is for draining" in await gateway_("drain", "--off", "--wait", "5", *url, code=2)
         assert "draining=False" in await gateway_("drain", node["id"], "--off", *url)
         await gateway_("calls", "--url", "http://127.0.0.1:9", code=1)
         assert [kind for kind, _ in events].count("ended") == 1
