@@ -14,6 +14,7 @@ test: .venv/.dev             ## unit tests, and calls with real peers
 test-long: .venv/.dev        ## what takes minutes: attacks, providers that misbehave, mutated input by the hundred thousand
 	@sh deploy/test-peers.sh long
 	@sh deploy/test-asterisk.sh
+	@sh deploy/test-helm.sh
 	@$(BIN)/pytest -m long
 
 lint: .venv/.dev
