@@ -1,5 +1,5 @@
 # The words of this project. PYTHON chooses an interpreter, 3.11 or newer.
-.PHONY: setup demo test test-long lint bench bench-dsp bench-plot bench-providers bench-nodes fuzz clean
+.PHONY: setup demo test test-long lint docs bench bench-dsp bench-plot bench-providers bench-nodes fuzz clean
 BIN := .venv/bin
 
 setup: .venv/.dev            ## everything for working on it
@@ -22,6 +22,10 @@ lint: .venv/.dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy --strict -p gateway
 	@$(BIN)/mypy --strict tests/bridge/fakes.py
+
+docs: .venv/.docs            ## the documentation as a site, in site/; a link that leads nowhere is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -f deploy/site/mkdocs.yml
+	@echo "site/index.html"
 
 bench: .venv/.dev            ## figures of this machine: kernels, then calls under load
 	@$(BIN)/python -m tests.bench
@@ -47,11 +51,15 @@ fuzz: .venv/.fuzz            ## every parser under atheris, then 100,000 mutated
 	@$(BIN)/python -m tests.fuzz
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv build dist site *.egg-info
 
 .venv/.demo: pyproject.toml
 	@sh deploy/venv.sh local,phone
 	@touch $@
+
+.venv/.docs: pyproject.toml
+	@sh deploy/venv.sh local,phone,dev,docs
+	@touch $@ .venv/.dev .venv/.demo
 
 .venv/.fuzz: pyproject.toml
 	@sh deploy/venv.sh local,phone,dev,fuzz

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from gateway.errors import ConfigError
 
@@ -28,6 +28,11 @@ class Section(BaseModel):
     """A part of a file: keys that it does not know are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def says(meaning: str, example: object = None, **limits: Any) -> Any:
+    """One setting, for docs/configuration.md and docs/trunks.md: a sentence, and a value as it stands in the file."""
+    return Field(description=meaning, examples=None if example is None else [example], **limits)
 
 
 def section_of(settings: type[Any], base: type[Section], differing: Mapping[str, Any]) -> type[Section]:

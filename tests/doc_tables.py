@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from gateway.bridge.reasons import BY_Q850, BY_STATUS, OURS, REASONS
 from gateway.call_record import CallRecord, CallState
 from gateway.cli.init_command import gateway_file
 from gateway.config import starters
+from gateway.config.gateway_file import GatewayFile
 from gateway.config.starters import starter
 from gateway.config.trunk_profiles import names, profile
 from gateway.delivery.webhooks import WEBHOOKS_OF_EVENTS
@@ -131,7 +134,109 @@ def _yaml(value: object) -> str:
     return yaml.safe_dump(value, default_flow_style=True, width=1000, sort_keys=False).replace("\n...", "").strip()
 
 
+UNITS = {"seconds": "s", "ms": "ms", "days": "days", "hours": "hours", "dbm0": "dBm0"}
+ELSEWHERE = {"trunks": "[trunks](trunks.md) has its keys, and a page for each carrier."}
+ABOUT = {
+    "sip.tls": "Without this section there is no TLS.",
+    "sip.also": "A list.",
+    "http.tls": "Without this section HTTP is plain.",
+    "providers": "`NAME` is what agents call it.",
+    "mcp": "`NAME` stands before the names of its tools. Either `command` or `url`.",
+    "routes": "A list; each call goes by the first row that fits. There has to be one.",
+    "dial_plan": "A list: by which trunks numbers are called. Without it by the only trunk, or the one that is named.",
+    "webhooks": "A list.",
+}
+
+
+def configuration() -> list[str]:
+    plain = {name: one for name, one in GatewayFile.model_fields.items() if not _section(one.annotation)}
+    return [*_section_table("The file itself", "", plain), *_sections(GatewayFile, "")]
+
+
+def _sections(kind: type[BaseModel], prefix: str) -> list[str]:
+    rows = list[str]()
+    for name, one in kind.model_fields.items():
+        found = _section(one.annotation)
+        if not found:
+            continue
+        path = f"{prefix}{name}"
+        if path in ELSEWHERE:
+            rows += ["", f"## `{path}`", "", ELSEWHERE[path]]
+            continue
+        section, many = found
+        keys = {"list": f"{path}.", "mapping": f"{path}.NAME."}.get(many, f"{path}.")
+        plain = {
+            name: one for name, one in section.model_fields.items() if not _section(one.annotation) or name == "dialect"
+        }
+        rows += ["", *_section_table(f"`{path}`", keys, plain, ABOUT.get(path, "")), *_sections(section, keys)]
+    return rows
+
+
+def _section(annotation: Any) -> tuple[type[BaseModel], str] | None:
+    """The section that a key holds, and whether it is one, a list or a mapping of them."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation, "one"
+    inner = [one for one in get_args(annotation) if one not in (str, type(None), ...)]
+    if len(inner) != 1 or not isinstance(inner[0], type) or not issubclass(inner[0], BaseModel):
+        return None
+    return inner[0], "mapping" if get_origin(annotation) is dict else "one or a list"
+
+
+def _section_table(title: str, prefix: str, keys: Mapping[str, FieldInfo], about: str = "") -> list[str]:
+    rows = [f"## {title}", "", *([about, ""] if about else []), "| key | what it says | type | default | such as |"]
+    rows.append("| --- | --- | --- | --- | --- |")
+    for name, one in keys.items():
+        assert one.description, f"{prefix}{name} has no description"
+        value = one.get_default(call_default_factory=True) if not one.is_required() else None
+        default = "has to be said" if one.is_required() else _value(value)
+        such = f"`{_yaml(one.examples[0])}`" if one.examples else ""
+        unit = next((unit for ending, unit in UNITS.items() if name.endswith(f"_{ending}")), "")
+        kind = " ".join(filter(None, (_type(one.annotation), f"({unit})" if unit else "", _limits(one))))
+        meaning = one.description.replace("|", "\\|")
+        rows.append(f"| `{prefix}{name}` | {meaning} | {kind} | {default} | {such} |")
+    return rows
+
+
+def _value(value: object) -> str:
+    if value is None or value == "" or value == () or value == {}:
+        return ""
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, tuple):
+        return ", ".join(f"`{one}`" for one in value) if len(value) < 5 else "all"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+NAMES: dict[Any, str] = {str: "text", bool: "true, false", int: "whole number", float: "number", Path: "file or folder"}
+
+
+def _type(annotation: Any) -> str:
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return ", ".join(f"`{one}`" for one in inner) if len(inner) < 8 else "one of a list"
+    if origin is Annotated:
+        return _type(inner[0])
+    if origin is tuple:
+        return f"list of {_type(inner[0])}"
+    if origin is dict:
+        return "mapping"
+    if inner:  # a union
+        return " or ".join(_type(one) for one in inner if one is not type(None))
+    return NAMES.get(annotation, "mapping")
+
+
+def _limits(one: FieldInfo) -> str:
+    found = {
+        name: getattr(about, name) for about in one.metadata for name in ("ge", "gt", "le") if hasattr(about, name)
+    }
+    low = f"{found['ge']:g}" if "ge" in found else f"more than {found['gt']:g}" if "gt" in found else ""
+    if "le" in found:
+        return f"{low} to {found['le']:g}"
+    return f"at least {low}" if "ge" in found else low
+
+
 PAGES: dict[str, dict[str, Callable[[], list[str]]]] = {
+    "configuration.md": {"configuration": configuration},
     "events.md": {"events": events, "outcomes": outcomes, "refusals": refusals, "record": record},
     "operations.md": {"redis keys": redis_keys},
     "trunks.md": {"profiles": profiles, "settings": settings},

@@ -154,6 +154,11 @@ def test_everything_that_is_shipped_loads() -> None:
         config.from_file(path)
 
 
+@pytest.mark.parametrize("path", doc_tables.FILES, ids=lambda path: str(path.relative_to(doc_tables.DEPLOY)))
+def test_what_init_writes_is_shipped_as_it_is(path: Path) -> None:
+    assert path.read_text() == doc_tables.FILES[path](), "run python -m tests.doc_tables"
+
+
 def test_interfaces_name_what_exists() -> None:
     for package in ("sip", "rtp", "realtime", "local", "store", "agents", "bridge", "codecs", "api"):
         interface = __import__(f"gateway.{package}", fromlist=["__all__"])

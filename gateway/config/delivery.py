@@ -12,18 +12,28 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gateway.delivery.webhooks import KINDS, WebhookSettings
-from gateway.document import Section, fill
+from gateway.document import Section, fill, says
 from gateway.errors import ConfigError
 
 
 class WebhookRow(Section):
     """`secret_env` names the variable that holds what signs: base64, as `openssl rand -base64 32` prints it."""
 
-    name: str = Field(default="default", pattern=r"^[A-Za-z0-9._-]{1,64}$")
-    url: str = Field(pattern=r"^https?://[^\s]+$")
-    secret_env: str = ""
-    events: tuple[Literal[KINDS], ...] = KINDS  # type: ignore[valid-type]
-    timeout_seconds: float = Field(default=10.0, gt=0, le=60)
+    name: Annotated[str, says("of this receiver; several need one each", "crm", pattern=r"^[A-Za-z0-9._-]{1,64}$")] = (
+        "default"
+    )
+    url: Annotated[
+        str,
+        says("who is told of calls; see [the API](api.md)", "https://crm.example/hooks", pattern=r"^https?://[^\s]+$"),
+    ]
+    secret_env: Annotated[
+        str, says("the variable that holds what signs: base64, as `openssl rand -base64 32` prints it", "CRM_SECRET")
+    ] = ""
+    events: Annotated[
+        tuple[Literal[KINDS], ...],  # type: ignore[valid-type]
+        says("which of them; unless said otherwise, all"),
+    ] = KINDS
+    timeout_seconds: Annotated[float, says("after which the receiver is asked again", gt=0, le=60)] = 10.0
 
 
 class Records(Section):
@@ -33,10 +43,17 @@ class Records(Section):
     by HTTP, such as http://collector:4318/v1/traces.
     """
 
-    file: Path | None = None
-    postgres_env: str = ""
-    keep_days: float = Field(default=0.0, ge=0)
-    otlp: str = Field(default="", pattern=r"^(https?://[^\s]+)?$")
+    file: Annotated[Path | None, says("for the calls of this node, a line of JSON each", "calls.jsonl")] = None
+    postgres_env: Annotated[str, says("the variable that holds the URL of a PostgreSQL", "CALLS_DATABASE")] = ""
+    keep_days: Annotated[float, says("days for which both keep a record; 0: for ever", ge=0)] = 0.0
+    otlp: Annotated[
+        str,
+        says(
+            "where an OpenTelemetry collector takes traces by HTTP",
+            "http://collector:4318/v1/traces",
+            pattern=r"^(https?://[^\s]+)?$",
+        ),
+    ] = ""
 
 
 @dataclass(frozen=True, slots=True)

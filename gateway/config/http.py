@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gateway.document import Section, fill
+from gateway.document import Section, fill, says
 from gateway.errors import ConfigError
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -18,8 +18,8 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 class HttpTls(Section):
     """PEM files, named as seen from the gateway's file."""
 
-    certificate: Path
-    key: Path
+    certificate: Annotated[Path, says("a PEM file: HTTPS then")]
+    key: Annotated[Path, says("its key, a PEM file")]
 
 
 class Http(Section):
@@ -28,15 +28,31 @@ class Http(Section):
     `trusted_proxies` are addresses whose X-Forwarded headers are believed. `rate_limit`: requests a second for a key.
     """
 
-    host: str = "127.0.0.1"
-    port: Port = 8080
-    auth: Literal["auto", "always"] = "auto"
-    admin_key_env: str = ""
+    host: Annotated[
+        str, says("where HTTP is listened to; on another address than 127.0.0.1 everybody from elsewhere needs a key")
+    ] = "127.0.0.1"
+    port: Annotated[Port, says("for the API, the dashboard and the metrics")] = 8080
+    auth: Annotated[
+        Literal["auto", "always"],
+        says("auto: programs of this machine need no key; always: everybody does. See [the API](api.md)"),
+    ] = "auto"
+    admin_key_env: Annotated[
+        str, says("the variable of the environment that holds a key for everything", "ADMIN_KEY")
+    ] = ""
     tls: HttpTls | None = None
-    url: str = Field(default="", pattern=r"^(https?://[^\s/]+)?$")
-    trusted_proxies: tuple[str, ...] = ()
-    rate_limit: float = Field(default=100.0, ge=0)
-    cors_origins: tuple[str, ...] = ()
+    url: Annotated[
+        str,
+        says(
+            "where other nodes reach this one's API, for recordings and sessions; empty: `http.host` and `http.port`",
+            "http://10.0.0.11:8080",
+            pattern=r"^(https?://[^\s/]+)?$",
+        ),
+    ] = ""
+    trusted_proxies: Annotated[tuple[str, ...], says("whose X-Forwarded-For is believed", ["10.0.0.2"])] = ()
+    rate_limit: Annotated[float, says("requests a second of one key, twice as many at once; 0: no limit", ge=0)] = 100.0
+    cors_origins: Annotated[
+        tuple[str, ...], says("whose pages may ask the API from a browser", ["https://desk.example"])
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True)

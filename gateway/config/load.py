@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
+import json
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -15,220 +15,35 @@ from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from socket import gethostname
-from typing import Annotated, Any, Literal
+from typing import Any, get_origin
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import (
-    BeforeValidator,
-    Field,
     ValidationError,
-    field_validator,
-    model_validator,
 )
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsError
 
 from gateway.agents import BUNDLED, Agents, load_agents
-from gateway.bridge import BridgeSettings, DialRule, McpSettings, Route, by_price
-from gateway.codecs import CODECS, hold_tune, read_wav
+from gateway.bridge import BridgeSettings, DialRule, McpSettings, Route
+from gateway.codecs import hold_tune, read_wav
 from gateway.config.agent_checks import check_agents
-from gateway.config.delivery import DeliverySettings, Hours, Records, WebhookRow, delivery_of
+from gateway.config.delivery import DeliverySettings, delivery_of
 from gateway.config.dotenv import read_dotenv
-from gateway.config.http import Http, HttpSettings, Port, http_of
-from gateway.config.providers import RealtimeProvider, provider_of, wanted
-from gateway.config.sip import TrunkRow, dial_plan_faults, overlapping, trunk_of
-from gateway.document import Faults, Section, explain, explained, fill, load, place, read
+from gateway.config.gateway_file import PREFIX, GatewayFile, Log, McpRow, Tls
+from gateway.config.http import HttpSettings, http_of
+from gateway.config.providers import provider_of, wanted
+from gateway.config.sip import dial_plan_faults, overlapping, trunk_of
+from gateway.document import Faults, explain, explained, fill, load, place, read
 from gateway.errors import ConfigError
 from gateway.outcomes import RETRY_AFTER
 from gateway.realtime import Provider
 from gateway.rtp import MediaSettings
-from gateway.sip import STUN_SERVERS, SipSettings, TlsSettings, Trunk
-from gateway.store import StoreSettings, check_url
+from gateway.sip import SipSettings, TlsSettings, Trunk
+from gateway.store import StoreSettings
 
-PREFIX = "GATEWAY_"
 EMBEDDED = "local"
 """The provider that comes with the gateway."""
-
-
-class Tls(Section):
-    """PEM files, named as seen from the gateway's file. `ca` holds whom to trust instead of the system's list."""
-
-    certificate: Path
-    key: Path
-    port: Port = 5061
-    ca: Path | None = None
-    client_certificates: bool = False
-
-    @model_validator(mode="after")
-    def _check(self) -> Tls:
-        if self.client_certificates and self.ca is None:
-            raise ValueError("client_certificates needs a ca that vouches for them")
-        return self
-
-
-class Listener(Section):
-    """One more address for SIP; TLS is listened to on `sip.tls.port` of it too."""
-
-    host: str
-    port: Port = 5060
-    public_host: str = ""
-
-
-class Sip(Section):
-    """Where SIP is listened to, on UDP and TCP. `public_host` is the address that peers reach us at, behind NAT;
-    `auto` asks `stun_servers`."""
-
-    host: str = "127.0.0.1"
-    port: Port = 5060
-    public_host: str = ""
-    tls: Tls | None = None
-    stun_servers: Annotated[tuple[str, ...], Field(min_length=1)] = STUN_SERVERS  # host:port
-    nameservers: tuple[str, ...] = ()  # host:port; empty: the system's
-    trace: bool = False
-    trace_calls: int = Field(default=100, ge=0, le=10000)
-    realm: str = ""  # of passwords; empty: public_host, or a name
-    open: bool = False  # without trunks: whether everybody may call
-    calls_per_second: float = Field(default=50.0, ge=0)  # of callers of no trunk
-    max_calls: int = Field(default=500, ge=0)
-    max_setups: int = Field(default=300, ge=1)
-    also: tuple[Listener, ...] = ()
-    unknown_peers: Literal["refuse", "ignore"] = "refuse"
-    retry_after: dict[Literal[tuple(RETRY_AFTER)], Annotated[int, Field(ge=0, le=86400)]] = Field(  # type: ignore[valid-type]
-        default={}
-    )
-
-    @field_validator("nameservers")
-    @classmethod
-    def _check_nameservers(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if wrong := [one for one in names if not re.fullmatch(r"[0-9a-fA-F.:]+:\d{1,5}", one)]:
-            raise ValueError(f"not an address with a port, such as 192.0.2.53:53: {wrong[0]!r}")
-        return names
-
-    @field_validator("stun_servers")
-    @classmethod
-    def _check_stun_servers(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if wrong := [one for one in names if not re.fullmatch(r"[^\s:]+:\d{1,5}|\[[0-9a-fA-F:.]+\]:\d{1,5}", one)]:
-            raise ValueError(f"not a host with a port, such as {STUN_SERVERS[0]}: {wrong[0]!r}")
-        return names
-
-
-class Media(Section):
-    """RTP ports, and how audio travels: codecs by preference, ms of audio in one event to the provider."""
-
-    host: str = ""  # empty: as sip.host
-    public_host: str = ""  # empty: as sip.public_host
-    first_port: Port = 20000
-    last_port: Port = 29999
-    reorder_ms: int = Field(default=40, ge=0, le=500)
-    timeout_seconds: float = Field(default=60.0, ge=0)
-    chunk_ms: int = Field(default=20, ge=20, le=100)
-    codecs: tuple[str, ...] = ("PCMU", "PCMA")
-    ptime_ms: Literal[10, 20, 30, 40, 60] = 20  # that callers are asked to send
-    srtp: Literal["off", "optional", "required"] = "optional"
-    hold_audio: Path | None = None  # a WAV; none: a tune of our own
-    echo_guard: bool = True
-    comfort_noise_dbm0: float | None = Field(default=None, ge=-80, le=-30)
-
-    @model_validator(mode="after")
-    def _check(self) -> Media:
-        if self.last_port < self.first_port:
-            raise ValueError("last_port is below first_port")
-        if unknown := [name for name in self.codecs if name not in CODECS]:
-            raise ValueError(f"there is no codec {', '.join(unknown)}; these are: {', '.join(CODECS)}")
-        if not self.codecs:
-            raise ValueError("codecs is empty")
-        return self
-
-
-class Redis(Section):
-    """An empty url starts an embedded Redis."""
-
-    url: str = ""
-    keep_seconds: int = Field(default=86400, ge=1)
-
-    @field_validator("url")
-    @classmethod
-    def _check_url(cls, url: str) -> str:
-        if url:
-            check_url(url)
-        return url
-
-
-class Recordings(Section):
-    """The folder for recordings, and for how many days they stay; 0: for ever."""
-
-    folder: Path | None = None
-    keep_days: float = Field(default=0.0, ge=0)
-
-
-def _folder_alone(value: Any) -> Any:
-    """`recordings: DIR` is short for its folder."""
-    return {"folder": value or None} if isinstance(value, str | Path) else value
-
-
-class McpRow(Section):
-    """A `command` to start, with variables of the environment that `env` names by those that hold them; or a `url`."""
-
-    command: tuple[str, ...] = ()
-    env: dict[str, str] = Field(default={})
-    url: str = Field(default="", pattern=r"^(https?://[^\s]+)?$")
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> McpRow:
-        if bool(self.command) == bool(self.url):
-            raise ValueError("either a command or a url")
-        return self
-
-
-class RouteRow(Section):
-    called: str = "*"
-    agent: str
-    trunk: str = "*"
-    attestation: str = "*"
-
-
-def _by_price(value: Any) -> Any:
-    """`{cheap: 0.8, dear: 1.2}` is the names by their prices."""
-    return by_price(value) if isinstance(value, dict) else value
-
-
-class DialPlanRow(Section):
-    """`trunks` in the order in which they are tried, or each with its price, of which the cheapest is tried first."""
-
-    called: str = Field(min_length=1)
-    trunks: Annotated[tuple[str, ...], BeforeValidator(_by_price), Field(min_length=1)]
-
-
-class Log(Section):
-    """`format: auto` is for people on a terminal and JSON elsewhere. `transcripts` puts what is said into the log."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["auto", "json", "console"] = "auto"
-    transcripts: bool = False
-
-
-class _File(BaseSettings):
-    model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="_", env_nested_max_split=1
-    )
-
-    sip: Sip = Sip()
-    http: Http = Http()
-    media: Media = Media()
-    redis: Redis = Redis()
-    agents: Annotated[Path | None, BeforeValidator(lambda value: value or None)] = None
-    providers: dict[str, RealtimeProvider] = {}
-    mcp: dict[str, McpRow] = {}
-    trunks: tuple[TrunkRow, ...] = ()
-    routes: tuple[RouteRow, ...] = ()
-    dial_plan: tuple[DialPlanRow, ...] = ()
-    recordings: Annotated[Recordings, BeforeValidator(_folder_alone)] = Recordings()
-    webhooks: tuple[WebhookRow, ...] = ()
-    records: Records = Records()
-    delivery_hours: Hours = 24.0  # after which what nobody takes is given up
-    log: Log = Log()
-    drain_seconds: float = Field(default=60.0, ge=0)
-    node: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,64}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +113,7 @@ def from_file(path: Path, overrides: dict[str, Any] | None = None) -> Settings:
     text = read(path)
     try:
         return _settings(
-            load(str(path), text, lambda data: _build(data, overrides or {}), _File), str(path), path.parent
+            load(str(path), text, lambda data: _build(data, overrides or {}), GatewayFile), str(path), path.parent
         )
     except ConfigError as error:
         for one in (error, *error.more):
@@ -311,7 +126,7 @@ def from_values(values: dict[str, Any], overrides: dict[str, Any] | None = None)
     try:
         return _settings(_build(values, overrides or {}), "the settings", Path())
     except ValidationError as error:
-        raise explained(error, "the settings", _File) from error
+        raise explained(error, "the settings", GatewayFile) from error
 
 
 def warnings_of(settings: Settings) -> list[str]:
@@ -328,10 +143,10 @@ def warnings_of(settings: Settings) -> list[str]:
     return found
 
 
-def _build(data: dict[str, Any], overrides: dict[str, Any]) -> _File:
+def _build(data: dict[str, Any], overrides: dict[str, Any]) -> GatewayFile:
     """Overrides stand above the environment, and that above the file. Raises ValidationError, ConfigError."""
 
-    class Layered(_File):
+    class Layered(GatewayFile):
         @classmethod
         def settings_customise_sources(
             cls,
@@ -345,6 +160,9 @@ def _build(data: dict[str, Any], overrides: dict[str, Any]) -> _File:
 
     try:
         return Layered(**data)
+    except SettingsError as error:
+        problem = 'is no JSON: lists and mappings are written so there, such as ["G722", "PCMA"]'
+        raise ConfigError(_not_json(), problem) from error
     except ValidationError as error:
         for one in error.errors():
             variable = PREFIX + "_".join(str(step) for step in one["loc"]).upper()
@@ -353,7 +171,27 @@ def _build(data: dict[str, Any], overrides: dict[str, Any]) -> _File:
         raise
 
 
-def _settings(file: _File, source: str, folder: Path) -> Settings:
+def _not_json() -> str:
+    """The variable of ours whose key wants a list, a mapping or a section, and that holds something else."""
+    for variable, value in sorted(os.environ.items()):
+        section, key = variable.removeprefix(PREFIX).lower(), ""
+        if section not in GatewayFile.model_fields:
+            section, _, key = section.partition("_")
+        if not variable.startswith(PREFIX) or section not in GatewayFile.model_fields:
+            continue
+        wanted: Any = GatewayFile.model_fields[section].annotation
+        if key:
+            fields = getattr(wanted, "model_fields", {})
+            wanted = fields[key].annotation if key in fields else str
+        if get_origin(wanted) in (tuple, dict) or hasattr(wanted, "model_fields"):
+            try:
+                json.loads(value)
+            except ValueError:
+                return variable
+    return f"{PREFIX}*"
+
+
+def _settings(file: GatewayFile, source: str, folder: Path) -> Settings:
     if file.agents is None:
         raise ConfigError(source, "is missing: the folder that holds the agents' files", key="agents")
     faults = Faults()
@@ -479,7 +317,7 @@ def _mcp(name: str, row: McpRow, secret: Callable[[str, str], str]) -> McpSettin
     return McpSettings(name, row.command, {key: secret(held_by, "env") for key, held_by in row.env.items()}, row.url)
 
 
-def _delivery(file: _File, folder: Path, source: str, secret: Callable[[str, str, str], str]) -> DeliverySettings:
+def _delivery(file: GatewayFile, folder: Path, source: str, secret: Callable[[str, str, str], str]) -> DeliverySettings:
     try:
         return delivery_of(file.webhooks, file.records, file.delivery_hours, folder, secret)
     except ConfigError as error:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator
 
 from gateway.agents import AgentDefinition
-from gateway.document import Section, fill, section_of
+from gateway.document import Section, fill, says, section_of
 from gateway.realtime import DIALECTS, SETTINGS, Dialect, Provider
 
 Price = Literal["text_input", "audio_input", "cached_input", "text_output", "audio_output"]
@@ -47,11 +47,34 @@ else:
         {
             "name": None,  # the key of the mapping
             "spare_seconds": None,
-            "url": (Annotated[str, Field(pattern=r"^wss?://[^\s]+$")], ...),
+            "url": (
+                Annotated[str, says("ws: or wss:", "wss://api.openai.com/v1/realtime", pattern=r"^wss?://[^\s]+$")],
+                ...,
+            ),
             "key": None,
-            "key_env": (str, ""),
-            "dialect": (Literal[tuple(DIALECTS)] | DialectRow, "openai"),
-            "prices": (dict[Price, Annotated[float, Field(ge=0)]], {}),
+            "key_env": (
+                Annotated[str, says("the variable of the environment that holds the key", "OPENAI_API_KEY")],
+                "",
+            ),
+            "dialect": (
+                Annotated[
+                    Literal[tuple(DIALECTS)] | DialectRow,
+                    says(
+                        f"{', '.join(DIALECTS)}, or one of your own: see [providers](providers.md#a-server-of-ones-own)"
+                    ),
+                ],
+                "openai",
+            ),
+            "prices": (
+                Annotated[
+                    dict[Price, Annotated[float, Field(ge=0)]],
+                    says(
+                        f"for a million tokens: {', '.join(get_args(Price))}; each record then has a `cost`",
+                        {"audio_input": 32, "audio_output": 64},
+                    ),
+                ],
+                {},
+            ),
         },
     )
 """`key_env` names the variable of the environment that holds the key; `gateway.realtime.Provider` says the rest."""

@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent / "starters"
 COMPANY = "a small company"
 """What the agents' files call whom they speak for."""
 
-_SECRET = re.compile(r"^( *# ?)?[^#\n]*\b(?:key|password|secret)_env: (\w+)", re.MULTILINE)
+_SECRET = re.compile(r"\w_env: (\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,9 @@ def agent_for(name: str, company: str = COMPANY) -> str:
 def secrets_in(text: str) -> dict[str, bool]:
     """The variables of the environment that a file names, and whether it needs them: those of comments it does not."""
     found: dict[str, bool] = {}
-    for comment, name in _SECRET.findall(text):
-        found[name] = found.get(name, False) or not comment
+    for line in text.splitlines():
+        setting, _, comment = line.partition("#")
+        found |= {name: True for name in _SECRET.findall(setting)}
+        if not setting.strip():
+            found |= {name: found.get(name, False) for name in _SECRET.findall(comment)}
     return found

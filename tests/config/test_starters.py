@@ -42,8 +42,8 @@ def test_a_company_that_would_break_the_file_is_refused(company):
 
 
 def test_secrets_of_comments_are_told_apart():
-    text = "providers:\n  a: {key_env: A_KEY}\n  # b: {key_env: B_KEY}\n  c: {}   # key_env: not said\n"
-    assert secrets_in(text) == {"A_KEY": True, "B_KEY": False}
+    text = "a: {key_env: A_KEY, admin_key_env: C_KEY}\n  # b: {key_env: B_KEY}\nc: {}   # key_env: not said\n"
+    assert secrets_in(text) == {"A_KEY": True, "C_KEY": True, "B_KEY": False}
 
 
 def test_an_unknown_one_is_said_with_what_there_is():

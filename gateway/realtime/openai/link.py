@@ -16,6 +16,7 @@ import structlog
 from pydantic import Field
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 
+from gateway.document import says
 from gateway.errors import ProviderError, ProviderRefused, ProviderUnreachable, plain
 from gateway.realtime.conversation import AudioDelta, Event, ProviderFault, Ready, Severity
 from gateway.realtime.history import History
@@ -50,12 +51,24 @@ class Provider:
     url: str
     key: str = ""
     dialect: Dialect = OPENAI
-    connect_seconds: Annotated[float, Field(gt=0, le=60)] = 10.0
-    failover_seconds: Annotated[float, Field(gt=0, le=60)] = 3.0
-    response_seconds: Annotated[float, Field(gt=0, le=600)] = 10.0
-    max_age_seconds: Annotated[float, Field(ge=0)] | None = None
+    connect_seconds: Annotated[float, says("in which a session has to be ready", gt=0, le=60)] = 10.0
+    failover_seconds: Annotated[float, says("the same, where another provider can be asked", gt=0, le=60)] = 3.0
+    response_seconds: Annotated[
+        float, says("after which a response of which nothing came is given up with its session", gt=0, le=600)
+    ] = 10.0
+    max_age_seconds: Annotated[
+        Annotated[float, Field(ge=0)] | None,
+        says("when a session is renewed, as soon as nobody speaks; 0: never; left out: as the dialect says"),
+    ] = None
     spare_seconds: float = 240.0
-    warm: Annotated[int, Field(ge=0, le=100)] = 0
+    warm: Annotated[
+        int,
+        says(
+            "connections that are kept open for calls to come, 50 s each; the provider counts them as sessions",
+            ge=0,
+            le=100,
+        ),
+    ] = 0
     prices: Mapping[str, float] = field(default_factory=dict)
 
     @property

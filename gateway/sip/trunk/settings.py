@@ -9,10 +9,9 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
-
+from gateway.document import says
 from gateway.sip.dialog.session_timer import MIN_SE, PREFERRED
 from gateway.sip.message.message import Request
 from gateway.sip.message.uri import Uri
@@ -21,11 +20,6 @@ from gateway.sip.trunk.numbers import NumberRules
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-def says(meaning: str, example: object, **limits: Any) -> Any:
-    """One setting: a sentence, and a value as it stands in the file."""
-    return Field(description=meaning, examples=[example], **limits)
 
 
 @dataclass(frozen=True, slots=True)
