@@ -30,5 +30,11 @@ if ! fits .venv/bin/python || ! .venv/bin/python -m pip --version >/dev/null 2>&
         fi
     fi
 fi
-echo "installing the gateway and what it needs"
+printf 'installing the gateway and what it needs, for a minute or two'
+(while sleep 5; do printf .; done) & # it is at work
+dots=$!
+trap 'kill $dots 2>/dev/null' EXIT
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[$1]"
+kill $dots 2>/dev/null
+trap - EXIT
+echo

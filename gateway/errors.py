@@ -85,17 +85,16 @@ class ApiError(GatewayError):
 
 
 class PortInUse(GatewayError):
-    """An address that something else listens on."""
+    """An address that something else listens on. `holder` is who, where that is known."""
 
     def __init__(self, what: str, host: str, port: int, setting: str) -> None:
         super().__init__(what, host, port)
         self.what, self.host, self.port, self.setting = what, host, port, setting
+        self.holder = ""
 
     def __str__(self) -> str:
-        return (
-            f"{self.what} cannot listen on {self.host}:{self.port}: the address is in use or not of this machine; "
-            f"choose another with {self.setting}"
-        )
+        why = f"{self.holder} has it" if self.holder else "the address is in use or not of this machine"
+        return f"{self.what} cannot listen on {self.host}:{self.port}: {why}; choose another with {self.setting}"
 
 
 class SipError(GatewayError):

@@ -27,6 +27,7 @@ from gateway.app import scripts_of
 from gateway.bridge import CallInfo, choices
 from gateway.call_record import Party
 from gateway.certificates import SOON_DAYS
+from gateway.cli.port_holder import holder_of
 from gateway.config.load import EMBEDDED, Settings
 from gateway.errors import ConfigError, GatewayError, plain
 from gateway.limits import needed, raise_open_files
@@ -140,6 +141,8 @@ async def _ports(settings: Settings, running: bool) -> AsyncIterator[Finding]:
         elif running and "use" in problem:
             yield Finding(what, True, f"{host}:{port} is the running gateway's")
         else:
+            holder = holder_of(port) if "use" in problem else ""
+            problem += f" by {holder}" if holder else ""
             fix = (
                 f"choose another {key}, or end what uses it"
                 if "use" in problem

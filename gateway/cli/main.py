@@ -23,7 +23,7 @@ from gateway.cli import remote
 from gateway.cli.init_command import init
 from gateway.cli.operator_commands import LOCAL, Json, Key, Url, bans, call, calls, drain, keys, nodes, reload
 from gateway.cli.trunk_commands import trunks
-from gateway.errors import ConfigError, GatewayError
+from gateway.errors import ConfigError, GatewayError, PortInUse
 
 if TYPE_CHECKING:
     from gateway.app import Gateway
@@ -62,6 +62,10 @@ def main() -> None:
     try:
         cli()
     except GatewayError as error:
+        if isinstance(error, PortInUse):
+            from gateway.cli.port_holder import holder_of
+
+            error.holder = holder_of(error.port)
         _print_errors(error)
         sys.exit(2 if isinstance(error, ConfigError) else 1)
 

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+import os
 import socket
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from psutil import Process
 
 from gateway.cli.doctor import examine
+from gateway.cli.port_holder import _named
 from gateway.local import LocalServer, LocalSettings, Script
 from gateway.sip import Credentials, SipSettings, Trunk, UserAgent
 from gateway.store.connection import server_executable
@@ -122,7 +125,8 @@ async def test_a_broken_installation_is_told_what_to_do(tmp_path, monkeypatch):
             bad, strict=True,
         ):  # fmt: skip
             assert expected in line, out.decode()
-        assert "address already in use; choose another sip.port, or end what uses it" in bad[0]
+        assert f"address already in use by {_named(Process().cmdline())} (process {os.getpid()}); " in bad[0]
+        assert "choose another sip.port, or end what uses it" in bad[0]
         assert "renew it, then SIGHUP" in bad[1]
         assert "connection refused; start it, or correct redis.url" in bad[2]
         assert "401; check the provider's key" in bad[3]
