@@ -33,7 +33,7 @@ from gateway.delivery.jsonl import full_record
 from gateway.errors import ConfigError
 from gateway.events import CallEvent
 from gateway.limits import needed, raise_open_files
-from gateway.local import LocalProcess, LocalSettings, Script
+from gateway.local import LocalProcess, LocalSettings, Script, missing_ears
 from gateway.realtime import Provider
 from gateway.retention import Retention, plain
 from gateway.store import Store, open_store
@@ -211,7 +211,9 @@ class Gateway:
             for (trunk, server), why in agent.core.trunks.silent.items()
         ]
         down = [f"no server of the trunk {name} answers" for name, one in agent.health.items() if one.down]
+        deaf = missing_ears() if self._local else ""
         return [
+            *([deaf] if deaf else []),
             *(f"the trunk {name} is not registered: {problem}" for name, problem in lost.items()),
             *down,
             *certificates.warnings_of(self.certificate_days),

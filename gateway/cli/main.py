@@ -398,6 +398,8 @@ Or with a softphone on this machine: an account without registration, PCMU or PC
 Ctrl-C ends it.
 """
     out.print(text, highlight=False, soft_wrap=True)
+    for warning in gateway.warnings:
+        err.print(f"gateway: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 def _command() -> str:

@@ -6,6 +6,7 @@ Free dictation of telephone speech is beyond it; a grammar of some dozens of phr
 from __future__ import annotations
 
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,17 @@ _OPTIONS = {
 
 _DITHER = np.rint(np.random.default_rng(1).normal(0, 120, 16000 * 4)).astype(np.int16)
 """Noise, 49 dB below full scale: a recogniser that was trained on rooms goes astray on digital silence."""
+
+
+NO_EARS = (
+    "the embedded Realtime server has no recogniser, as there is no pocketsphinx for this Python: it hears that "
+    "somebody speaks, and not what. Keys work, and gateway phone hands its words over as text"
+)
+
+
+def missing_ears() -> str:
+    """`NO_EARS` where that is so; empty where words are heard."""
+    return "" if find_spec("pocketsphinx") else NO_EARS
 
 
 def dictate(audio: NDArray[np.int16], hz: int) -> str:

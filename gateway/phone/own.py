@@ -165,6 +165,9 @@ class _Phone:
                 samples = soxr.resample(samples, hz, HZ)
         self._playing = samples
 
+    def hand_over(self, text: str) -> bool:
+        return self.words.hand_over(text)
+
     def press(self, keys: str) -> None:
         if rtp := self.calls[-1].rtp:
             rtp.send_dtmf(keys.upper())

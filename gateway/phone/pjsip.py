@@ -148,6 +148,9 @@ class _Phone:
         self._player.createPlayer(str(path), self.pj.PJMEDIA_FILE_NO_LOOP)
         self._player.startTransmit(self._calls[-1].media)
 
+    def hand_over(self, text: str) -> bool:
+        return self._words_of.hand_over(text)
+
     def press(self, keys: str) -> None:
         self._calls[-1].dialDtmf(keys)
 

@@ -29,6 +29,9 @@ class Hands(Protocol):
     def speak(self, path: Path) -> None:
         """Play a WAV into the call."""
 
+    def hand_over(self, text: str) -> bool:
+        """Give the agent what we would say as text, where it cannot hear; else False."""
+
     def press(self, keys: str) -> None: ...
     def pause(self) -> None:
         """The agent is silent: what it has said is a whole."""
@@ -39,6 +42,7 @@ class Turns:
 
     def __init__(self, errand: PhoneCall, hands: Hands, words: list[Path]) -> None:
         self._errand, self._hands, self._words = errand, hands, words
+        self._texts = list(errand.say)  # of the first of them
         self._keys = errand.dtmf
         self._heard_agent = False
         self._quiet_since = 0.0
@@ -94,6 +98,11 @@ class Turns:
 
     def _speak(self, now: float) -> None:
         path = self._words.pop(0)
+        text = self._texts.pop(0) if self._texts else ""
+        if text and self._hands.hand_over(text):
+            self._hands.say(f"handed over as text, as the gateway hears no words: {text}")
+            self._quiet_since, self._heard_agent = now, False
+            return
         length = length_of(path)
         self._hands.say(f"speaking for {length:.1f} s")
         self._hands.speak(path)

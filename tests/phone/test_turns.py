@@ -11,13 +11,18 @@ from gateway.phone.turns import PATIENCE_SECONDS, PAUSE_SECONDS, Turns
 
 class Hands:
     def __init__(self):
-        self.done = []
+        self.done, self.deaf = [], False
 
     def say(self, text):
         self.done.append(text)
 
     def speak(self, path):
         self.done.append(path.name)
+
+    def hand_over(self, text):
+        if self.deaf:
+            self.done.append(f"text: {text}")
+        return self.deaf
 
     def press(self, keys):
         self.done.append(keys)
@@ -102,3 +107,19 @@ def test_who_talks_by_microphone_reads_each_turn_too():
     assert hands.done == []  # it has only just become quiet
     assert run(turns, 1.4, 60.0) is None  # Ctrl-C ends it
     assert hands.done == ["pause"]
+
+
+def test_words_that_cannot_be_heard_are_handed_over_and_the_answer_is_waited_for(words):
+    turns, hands = turns_of(words, say=("one", "two"))
+    hands.deaf = True
+    turns.media_ready(0.0)
+    run(turns, 0.0, 1.0, loud=True)
+    run(turns, 1.0, 2.2)
+    assert [one for one in hands.done if one != "pause"] == [
+        "text: one",
+        "handed over as text, as the gateway hears no words: one",
+    ]
+    assert run(turns, 2.2, 4.0, loud=True) is None
+    run(turns, 4.0, 5.2)
+    assert "text: two" in hands.done
+    assert not [one for one in hands.done if one.endswith(".wav")]
