@@ -17,6 +17,8 @@ from gateway.cli.remote import Remote, tail
 from gateway.errors import ApiError, ConfigError
 
 LOCAL = "http://127.0.0.1:8080"
+BEAT_SECONDS = 2.5
+"""What a node says of its calls is as old as that: so long there have to be none."""
 Url = Annotated[str, typer.Option(envvar="GATEWAY_URL", show_envvar=True, help="The running gateway.")]
 Key = Annotated[str, typer.Option(envvar="GATEWAY_KEY", show_envvar=True, help="An API key, where it wants one.")]
 Json = Annotated[bool, typer.Option("--json", help="As the API tells it, for programs.")]
@@ -101,11 +103,17 @@ def drain(
         raise ConfigError("node", f"{node!r} fits {'several' if chosen else 'none'} of: {there}")
     node = chosen[0]["id"]
     _told(remote.post(f"/v1/nodes/{node}/drain", {"on": not off}), as_json)
-    until = time.monotonic() + wait
-    while wait and (left := sum(one["calls"] for one in fitting())):
-        if time.monotonic() >= until:
+    until, none_since = time.monotonic() + wait, 0.0
+    while wait:
+        left, now = sum(one["calls"] for one in fitting()), time.monotonic()
+        none_since = 0.0 if left else none_since or now
+        if none_since and now - none_since >= BEAT_SECONDS:
+            return
+        if now >= until and left:
             raise ApiError(node, f"has {left} calls still, after {wait:g} s")
-        time.sleep(min(1.0, max(0.0, until - time.monotonic())))
+        if now >= until:
+            return
+        time.sleep(min(0.5, max(0.05, until - now)))
 
 
 def reload(url: Url = LOCAL, key: Key = "", as_json: Json = False) -> None:
