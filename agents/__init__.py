@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from .definition import AgentDefinition, BargeInRules, RecordingRules, RuleRow, WebhookRow, expand
+from .definition import (
+    AgentDefinition,
+    BargeInRules,
+    Exactly,
+    RecordingRules,
+    RuleRow,
+    Spoken,
+    WebhookRow,
+    expand,
+    variables_in,
+)
 from .loader import BUILT_IN, BUNDLED, Agent, Agents, load_agent, load_agents, with_changes
 from .registry import AnyTool, CallContext, Tool, tool
 
@@ -15,13 +25,16 @@ __all__ = [
     "AnyTool",
     "BargeInRules",
     "CallContext",
+    "Exactly",
     "RecordingRules",
     "RuleRow",
+    "Spoken",
     "Tool",
     "WebhookRow",
     "expand",
     "load_agent",
     "load_agents",
     "tool",
+    "variables_in",
     "with_changes",
 ]

@@ -29,6 +29,11 @@ def _check_variables(text: str) -> str:
     return text
 
 
+def variables_in(text: str) -> list[str]:
+    """Their names, as they stand in double braces."""
+    return _VARIABLE.findall(text)
+
+
 def expand(text: str, variables: Mapping[str, str]) -> str:
     """`text` with the variables of a call; a header that the call does not have becomes nothing."""
     return _VARIABLE.sub(lambda found: variables.get(found[1].lower(), ""), text)
@@ -82,13 +87,58 @@ FailoverRow = Annotated[
 ]
 
 
+class Spoken(_Strict):
+    """What is said. Not `verbatim` the model is asked to say it, in its own voice, and may do it in its own way.
+
+    Verbatim it is sound of ours, made before it is needed, and the agent is told what the caller heard. `prompt` is one
+    of the gateway's file, and so verbatim. `speech` is who turns text into sound: a row of `speech` of that file, or
+    `local`, the embedded voice; `voice` is one of theirs. Unless `interruptible` the caller hears all of it. Text alone
+    is short for its `say`.
+    """
+
+    say: Template = ""
+    prompt: str = ""
+    verbatim: bool = False
+    interruptible: bool = True
+    speech: str = "local"
+    voice: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.say or self.prompt)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_alone(cls, value: Any) -> Any:
+        return {"say": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Spoken:
+        if self.say and self.prompt:
+            raise ValueError("either say or prompt")
+        return self
+
+    @property
+    def exact(self) -> bool:
+        """It is sound of ours."""
+        return bool(self.prompt) or (self.verbatim and bool(self.say))
+
+
+class Exactly(Spoken):
+    """What is never left to a model."""
+
+    verbatim: Literal[True] = True
+    interruptible: bool = False
+
+
 class OnProviderFailure(_Strict):
     """What becomes of callers when no provider is left.
 
     They wait for `queue_seconds` (before the answer they hear it ring, later music), hear `play`, a WAV beside the
-    agent's file, and are put through to `forward`, or hung up on. With nothing of it a call is refused with 503.
+    agent's file, or `says`, word for word, and are put through to `forward`, or hung up on. With nothing of it a call
+    is refused with 503.
     """
 
+    says: Exactly = Exactly()
     queue_seconds: float = Field(default=0.0, ge=0, le=300)
     play: str = ""
     forward: Template = ""
@@ -104,11 +154,11 @@ class OnProviderFailure(_Strict):
 class RecordingRules(_Strict):
     """`start: answer` records the whole call, `start: asked` what a tool or the API asks for.
 
-    The announcement is said first, and cannot be interrupted.
+    The announcement is said first, word for word, and cannot be interrupted.
     """
 
     start: Literal["asked", "answer"] = "asked"
-    announcement: Template = ""
+    announcement: Exactly = Exactly()
 
 
 class WebhookRow(_Strict):
@@ -178,7 +228,7 @@ class Variant(_Strict):
     tts_model: str | None = None
     temperature: float | None = None
     instructions: Template | None = None
-    greeting: Template | None = None
+    greeting: Spoken | None = None
 
 
 class LocalRule(_Strict):
@@ -222,7 +272,7 @@ class AgentDefinition(_Strict):
     on_provider_failure: OnProviderFailure = OnProviderFailure()
     model: str = ""
     instructions: Template = ""
-    greeting: Template = ""
+    greeting: Spoken = Spoken()
     voice: str = ""
     audio: Literal["pcm", "g711"] = "pcm"
     speed: float | None = Field(default=None, ge=0.25, le=1.5)
@@ -261,6 +311,10 @@ class AgentDefinition(_Strict):
     transfer: Literal["blind", "attended"] = "blind"
     transfer_targets: dict[str, Template] = {}
     local: LocalScript = LocalScript()
+
+    def voice_of(self, spoken: Spoken) -> str:
+        """Whose sound it is: the agent's own, where the embedded voice speaks for an agent of the embedded server."""
+        return spoken.voice or (self.voice if spoken.speech == self.provider == "local" else "")
 
     @model_validator(mode="after")
     def _a_cough_needs_a_transcript(self) -> AgentDefinition:

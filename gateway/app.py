@@ -19,6 +19,7 @@ from gateway import __version__, certificates, events
 from gateway.agents import Agents, AnyTool
 from gateway.bridge import Switchboard, with_tools
 from gateway.config.load import EMBEDDED, Settings
+from gateway.config.prompts import ahead_of_calls
 from gateway.config.providers import wanted
 from gateway.control import Control
 from gateway.delivery import (
@@ -34,6 +35,7 @@ from gateway.errors import ConfigError
 from gateway.events import CallEvent
 from gateway.limits import needed, raise_open_files
 from gateway.local import LocalProcess, LocalSettings, Script, missing_ears
+from gateway.prompts import Library
 from gateway.realtime import Provider
 from gateway.retention import Retention, plain
 from gateway.store import Store, open_store
@@ -101,7 +103,11 @@ class Gateway:
             self.store.calls.entries = self._entries
             agents = await self._equipped(stack)
             bridge = replace(settings.bridge, node=self.store.me)
-            self.switchboard = Switchboard(bridge, settings.sip, settings.media, agents, providers, self._tell)
+            self.library = Library(settings.prompts)
+            self._make_sound_ahead(settings)
+            self.switchboard = Switchboard(
+                bridge, settings.sip, settings.media, agents, providers, self._tell, self.library
+            )
             self.courier = await self._courier(stack)
             self.retention = await self._retention(stack)
             self.control = Control(
@@ -252,6 +258,11 @@ class Gateway:
         )
         return problems
 
+    def _make_sound_ahead(self, settings: Settings) -> None:
+        """What is said exactly is made before anybody calls, where it has no variable in it."""
+        wanted = ahead_of_calls(settings.agents, settings.prompts)
+        self._preparing = asyncio.get_running_loop().create_task(self.library.prepare(wanted))
+
     async def _use(self, settings: Settings) -> None:
         """Take these from now on. Raises ConfigError, and all is as it was."""
         self._check_unchanged(settings)
@@ -265,9 +276,12 @@ class Gateway:
             if self._local:
                 await self._local.use(scripts_of(self.settings.agents, self.settings.chat_keys))
             raise
+        self.library.use(settings.prompts)
+        self._make_sound_ahead(settings)
         self.settings = replace(
             self.settings,
             agents=settings.agents,
+            prompts=settings.prompts,
             bridge=self.switchboard.resources.settings,
             sip=replace(self.settings.sip, trunks=settings.sip.trunks),
             webhook_secrets=settings.webhook_secrets,

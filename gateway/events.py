@@ -327,6 +327,22 @@ class Say(EventData, type="say"):
 
 
 @dataclass(frozen=True)
+class PromptPlayed(EventData, type="prompt_played"):
+    """Words are said exactly, as sound of ours: a greeting, an announcement, what was asked for."""
+
+    text: str
+    source: Annotated[str, "file, speech (a service) or local (the embedded voice)"]
+    prompt: Annotated[str | None, "its name in the gateway's file"] = None
+
+
+@dataclass(frozen=True)
+class PromptFailed(EventData, type="prompt_failed"):
+    """Sound could not be made as it was asked for; the embedded voice says the words instead."""
+
+    problem: str
+
+
+@dataclass(frozen=True)
 class Injected(EventData, type="injected"):
     """An item was put into the conversation."""
 

@@ -153,6 +153,8 @@ class Caller:
         self.send("NOTIFY", next(self._cseq), secrets.token_hex(8), line, extra)
 
     def _message(self, data: bytes, _: tuple[str, int]) -> None:
+        if data[:1] >= b"\x80":  # RTP on its way to whoever had this port before
+            return
         text = data.decode()
         head = text.split("\r\n", 1)[0]
         if not text.startswith("SIP/2.0"):

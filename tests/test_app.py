@@ -102,7 +102,7 @@ async def test_agents_are_taken_up_anew_and_a_call_keeps_the_one_that_it_has(tmp
         changed = settings_for(tmp_path, agents, routes=routes)
         gateway.read = lambda: changed
         assert await gateway.reload() == []
-        assert gateway.switchboard.calls[0].agent.definition.greeting == "Hello."
+        assert gateway.switchboard.calls[0].agent.definition.greeting.say == "Hello."
         assert await after.invite() == 200
         await after.until_quiet()
         assert gateway.switchboard.calls[1].agent.name == "eve"

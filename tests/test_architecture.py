@@ -25,7 +25,7 @@ LEVEL = {
     "pacing": 0, "child_process": 0, "certificates": 0, "versions": 0,
     "codecs": 1,
     "sip": 2, "rtp": 2, "realtime": 2, "local": 2, "store": 2,
-    "agents": 3,
+    "agents": 3, "prompts": 3,
     "bridge": 4,
     "delivery": 5,
     "config": 6, "app": 6, "control": 6, "logs": 6, "limits": 6, "watchdog": 6, "retention": 6,
@@ -45,7 +45,8 @@ LOOP = {
     "bridge/tools/runner.py", "bridge/switchboard.py", "bridge/resources.py",
     "bridge/call_runner.py", "bridge/provider_connection.py", "bridge/legs/sip_leg.py", "bridge/tools/webhook_tool.py",
     "bridge/application.py", "bridge/legs/media_access.py", "bridge/tools/mcp_servers.py", "app.py",
-    "bridge/media/recorder.py", "api/app.py", "cli/main.py", "cli/remote.py", "sip/lookup.py", "sip/public_host.py",
+    "bridge/media/recorder.py", "api/app.py", "cli/main.py", "cli/remote.py", "sip/lookup.py",
+    "sip/public_host.py", "prompts/library.py",
 }  # fmt: skip
 """Files that may name asyncio, a socket or the time of day."""
 

@@ -96,7 +96,9 @@ class Mute(Body):
 class Say(Body):
     model_config = _like({"text": "One moment, please."})
 
-    text: str = Field(min_length=1, max_length=4000)
+    text: str = Field(default="", max_length=4000)
+    prompt: str = Field(default="", max_length=64, description="One of the gateway's file instead of a text.")
+    verbatim: bool = Field(default=False, description="Word for word, as sound of ours, instead of by the model.")
     interrupt: bool = False
 
 

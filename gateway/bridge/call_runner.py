@@ -17,6 +17,7 @@ from gateway.bridge.call.actions import (
     Action,
     DialSecondLeg,
     Finished,
+    MakeSound,
     RecordingCommand,
     ReleaseSecondLeg,
     ReplaceCallerLeg,
@@ -44,6 +45,7 @@ from gateway.errors import GatewayError, ToolError, TrunkBusy
 from gateway.events import CallEvent, EventData
 from gateway.machine import Driver
 from gateway.outcomes import Outcome
+from gateway.prompts import Sound, Words
 from gateway.sip import (
     Answered,
     Cause,
@@ -467,10 +469,35 @@ class CallRunner:
                 self._succeed(self.leg, second.release(), "transferred")
             case RecordingCommand(what):
                 self._call_recorder.do(what)
+            case MakeSound():
+                self._make_sound(action)
             case UpdateAgent(name, settings):
                 self._update_agent(name, settings)
             case Finished():
                 self.close()
+
+    def _make_sound(self, action: MakeSound) -> None:
+        """At once, where it was made before; else the call waits for it, and nobody else does."""
+        library = self._resources.library
+        words = Words(action.text, action.prompt, action.speech, action.voice)
+        if found := library.ready(words):
+            self._made(action.number, found)
+            return
+
+        async def make() -> None:
+            try:
+                sound = await library.sound(words)
+            except GatewayError as error:
+                sound = Sound(b"", action.text, "", str(error))
+            self._made(action.number, sound)
+
+        self.spawn(make())
+
+    def _made(self, number: int, sound: Sound) -> None:
+        if number:
+            self.feed(
+                lambda call, now: call.announcer.made(number, sound.pcm, sound.text, sound.source, sound.problem, now)
+            )
 
     async def _run_tool(self, action: RunTool) -> None:
         try:

@@ -27,6 +27,7 @@ from gateway.bridge.router import Route
 from gateway.codecs import hold_tune
 from gateway.errors import NoSuchAgent
 from gateway.outcomes import RETRY_AFTER
+from gateway.prompts import Library, PromptSettings
 from gateway.realtime import Health, Pool, Provider
 from gateway.rtp import BatchTrigger, MediaClock, MediaSettings, PortPool
 from gateway.sip import UasSession, UserAgent
@@ -70,9 +71,11 @@ class Resources:
         agents: Mapping[str, Agent],
         providers: Mapping[str, Provider],
         user_agent: UserAgent,
+        library: Library | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.settings, self.media, self.user_agent = settings, media, user_agent
+        self.library = library or Library(PromptSettings())
         self.agents, self.providers = agents, providers
         self.ports = PortPool(media.first_port, media.last_port, loop.time)
         self.access = MediaAccess(user_agent, self.ports)
@@ -130,4 +133,5 @@ class Resources:
     async def close(self) -> None:
         if "web" in self.__dict__:
             await self.web.aclose()
+        await self.library.close()
         await asyncio.to_thread(self.threads.shutdown)

@@ -23,7 +23,8 @@ def variant_for(agent: Agent, caller: str) -> tuple[Agent, str]:
     ends = list(accumulate(one.weight for one in variants.values()))
     place = next(number for number, end in enumerate(ends) if chance * ends[-1] < end)
     name, own = list(variants.items())[place]
-    changes = own.model_dump(exclude={"weight"}, exclude_none=True)
+    wanted = own.model_fields_set - {"weight"}
+    changes = {key: getattr(own, key) for key in wanted if getattr(own, key) is not None}
     return replace(agent, definition=agent.definition.model_copy(update=changes)), name
 
 

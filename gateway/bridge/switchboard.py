@@ -34,6 +34,7 @@ from gateway.errors import (
 )
 from gateway.events import CallEvent
 from gateway.outcomes import Outcome
+from gateway.prompts import Library
 from gateway.realtime import Provider
 from gateway.rtp import MediaSettings
 from gateway.sip import (
@@ -70,6 +71,7 @@ class Switchboard:
         agents: Mapping[str, Agent],
         providers: Mapping[str, Provider],
         tell: Sink,
+        library: Library | None = None,
     ) -> None:
         self.settings, self.tell = settings, tell
         self._router, self._plan = Router(settings.routes), DialPlan(settings.dial_plan)
@@ -79,7 +81,7 @@ class Switchboard:
         self._empty = asyncio.Event()
         self._empty.set()
         self.user_agent = UserAgent(sip, self._receive)
-        self.resources = Resources(settings, media, agents, providers, self.user_agent)
+        self.resources = Resources(settings, media, agents, providers, self.user_agent, library)
         self.leaked = 0  # calls, ports and sessions that nobody had any more, found by the sweep
         self._suspects: set[object] = set()
         self._sweeper = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)

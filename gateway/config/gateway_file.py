@@ -16,6 +16,7 @@ from gateway.bridge import by_price
 from gateway.codecs import CODECS
 from gateway.config.delivery import Hours, Records, WebhookRow
 from gateway.config.http import Http, Port
+from gateway.config.prompts import PromptRow, SpeechRow
 from gateway.config.providers import RealtimeProvider
 from gateway.config.sip import TrunkRow
 from gateway.document import Section, says
@@ -308,6 +309,12 @@ class GatewayFile(BaseSettings):
     ] = None
     providers: dict[str, RealtimeProvider] = {}
     mcp: dict[str, McpRow] = {}
+    speech: dict[str, SpeechRow] = {}
+    prompts: dict[str, PromptRow] = {}
+    prompt_folder: Annotated[
+        Path | None,
+        says("where speech that was made is kept, by its content; none: in memory alone", "/var/lib/gateway/prompts"),
+    ] = None
     trunks: tuple[TrunkRow, ...] = ()
     routes: tuple[RouteRow, ...] = ()
     dial_plan: tuple[DialPlanRow, ...] = ()

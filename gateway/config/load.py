@@ -32,11 +32,13 @@ from gateway.config.delivery import DeliverySettings, delivery_of
 from gateway.config.dotenv import read_dotenv
 from gateway.config.gateway_file import PREFIX, GatewayFile, Log, McpRow, Tls
 from gateway.config.http import HttpSettings, http_of
+from gateway.config.prompts import check_spoken, prompts_of
 from gateway.config.providers import provider_of, wanted
 from gateway.config.sip import dial_plan_faults, overlapping, trunk_of
 from gateway.document import Faults, explain, explained, fill, load, place, read
 from gateway.errors import ConfigError
 from gateway.outcomes import RETRY_AFTER
+from gateway.prompts import PromptSettings
 from gateway.realtime import Provider
 from gateway.rtp import MediaSettings
 from gateway.sip import SipSettings, TlsSettings, Trunk
@@ -57,6 +59,7 @@ class Settings:
     bridge: BridgeSettings
     agents: Agents
     providers: dict[str, Provider]
+    prompts: PromptSettings
     mcp: tuple[McpSettings, ...]
     webhook_secrets: dict[tuple[str, str], str] = field(repr=False)
     chat_keys: dict[str, str] = field(repr=False)
@@ -229,6 +232,7 @@ def _settings(file: GatewayFile, source: str, folder: Path) -> Settings:
         faults.add(ConfigError(source, "is empty: no call would be answered", key="routes"))
     for path, key in (
         (recordings, "recordings"),
+        (file.prompt_folder and folder / file.prompt_folder, "prompt_folder"),
         (file.records.file and folder / file.records.file.parent, "records.file"),
     ):
         if path and (problem := unwritable(path)):
@@ -261,11 +265,25 @@ def _settings(file: GatewayFile, source: str, folder: Path) -> Settings:
             if hook.secret_env:
                 work = partial(_from_environment, agent.source, f"webhooks.{name}", hook.secret_env, "secret_env")
                 hooks[agent.name, name] = faults.of(work) or ""
+    said = faults.of(
+        partial(
+            prompts_of,
+            file.speech,
+            file.prompts,
+            file.prompt_folder,
+            folder,
+            source,
+            lambda row, name, key: secret(row)(name, key),
+        )
+    )
+    if said and agents is not None:
+        faults.of(partial(check_spoken, agents, said))
     mcp = tuple(_mcp(name, row, secret(f"mcp.{name}")) for name, row in file.mcp.items())
     faults.tell()
     assert agents is not None
     assert http is not None
     assert delivery is not None
+    assert said is not None
     media, retry_after = file.media, {**RETRY_AFTER, **file.sip.retry_after}
     return Settings(
         sip=fill(
@@ -294,6 +312,7 @@ def _settings(file: GatewayFile, source: str, folder: Path) -> Settings:
         ),
         agents=agents,
         providers=providers,
+        prompts=said,
         mcp=mcp,
         chat_keys=chat,
         webhook_secrets=hooks,

@@ -66,6 +66,7 @@ class FakeLeg:
         self.queued += len(audio)
 
     def announce(self, audio: bytes) -> None:
+        self.log.append(("announce", audio))
         self.queued += len(audio)
 
     def flush(self) -> list[Heard]:

@@ -22,7 +22,7 @@ def test_a_caller_always_meets_the_same_variant_and_shares_are_kept():
     met = [variant_for(agent, f"+1555{number:07}") for number in range(4000)]
     assert met == [variant_for(agent, f"+1555{number:07}") for number in range(4000)]
     assert {name: one.definition.voice for one, name in met} == {"plain": "a", "warm": "b"}
-    assert {one.definition.greeting for one, _ in met} == {"Hi."}
+    assert {one.definition.greeting.say for one, _ in met} == {"Hi."}
     assert 0.22 < sum(name == "warm" for _, name in met) / 4000 < 0.28
     alone = Agent("eve", "eve.yaml", AgentDefinition(), {})
     assert variant_for(alone, "anybody") == (alone, "")

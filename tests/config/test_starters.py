@@ -18,8 +18,8 @@ def test_each_is_good_as_it_stands(name, tmp_path, monkeypatch):
     agent = settings.agents["reception"].definition
     assert agent.provider == name
     assert 'O\'Neill & Söhne, "Garden House"' in agent.instructions
-    assert 'O\'Neill & Söhne, "Garden House"' in agent.greeting
-    assert COMPANY not in agent.greeting
+    assert 'O\'Neill & Söhne, "Garden House"' in agent.greeting.say
+    assert COMPANY not in agent.greeting.say
     assert agent.tools == ("hang_up",)
     assert settings.embedded == (name == "local")
     warnings = [one for one in config.warnings_of(settings) if "no trunks" not in one]

@@ -12,7 +12,9 @@ import time
 
 import pytest
 
-NEEDED = [one for one in ("ip", "nft", "turnserver") if not shutil.which(one)]
+SBIN = f"{os.environ['PATH']}:/usr/sbin:/sbin"  # where root alone is led
+IP, NFT, SYSCTL = (shutil.which(one, path=SBIN) or "" for one in ("ip", "nft", "sysctl"))
+NEEDED = [one for one in ("ip", "nft", "turnserver") if not shutil.which(one, path=SBIN)]
 pytestmark = [
     pytest.mark.long,
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: network namespaces are made"),
@@ -42,8 +44,8 @@ tools: [hang_up]
 
 
 def ip(*words, inside=""):
-    where = ["ip", "netns", "exec", inside] if inside else []
-    subprocess.run([*where, "ip", *words], check=True, capture_output=True, timeout=20)
+    where = [IP, "netns", "exec", inside] if inside else []
+    subprocess.run([*where, IP, *words], check=True, capture_output=True, timeout=20)
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def behind_nat(tmp_path):
     def begin(where, *command):
         path = tmp_path / f"{len(children)}.log"
         with path.open("w") as log:
-            whole = ["ip", "netns", "exec", where, *command]
+            whole = [IP, "netns", "exec", where, *command]
             children.append(subprocess.Popen(whole, cwd=tmp_path, stdout=log, stderr=log))
         return path
 
@@ -72,16 +74,16 @@ def behind_nat(tmp_path):
                 ip("address", "add", f"{address}/24", "dev", name, inside=where)
                 ip("link", "set", name, "up", inside=where)
         ip("route", "add", "default", "via", ROUTER, inside=home)
-        inside = ["ip", "netns", "exec", nat]
-        subprocess.run([*inside, "sysctl", "-qw", "net.ipv4.ip_forward=1"], check=True, timeout=20)
-        subprocess.run([*inside, "nft", "-f", "-"], input=RULES, text=True, check=True, timeout=20)
+        inside = [IP, "netns", "exec", nat]
+        subprocess.run([*inside, SYSCTL, "-qw", "net.ipv4.ip_forward=1"], check=True, timeout=20)
+        subprocess.run([*inside, NFT, "-f", "-"], input=RULES, text=True, check=True, timeout=20)
         yield begin, home, nat, outside
     finally:
         for child in reversed(children):
             child.terminate()
             child.wait(20)
         for one in names:
-            subprocess.run(["ip", "netns", "delete", one], check=False, capture_output=True, timeout=20)
+            subprocess.run([IP, "netns", "delete", one], check=False, capture_output=True, timeout=20)
 
 
 def until(path, words, seconds=20):
@@ -95,7 +97,7 @@ def until(path, words, seconds=20):
 def call(where, host):
     """What a telephone there sees of a call, and whether it heard the agent out."""
     command = [sys.executable, "-m", "gateway.cli.main", "phone", f"sip:desk@{host}", "--say", "goodbye", "--trace"]
-    whole = ["ip", "netns", "exec", where, *command, "--seconds", "15"]
+    whole = [IP, "netns", "exec", where, *command, "--seconds", "15"]
     done = subprocess.run(whole, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     return done.stdout

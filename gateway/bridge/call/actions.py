@@ -65,6 +65,17 @@ class ReplaceCallerLeg:
 
 
 @dataclass(frozen=True, slots=True)
+class MakeSound:
+    """Make the sound of `text`, or of a prompt by its name, for the call's `announcer.made`; `number` 0: for later."""
+
+    number: int
+    text: str
+    prompt: str = ""
+    speech: str = ""
+    voice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingCommand:
     """`what` is start, pause, resume or stop."""
 
@@ -84,5 +95,6 @@ Action = (
     | ReleaseSecondLeg
     | ReplaceCallerLeg
     | RecordingCommand
+    | MakeSound
     | Finished
 )

@@ -14,8 +14,8 @@ from typing import Any
 
 from gateway import events
 from gateway.agents import AgentDefinition, BargeInRules
+from gateway.bridge.call.announcer import Announcer
 from gateway.bridge.call.part import CallPort, Part
-from gateway.bridge.call.recording import Recording
 from gateway.bridge.call.tool_use import ToolUse
 
 TRANSCRIPT_SECONDS = 3.0
@@ -39,9 +39,9 @@ class BargeIn(Part):
 
     name = "barge_in"
 
-    def __init__(self, call: CallPort, recording: Recording, tools: ToolUse) -> None:
+    def __init__(self, call: CallPort, announcer: Announcer, tools: ToolUse) -> None:
         super().__init__(call)
-        self._recording, self._tools = recording, tools
+        self._announcer, self._tools = announcer, tools
         self.paused = False
         self._unanswered = False  # the caller's turn is over, and it waits for its words
 
@@ -64,7 +64,7 @@ class BargeIn(Part):
         self._started(now, by_provider=False)
 
     def _started(self, now: float, by_provider: bool) -> None:
-        if not self._definition.turn_detection.interrupt_response or self._recording.announcing:
+        if not self._definition.turn_detection.interrupt_response or self._announcer.must_be_heard:
             return
         if self.paused:
             self.cancel("resume")

@@ -17,6 +17,7 @@ from typing import Any, Concatenate, ParamSpec
 from gateway import events
 from gateway.agents import Agent, AgentDefinition
 from gateway.bridge.call.actions import Action, Finished
+from gateway.bridge.call.announcer import Announcer
 from gateway.bridge.call.barge_in import BargeIn
 from gateway.bridge.call.call_commands import CallCommands
 from gateway.bridge.call.call_info import CallInfo, CallStats
@@ -98,23 +99,24 @@ class Call:
 
         self.hold = HoldState(self)
         self.mute = MuteState(self, self.hold)
-        self.recording = Recording(self)
+        self.announcer = Announcer(self)
+        self.recording = Recording(self, self.announcer)
         self.dtmf_input = DtmfInput(self, self.recording)
         self.tools = ToolUse(self, self.recording, self.dtmf_input)
-        self.fallback = Fallback(self)
-        self.setup = CallSetup(self, self.recording, self.fallback, now)
+        self.fallback = Fallback(self, self.announcer)
+        self.setup = CallSetup(self, self.recording, self.fallback, self.announcer, now)
         self.timeouts = CallTimeouts(self, self.hold, self.tools)
         self.rules = Rules(self)
-        self.barge_in = BargeIn(self, self.recording, self.tools)
+        self.barge_in = BargeIn(self, self.announcer, self.tools)
         self._parts: tuple[Part, ...] = (
-            self.setup, self.recording, self.fallback, self.tools, self.timeouts, self.rules, self.barge_in,
-            self.dtmf_input, self.hold, self.mute,
+            self.setup, self.announcer, self.recording, self.fallback, self.tools, self.timeouts, self.rules,
+            self.barge_in, self.dtmf_input, self.hold, self.mute,
         )  # fmt: skip
         """In the order in which they hear of things."""
         self._hooks = {hook: _heard_by(self._parts, hook.__name__) for hook in HOOKS}
         self.transfer: Transfer | None = None
         self.follow_refer: FollowRefer | None = None
-        self.commands = CallCommands(self, self.mute, self.recording, self.tools)
+        self.commands = CallCommands(self, self.mute, self.recording, self.tools, self.announcer)
 
     def __str__(self) -> str:
         return f"{self.info.call_id} {self.state} {self.info.caller.uri} with {self.agent.name or 'nobody yet'}"
@@ -192,6 +194,10 @@ class Call:
     def greet(self, now: float) -> None:
         self.setup.greet(now)
 
+    def said(self, text: str, now: float) -> None:
+        self.stats.said("assistant", text, now + self._epoch)
+        self.emit(events.Transcript("assistant", text, "", None, None), now)
+
     def put_on_hold(self, on: bool, now: float) -> None:
         self.hold.set("gateway", on)
         self.mute.render()
@@ -220,6 +226,7 @@ class Call:
         self.info = replace(self.info, variant=variant)
         self._use_agent(agent)
         self.session, self.fallback.prompt = session, prompt
+        self.setup.prepare()
 
     def ring(self, now: float) -> None:
         """A call that came in."""
@@ -381,7 +388,7 @@ class Call:
         self.session.steer({"type": "input_audio_buffer.clear"})  # nobody has said that
 
     def interrupt(self, now: float, by_speech: bool) -> None:
-        if self.recording.announcing:
+        if self.announcer.must_be_heard:
             return
         playing = not self.leg.silent
         heard: list[Heard] = self.session.interrupt(self.leg.flush(), by_speech)

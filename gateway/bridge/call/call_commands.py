@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway import events
-from gateway.agents import expand
+from gateway.agents import Spoken, expand
+from gateway.bridge.call.announcer import Announcer
 from gateway.bridge.call.mute_state import MuteState
 from gateway.bridge.call.part import CallPort, TransferRequest
 from gateway.bridge.call.recording import Recording
@@ -24,8 +25,11 @@ _URI = re.compile(r"(sips?|tel):[^\s<>\"]{1,200}")
 class CallCommands:
     """Commands of one call. Raises WrongState where the state of the call forbids it, BadCommand for bad arguments."""
 
-    def __init__(self, call: CallPort, mute: MuteState, recording: Recording, tools: ToolUse) -> None:
+    def __init__(
+        self, call: CallPort, mute: MuteState, recording: Recording, tools: ToolUse, announcer: Announcer
+    ) -> None:
         self._call, self._mute_state, self._recording, self._tools = call, mute, recording, tools
+        self._announcer = announcer
         self._verbs: Mapping[str, Callable[[Mapping[str, Any], float], None]] = {
             "hangup": self._hang_up,
             "transfer": self._transfer,
@@ -91,13 +95,16 @@ class CallCommands:
         self._call.emit(events.MuteChanged(who=who, on=on), now)
 
     def _say(self, given: Mapping[str, Any], now: float) -> None:
-        text = str(given.get("text") or "").strip()
-        if not text:
-            raise BadCommand("text", "is empty")
+        text, prompt = str(given.get("text") or "").strip(), str(given.get("prompt") or "").strip()
+        if bool(text) == bool(prompt):
+            raise BadCommand("text", "is empty" if not prompt else "and prompt cannot both be said")
         if given.get("interrupt"):
             self._call.interrupt(now, by_speech=False)
-        self._call.emit(events.Say(text=text), now)
-        self._call.session.say(text)
+        self._call.emit(events.Say(text=text or f"[prompt {prompt}]"), now)
+        if prompt or given.get("verbatim"):
+            self._announcer.say(Spoken(say=text.replace("{{", "{ {"), prompt=prompt, verbatim=True), now)
+        else:
+            self._call.session.say(text)
 
     def _inject(self, given: Mapping[str, Any], now: float) -> None:
         """An item of the conversation that neither the caller nor the model has said."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.agents import expand
+from gateway.bridge.call.announcer import Announcer
 from gateway.bridge.call.fallback import Fallback
 from gateway.bridge.call.part import CallPort, Part
 from gateway.bridge.call.recording import Recording
@@ -20,15 +21,27 @@ class CallSetup(Part):
 
     name = "setup"
 
-    def __init__(self, call: CallPort, recording: Recording, fallback: Fallback, now: float) -> None:
+    def __init__(
+        self, call: CallPort, recording: Recording, fallback: Fallback, announcer: Announcer, now: float
+    ) -> None:
         super().__init__(call)
-        self._recording, self._fallback, self._began = recording, fallback, now
+        self._recording, self._fallback, self._announcer, self._began = recording, fallback, announcer, now
         self._ready = self._confirmed = self._early = self._spoke = False
+        self._opened = False  # the first words are under way
+        self._greeting_due = False  # the agent's own, when there is one
+        self._missing = ""  # why there will be none
         self._rings_until = now
 
     def snapshot(self) -> dict[str, Any]:
         known = {"ready": self._ready, "confirmed": self._confirmed, "early": self._early, "spoke": self._spoke}
-        return known | {"began": self._began, "rings_until": self._rings_until}
+        more = {"opened": self._opened, "greeting_due": self._greeting_due, "missing": self._missing}
+        return known | more | {"began": self._began, "rings_until": self._rings_until}
+
+    def prepare(self) -> None:
+        """What will be said first is made sound while it rings."""
+        definition = self.call.agent.definition
+        for spoken in (definition.recording.announcement, definition.greeting, definition.on_provider_failure.says):
+            self._announcer.prepare(spoken)
 
     def rings(self, now: float) -> None:
         """The caller was told that it rings."""
@@ -53,12 +66,16 @@ class CallSetup(Part):
         call.stats.provided_by(provider)
         self._stage("session", now)
         self._ready = True
+        self._announcer.agent_ready()
         if call.state is CallState.RINGING:
             if now >= self._rings_until:
                 self._answer(now)
         elif self._early and call.talking:
             self._fallback.gap_over()
-            self._greet_if_both(now)
+            if self._greeting_due:
+                self._greeting_due = False
+                self.greet(now)
+            self._open(now)
 
     def _answer(self, now: float) -> None:
         self.call.leg.answer()
@@ -80,26 +97,59 @@ class CallSetup(Part):
             self._answer(now)
         if not call.talking:
             return False
+        if self._announcer.active or (self._ours and not self._opened):  # what has to be said is said first
+            self._missing = problem
+            self._end_after_words()
+            return True
         self._fallback.gap_over()
         if not self._fallback.begin(problem, now):
             call.hang_up(Outcome.PROVIDER_UNREACHABLE, now, problem=problem)
         return True
 
+    def _end_after_words(self) -> None:
+        """There will be no agent: when our own words have been heard, what is left is done."""
+
+        def then(now: float, heard: bool) -> None:
+            if self.call.talking:
+                self.agent_missing(self._missing, now)
+
+        if self._announcer.active:
+            self._announcer.after(then)
+
+    @property
+    def _ours(self) -> bool:
+        """The first words are sound of ours, and need no agent."""
+        definition = self.call.agent.definition
+        announced = definition.recording.start == "answer" and definition.recording.announcement
+        return bool(announced) or definition.greeting.exact
+
     def confirmed(self, now: float) -> None:
         """The ACK came, or ours has left: what is said now is heard."""
         self._confirmed = True
-        self._greet_if_both(now)
+        self._open(now)
+        self._announcer.go_on(now)
 
-    def _greet_if_both(self, now: float) -> None:
-        """The greeting needs both: an agent that is ready, and an acknowledged call."""
-        both = self._confirmed and self._ready and self.call.talking
-        if both and not self._fallback.active and not self._recording.begin(now):
+    def _open(self, now: float) -> None:
+        """The first words need an acknowledged call, and where they are the agent's own, an agent that is ready."""
+        if self._opened or not (self._confirmed and self.call.talking and (self._ready or self._ours)):
+            return
+        if self._fallback.active:
+            return
+        self._opened = True
+        if not self._recording.begin(now):
             self.greet(now)
+        if self._missing:
+            self._end_after_words()
 
     def greet(self, now: float) -> None:
-        if greeting := self.call.agent.definition.greeting:
+        greeting = self.call.agent.definition.greeting
+        if greeting.exact:
+            self._announcer.say(greeting, now)
+        elif greeting and not self._ready:
+            self._greeting_due = True
+        elif greeting:
             self._fallback.gap(now, GREETING_SECONDS)
-            self.call.session.say(expand(greeting, self.call.variables))
+            self.call.session.say(expand(greeting.say, self.call.variables))
 
     def answered(self, now: float) -> None:
         self._stage("answered", now)

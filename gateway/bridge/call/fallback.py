@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway import events
 from gateway.agents import expand
+from gateway.bridge.call.announcer import Announcer
 from gateway.bridge.call.part import LAST_WORD_SECONDS, CallPort, Part, TransferRequest
 from gateway.call_record import CallState
 from gateway.outcomes import Outcome
@@ -23,8 +24,9 @@ class Fallback(Part):
 
     name = "fallback"
 
-    def __init__(self, call: CallPort) -> None:
+    def __init__(self, call: CallPort, announcer: Announcer) -> None:
         super().__init__(call)
+        self._announcer = announcer
         self.prompt: bytes | None = None  # PCM16 at 24 kHz
         self._problem = ""
         self._gap_at: float | None = None  # when music begins, where nobody has spoken by then
@@ -94,7 +96,8 @@ class Fallback(Part):
 
     @property
     def possible(self) -> bool:
-        return bool(self.call.agent.definition.on_provider_failure.forward) or self.prompt is not None
+        settings = self.call.agent.definition.on_provider_failure
+        return bool(settings.forward or settings.says) or self.prompt is not None
 
     def begin(self, problem: str, now: float) -> bool:
         """Whether anything is done; else the call ends as it would have."""
@@ -103,14 +106,17 @@ class Fallback(Part):
             return False
         self._problem = problem
         call.emit(events.AgentLost(problem=problem), now)
-        if self.prompt is None:
-            self._go_on(now)
-        else:
+        says = call.agent.definition.on_provider_failure.says
+        if self.prompt is not None:
             call.leg.announce(self.prompt)
+        elif says:
+            self._announcer.say(says, now, lambda later, heard: self._go_on(later))
+        else:
+            self._go_on(now)
         return True
 
     def playout_drained(self, now: float) -> None:
-        if self.active and self.call.talking:
+        if self.active and self.call.talking and self.prompt is not None:
             self.wake("prompted", now + LAST_WORD_SECONDS)
 
     def _go_on(self, now: float) -> None:

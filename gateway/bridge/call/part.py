@@ -83,6 +83,9 @@ class CallPort(Protocol):
         """The caller's telephone was answered."""
 
     def greet(self, now: float) -> None: ...
+    def said(self, text: str, now: float) -> None:
+        """The caller heard words of ours: they stand in the transcript."""
+
     def put_on_hold(self, on: bool, now: float) -> None:
         """The caller hears music and is not listened to, or is taken back: an operator's wish, or the agent's."""
 

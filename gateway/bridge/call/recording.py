@@ -9,10 +9,10 @@ import enum
 from typing import Any
 
 from gateway import events
-from gateway.agents import RecordingRules, expand
+from gateway.agents import RecordingRules
 from gateway.bridge.call.actions import RecordingCommand
+from gateway.bridge.call.announcer import Announcer
 from gateway.bridge.call.part import CallPort, Part
-from gateway.realtime import ResponseDone
 
 
 class State(enum.Enum):
@@ -38,14 +38,14 @@ class Recording(Part):
 
     name = "recording"
 
-    def __init__(self, call: CallPort) -> None:
+    def __init__(self, call: CallPort, announcer: Announcer) -> None:
         super().__init__(call)
+        self._announcer = announcer
         self.state = State.OFF
         self._greet = False
-        self._said = False  # the announcement was asked for; before that it waits until nobody speaks
 
     def snapshot(self) -> dict[str, Any]:
-        return {"state": self.state.value, "greet": self._greet, "said": self._said}
+        return {"state": self.state.value, "greet": self._greet}
 
     @property
     def _settings(self) -> RecordingRules:
@@ -71,40 +71,26 @@ class Recording(Part):
         if not self.call.talking or after is None:
             return f"the recording is {self.state.value}: it cannot be told to {what}"
         if what == "start" and self._settings.announcement:
-            self.state, self._said = State.ANNOUNCING, False
-            self._go_on(now)
+            self.state = State.ANNOUNCING
+            self._announcer.say(self._settings.announcement, now, self._announced)
             return ""
         began, self.state = self.state, after
         if began is not State.ANNOUNCING:
             self.call.act(RecordingCommand(what))
         return ""
 
-    def playout_drained(self, now: float) -> None:
-        self._go_on(now)
-
-    def _go_on(self, now: float) -> None:
-        """All that was said has left for the caller, or a response has ended that said nothing."""
-        call = self.call
-        if not self.announcing or call.session.busy or not call.leg.silent:
+    def _announced(self, now: float, heard: bool) -> None:
+        """The caller has heard it; where there was no sound of it nothing is recorded."""
+        if not self.announcing:  # it was stopped meanwhile
             return
-        if not self._said:
-            self._said = True
-            call.session.say(expand(self._settings.announcement, call.variables))
-            return
-        self.state = State.ON
-        self.call.act(RecordingCommand("start"))
+        if heard:
+            self.state = State.ON
+            self.call.act(RecordingCommand("start"))
+        else:
+            self.failed("the announcement could not be said: there is no sound of it", now)
         if self._greet:
             self._greet = False
             self.call.greet(now)
-
-    def response_done(self, event: ResponseDone, now: float) -> None:
-        """Where the announcement could not be said nothing is recorded."""
-        if self.announcing and self._said and event.status != "completed":
-            self.failed(f"the announcement was not said: the response was {event.status}", now)
-            if self._greet:
-                self._greet = False
-                self.call.greet(now)
-        self._go_on(now)
 
     def failed(self, problem: str, now: float) -> None:
         if self.state is not State.OFF:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from gateway.agents import BUNDLED, load_agents
-from gateway.bridge.call.actions import Finished, RunTool
+from gateway.bridge.call.actions import Finished, MakeSound, RunTool
 from gateway.bridge.call.call import Call
 from gateway.bridge.call.call_info import CallInfo
 from gateway.bridge.call.dtmf_input import DIGITS_SECONDS
@@ -46,6 +46,7 @@ class Stage:
     def __init__(self, talking=True, agent=AGENT, prompt=None, direction="inbound", **of_leg):
         self.log, self.told, self.now = [], [], 10.0
         self.leg, self.finished, self.tools = FakeLeg(self.log), False, []
+        self.makes_sound, self.sounds, self.wanted = True, {}, []  # at once, unless said otherwise
         for name, value in of_leg.items():
             setattr(self.leg, name, value)
         self.call = Call(replace(FACTS, direction=direction), self.leg, self.now, 1000.0)
@@ -61,14 +62,28 @@ class Stage:
         self.drain()
 
     def drain(self):
-        for action in self.call.actions():
-            match action:
-                case CallEvent():
-                    self.told.append(action)
-                case RunTool():
-                    self.tools.append(action)
-                case Finished():
-                    self.finished = True
+        while actions := self.call.actions():
+            for action in actions:
+                self.perform(action)
+
+    def perform(self, action):
+        match action:
+            case CallEvent():
+                self.told.append(action)
+            case RunTool():
+                self.tools.append(action)
+            case MakeSound(number) if number and self.makes_sound:
+                self.make(action)
+            case MakeSound():
+                self.wanted.append(action)
+            case Finished():
+                self.finished = True
+
+    def make(self, wanted):
+        """The sound of what was asked for: what `sounds` has, or `text` as bytes."""
+        text = wanted.text or wanted.prompt
+        pcm, source, problem = self.sounds.get(text, (text.encode(), "local", ""))
+        self.call.announcer.made(wanted.number, pcm, text, source, problem, self.now)
 
     def run(self, seconds):
         until = self.now + seconds
@@ -104,7 +119,7 @@ def test_ringing_then_an_answer_then_the_greeting():
     stage.do(stage.call.setup.agent_ready, "acme")
     assert stage.verbs() == ["ring", "answer"]
     stage.do(stage.call.setup.confirmed)
-    assert stage.log[-1] == ("say", f"{AGENT.definition.greeting}")
+    assert stage.log[-1] == ("say", AGENT.definition.greeting.say)
     assert stage.kinds() == ["incoming", "answered"]
     assert stage.call.record()["answered_at"] == 1010.0
 

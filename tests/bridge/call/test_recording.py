@@ -6,7 +6,7 @@ from gateway.agents import Agent, AgentDefinition
 from gateway.bridge.call.actions import RecordingCommand
 from gateway.bridge.call.recording import State
 from gateway.outcomes import Outcome
-from gateway.realtime import ResponseDone, SpeechStarted
+from gateway.realtime import SpeechStarted
 from tests.bridge.call.test_call import Stage
 
 
@@ -18,15 +18,14 @@ class Taped(Stage):
         definition = AgentDefinition(greeting=greeting, recording=recording, tools=("recording",))
         super().__init__(talking=talking, agent=Agent("eve", "eve.yaml", definition, {}))
 
-    def drain(self):
-        actions = self.call.actions()
-        self.tape += [action.what for action in actions if isinstance(action, RecordingCommand)]
-        self.call._actions = [action for action in actions if not isinstance(action, RecordingCommand)]
-        super().drain()
+    def perform(self, action):
+        if isinstance(action, RecordingCommand):
+            self.tape.append(action.what)
+        super().perform(action)
 
     def asks(self, action):
         self.calls("recording", f'{{"action": "{action}"}}', call_id=f"c{len(self.told)}")
-        return self.told[-1].data["output"]
+        return next(event.data["output"] for event in reversed(self.told) if event.type == "tool_output")
 
 
 def test_nobody_records_who_was_not_asked():
@@ -46,14 +45,13 @@ def test_the_announcement_is_heard_before_anything_is_recorded_and_before_the_gr
     taped = Taped(talking=False, start="answer", announcement="This call is recorded, {{caller_name}}.")
     taped.do(taped.call.setup.agent_ready, "acme")
     taped.do(taped.call.setup.confirmed)
-    assert taped.log[-1] == ("say", "This call is recorded, Ann.")
+    assert taped.log[-1] == ("announce", b"This call is recorded, Ann.")
     assert taped.tape == []
-    taped.speaks()
     taped.hears(SpeechStarted(0))  # and cannot be interrupted
     assert "flush" not in taped.verbs()
     taped.plays_out()
     assert taped.tape == ["start"]
-    assert taped.log[-1] == ("say", "Hello.")
+    assert taped.log[-2:] == [("add_text", "This call is recorded, Ann.", "assistant"), ("say", "Hello.")]
     taped.speaks()
     taped.plays_out()
     assert taped.tape == ["start"]
@@ -76,8 +74,8 @@ def test_one_that_is_asked_for_is_announced_too():
     taped = Taped(announcement="From now on I record.")
     assert taped.asks("start") == "done"
     assert taped.call.recording.state is State.ANNOUNCING
-    assert taped.log[-1][-1] is False  # the announcement is the answer
-    taped.speaks()
+    assert [entry[-1] for entry in taped.log if entry[0] == "tool_output"] == [False]  # the announcement is the answer
+    assert ("announce", b"From now on I record.") in taped.log
     taped.plays_out()
     assert taped.tape == ["start"]
 
@@ -104,16 +102,15 @@ def test_what_is_being_said_is_not_taken_for_the_announcement():
     taped = Taped(announcement="From now on I record.")
     taped.speaks()
     assert taped.asks("start") == "done"
-    assert ("say", "From now on I record.") not in taped.log
-    taped.plays_out()  # the sentence before
-    assert taped.log[-1] == ("say", "From now on I record.")
-    assert taped.tape == []
+    assert "announce" not in taped.verbs()
     taped.call.session.busy = True
-    taped.speaks()
-    taped.plays_out()  # the provider is slow: more of it is to come
-    assert taped.tape == []
+    taped.plays_out()  # the provider is slow: more of the sentence is to come
+    assert "announce" not in taped.verbs()
     taped.call.session.busy = False
     taped.speaks()
+    taped.plays_out()
+    assert taped.log[-1] == ("announce", b"From now on I record.")
+    assert taped.tape == []
     taped.plays_out()
     assert taped.tape == ["start"]
 
@@ -127,13 +124,24 @@ def test_keys_do_not_interrupt_the_announcement_either():
     assert taped.tape == ["start"]
 
 
-@pytest.mark.parametrize("status", ["failed", "cancelled", "incomplete"])
-def test_without_an_announcement_nothing_is_recorded_and_the_call_goes_on(status):
+def test_without_an_announcement_nothing_is_recorded_and_the_call_goes_on():
     taped = Taped(talking=False, start="answer", announcement="Recorded.")
+    taped.sounds["Recorded."] = (b"", "", "no voice is installed")
     taped.do(taped.call.setup.agent_ready, "acme")
     taped.do(taped.call.setup.confirmed)
-    taped.hears(ResponseDone("r1", status))
     assert taped.call.recording.state is State.OFF
-    assert status in next(event.data["problem"] for event in taped.told if event.type == "recording_failed")
+    assert [event.data for event in taped.told if event.type == "prompt_failed"] == [
+        {"problem": "no voice is installed"}
+    ]
+    (failed,) = [event.data["problem"] for event in taped.told if event.type == "recording_failed"]
+    assert "could not be said" in failed
     assert taped.log[-1] == ("say", "Hello.")
     assert "start" not in taped.tape
+
+
+def test_one_that_is_stopped_while_it_is_announced_does_not_begin():
+    taped = Taped(announcement="From now on I record.")
+    assert taped.asks("start") == "done"
+    assert taped.asks("stop") == "done"
+    taped.plays_out()
+    assert taped.tape == []
