@@ -14,7 +14,9 @@ from functools import partial
 from pathlib import Path
 
 import httpx
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from gateway.errors import ConfigError, plain
 from gateway.prompts.files import HZ, read_sound
@@ -210,12 +212,12 @@ class Library:
 def _at_24_khz(pcm: bytes, hz: int) -> bytes:
     if hz == HZ:
         return pcm
-    import numpy as np
     import soxr
 
     samples = np.frombuffer(pcm, "<i2").astype(np.float32)
-    whole: bytes = np.clip(np.rint(soxr.resample(samples, hz, HZ)), -32768, 32767).astype("<i2").tobytes()
-    return whole
+    converted: NDArray[np.float32] = soxr.resample(samples, hz, HZ)
+    whole: NDArray[np.int16] = np.clip(np.rint(converted), -32768, 32767).astype(np.int16)
+    return whole.tobytes()
 
 
 def _write(folder: Path, key: str, pcm: bytes) -> None:
