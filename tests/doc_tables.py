@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -142,6 +143,7 @@ ABOUT = {
     "http.tls": "Without this section HTTP is plain.",
     "providers": "`NAME` is what agents call it.",
     "mcp": "`NAME` stands before the names of its tools. Either `command` or `url`.",
+    "hours": "`NAME` is what routes call it. `gateway hours -c FILE --at 2026-12-24T10:00` says what holds then.",
     "routes": "A list; each call goes by the first row that fits. There has to be one.",
     "dial_plan": "A list: by which trunks numbers are called. Without it by the only trunk, or the one that is named.",
     "webhooks": "A list.",
@@ -207,7 +209,14 @@ def _value(value: object) -> str:
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
 
-NAMES: dict[Any, str] = {str: "text", bool: "true, false", int: "whole number", float: "number", Path: "file or folder"}
+NAMES: dict[Any, str] = {
+    str: "text",
+    bool: "true, false",
+    int: "whole number",
+    float: "number",
+    date: "date",
+    Path: "file or folder",
+}
 
 
 def _type(annotation: Any) -> str:

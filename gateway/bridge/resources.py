@@ -26,6 +26,7 @@ from gateway.bridge.reasons import Reason, reason_of
 from gateway.bridge.router import Route
 from gateway.codecs import hold_tune
 from gateway.errors import NoSuchAgent
+from gateway.hours import Hours
 from gateway.outcomes import RETRY_AFTER
 from gateway.prompts import Library, PromptSettings
 from gateway.realtime import Health, Pool, Provider
@@ -46,6 +47,7 @@ class BridgeSettings:
     """
 
     routes: tuple[Route, ...] = ()
+    hours: Mapping[str, Hours] = field(default_factory=dict)
     dial_plan: tuple[DialRule, ...] = ()
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
     chunk_ms: int = 20
@@ -102,6 +104,7 @@ class Resources:
         self.settings = replace(
             self.settings,
             routes=settings.routes,
+            hours=settings.hours,
             dial_plan=settings.dial_plan,
             prompts=settings.prompts,
             application_secrets=settings.application_secrets,

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from gateway.errors import NoRoute
+from gateway.hours import Hours
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """Shell patterns (`*`, `?`, `[0-9]`): `called` on the called number, where and as its trunk reads it; `trunk` on
-    the trunk's name; `attestation` on what the caller's carrier attests: A, B, C, or nothing."""
+    the trunk's name; `attestation` on what the caller's carrier attests: A, B, C, or nothing. `hours` names a calendar
+    that has to be open, or with `!` before it closed."""
 
     called: str
     agent: str
     trunk: str = "*"
     attestation: str = "*"
+    hours: str = ""
+
+    def covers(self, other: Route) -> bool:
+        """Every call that fits `other` fits this one, as far as patterns can be compared."""
+        pairs = ((self.called, other.called), (self.trunk, other.trunk), (self.attestation, other.attestation))
+        return all(own in ("*", its) for own, its in pairs) and self.hours in ("", other.hours)
 
 
 class Router:
-    """Routes in their order."""
+    """Routes in their order. `hours` are the calendars that they name."""
 
-    def __init__(self, routes: tuple[Route, ...]) -> None:
-        self._routes = routes
+    def __init__(self, routes: tuple[Route, ...], hours: Mapping[str, Hours] | None = None) -> None:
+        self._routes, self._hours = routes, hours or {}
 
-    def agent_for(self, called: str, trunk: str = "", attestation: str = "") -> str:
-        """Raises NoRoute, which names every route and why it does not fit."""
+    def agent_for(self, called: str, trunk: str = "", attestation: str = "", now: float = 0.0) -> str:
+        """`now` is epoch s. Raises NoRoute, which names every route and why it does not fit."""
         tried = []
         for route in self._routes:
             if not fnmatchcase(trunk.lower(), route.trunk.lower()):
@@ -37,6 +46,12 @@ class Router:
                 )
             elif not fnmatchcase(called.lower(), route.called.lower()):
                 tried.append(f"{route.called!r} ({route.agent}) does not match")
+            elif route.hours and not self._fits(route.hours, now):
+                tried.append(f"{route.called!r} ({route.agent}) is for other hours: {route.hours}")
             else:
                 return route.agent
         raise NoRoute(called, tried)
+
+    def _fits(self, hours: str, now: float) -> bool:
+        name = hours.removeprefix("!")
+        return self._hours[name].open_at(now) != hours.startswith("!")

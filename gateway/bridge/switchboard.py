@@ -74,7 +74,7 @@ class Switchboard:
         library: Library | None = None,
     ) -> None:
         self.settings, self.tell = settings, tell
-        self._router, self._plan = Router(settings.routes), DialPlan(settings.dial_plan)
+        self._router, self._plan = Router(settings.routes, settings.hours), DialPlan(settings.dial_plan)
         self._runners: dict[str, CallRunner] = {}  # by call_id
         self._by_session: dict[Session, CallRunner] = {}
         self.elsewhere: Mapping[str, int] = {}  # calls of each agent on other nodes, as they said last
@@ -148,7 +148,7 @@ class Switchboard:
 
     def use(self, settings: BridgeSettings, trunks: tuple[Trunk, ...], agents: Mapping[str, Agent]) -> None:
         """Take these from now on; calls in progress stay as they are. Raises ConfigError, and all is as it was."""
-        router, plan = Router(settings.routes), DialPlan(settings.dial_plan)
+        router, plan = Router(settings.routes, settings.hours), DialPlan(settings.dial_plan)
         self.user_agent.use(trunks)
         self._router, self._plan = router, plan
         self.resources.use(settings, agents)
@@ -270,7 +270,8 @@ class Switchboard:
         """Who answers a call that comes in. Raises Draining, NoRoute, AgentBusy."""
         if self.draining:
             raise Draining
-        name = self._router.agent_for(info.called.user, info.trunk, info.claims.get("attest", ""))
+        now = self.resources.epoch + asyncio.get_running_loop().time()
+        name = self._router.agent_for(info.called.user, info.trunk, info.claims.get("attest", ""), now)
         agent = self.resources.agents[name]
         live = sum(call.agent.name == name for call in self.calls) + self.elsewhere.get(name, 0)
         if 0 < agent.definition.max_calls <= live:

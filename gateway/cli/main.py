@@ -194,6 +194,37 @@ def check(
 
 
 @cli.command()
+def hours(
+    file: ConfigFile,
+    at: Annotated[str, typer.Option(help="Such as 2026-12-24T10:00, by each calendar's own clock; else now.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Say of each calendar of a file whether it is open, and when that changes."""
+    import time
+    from datetime import datetime
+
+    from gateway import config
+    from gateway.cli.operator_commands import show_table
+    from gateway.hours import told
+
+    try:
+        wall = datetime.fromisoformat(at).replace(tzinfo=None) if at else None
+    except ValueError as error:
+        raise ConfigError("--at", f"{at!r} is no date and time, such as 2026-12-24T10:00") from error
+    found, rows = [], []
+    for name, one in config.from_file(file).bridge.hours.items():
+        now = wall.replace(tzinfo=one.zone).timestamp() if wall else time.time()
+        changes = one.changes_at(now)
+        until = told(changes, one.zone) if changes else ""
+        is_open = one.open_at(now)
+        found.append({"name": name, "at": told(now, one.zone), "open": is_open, "until": until})
+        rows.append((name, told(now, one.zone), "open" if is_open else "closed", until))
+    if not found:
+        raise ConfigError(str(file), "has no calendars", key="hours")
+    show_table({"data": found}, as_json, ("Hours", "At", "", "Until"), rows)
+
+
+@cli.command()
 def doctor(file: ConfigFile, as_json: Json = False) -> None:
     """Try all that a file names: Redis, providers, trunks, ports, certificates, folders. Places no call.
 

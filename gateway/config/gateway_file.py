@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from gateway.bridge import by_price
 from gateway.codecs import CODECS
 from gateway.config.delivery import Hours, Records, WebhookRow
+from gateway.config.hours import HoursRow
 from gateway.config.http import Http, Port
 from gateway.config.prompts import PromptRow, SpeechRow
 from gateway.config.providers import RealtimeProvider
@@ -261,6 +262,14 @@ class RouteRow(Section):
     attestation: Annotated[
         str, says("a pattern on what a STIR/SHAKEN token claims (A, B, C; as it is, not verified)", "[AB]")
     ] = "*"
+    hours: Annotated[
+        str,
+        says(
+            "a calendar of `hours` that has to be open; with `!` before it, closed",
+            "office",
+            pattern=r"^(!?[A-Za-z0-9_-]+)?$",
+        ),
+    ] = ""
 
 
 def _by_price(value: Any) -> Any:
@@ -316,6 +325,7 @@ class GatewayFile(BaseSettings):
         says("where speech that was made is kept, by its content; none: in memory alone", "/var/lib/gateway/prompts"),
     ] = None
     trunks: tuple[TrunkRow, ...] = ()
+    hours: dict[str, HoursRow] = {}
     routes: tuple[RouteRow, ...] = ()
     dial_plan: tuple[DialPlanRow, ...] = ()
     recordings: Annotated[Recordings, BeforeValidator(_folder_alone)] = Recordings()

@@ -31,6 +31,7 @@ from gateway.config.agent_checks import check_agents
 from gateway.config.delivery import DeliverySettings, delivery_of
 from gateway.config.dotenv import read_dotenv
 from gateway.config.gateway_file import PREFIX, GatewayFile, Log, McpRow, Tls
+from gateway.config.hours import hours_of
 from gateway.config.http import HttpSettings, http_of
 from gateway.config.prompts import check_spoken, prompts_of
 from gateway.config.providers import provider_of, wanted
@@ -141,6 +142,13 @@ def warnings_of(settings: Settings) -> list[str]:
         if provider and not definition.model and "{model}" in provider.dialect.query.values():
             found.append(f"the agent {name} names no model: {provider.name} is asked for none")
     found += overlapping(settings.sip.trunks)
+    routes = settings.bridge.routes
+    for number, route in enumerate(routes):
+        if earlier := next((one for one in routes[:number] if one.covers(route)), None):
+            found.append(
+                f"routes.{number} ({route.called} to {route.agent}) is never reached: "
+                f"{earlier.called} to {earlier.agent} stands before it"
+            )
     if not any(agent in {route.agent for route in settings.bridge.routes} for agent in settings.agents):
         found.append("no route leads to an agent")
     return found
@@ -226,6 +234,12 @@ def _settings(file: GatewayFile, source: str, folder: Path) -> Settings:
             there = ", ".join(trunk.name for trunk in file.trunks) or "none"
             problem = f"no trunk is called {row.trunk!r}; these are: {there}"
             faults.add(ConfigError(source, problem, key=f"routes.{number}.trunk"))
+    calendars = faults.of(partial(hours_of, file.hours, source)) or {}
+    for number, row in enumerate(file.routes):
+        if (name := row.hours.removeprefix("!")) and name not in file.hours:
+            there = ", ".join(file.hours) or "none"
+            problem = f"there are no hours {name!r}; these are: {there}"
+            faults.add(ConfigError(source, problem, key=f"routes.{number}.hours"))
     for key, problem in dial_plan_faults([(row.called, row.trunks) for row in file.dial_plan], trunks):
         faults.add(ConfigError(source, problem, key=key))
     if not file.routes:
@@ -303,6 +317,7 @@ def _settings(file: GatewayFile, source: str, folder: Path) -> Settings:
             BridgeSettings,
             media,
             routes=tuple(fill(Route, row) for row in file.routes),
+            hours=calendars,
             dial_plan=tuple(fill(DialRule, row) for row in file.dial_plan),
             retry_after=retry_after,
             application_secrets=application,

@@ -127,3 +127,21 @@ def test_a_folder_without_an_agent_for_it_is_told(folder):
     wrong = run("local", "--agents", str(folder / "agents"))
     assert wrong.returncode == 2
     assert "no agent in it has the provider local" in wrong.stderr
+
+
+def test_hours_say_what_is_open_and_until_when(folder):
+    file = folder / "gateway.yaml"
+    file.write_text(
+        GOOD + 'hours:\n  shop: {timezone: Europe/Berlin, open: {mon-fri: "08:00-18:00"}, closed: [2026-12-24]}\n'
+    )
+    asked = run("hours", "-c", str(file), "--at", "2026-12-23T10:00", "--json")
+    assert json.loads(asked.stdout)["data"] == [
+        {"name": "shop", "at": "Wed 2026-12-23 10:00 CET", "open": True, "until": "Wed 2026-12-23 18:00 CET"}
+    ]
+    shut = run("hours", "-c", str(file), "--at", "2026-12-23T18:00")
+    assert "closed" in shut.stdout
+    assert "Fri 2026-12-25 08:00 CET" in shut.stdout
+    wrong = run("hours", "-c", str(file), "--at", "Christmas")
+    assert (wrong.returncode, "'Christmas' is no date and time" in wrong.stderr) == (2, True)
+    file.write_text(GOOD)
+    assert "has no calendars" in run("hours", "-c", str(file)).stderr
