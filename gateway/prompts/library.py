@@ -214,10 +214,8 @@ def _at_24_khz(pcm: bytes, hz: int) -> bytes:
         return pcm
     import soxr
 
-    samples = np.frombuffer(pcm, "<i2").astype(np.float32)
-    converted: NDArray[np.float32] = soxr.resample(samples, hz, HZ)
-    whole: NDArray[np.int16] = np.clip(np.rint(converted), -32768, 32767).astype(np.int16)
-    return whole.tobytes()
+    converted: NDArray[np.int16] = soxr.resample(np.frombuffer(pcm, np.int16), hz, HZ)  # which stays within 16 bits
+    return converted.tobytes()
 
 
 def _write(folder: Path, key: str, pcm: bytes) -> None:
