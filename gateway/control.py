@@ -69,6 +69,7 @@ class Control:
             "bans": self._bans,
             "lift_ban": self._lift_ban,
             "erase": self._erase,
+            "hours": self._hours,
         }
         self.call_verbs: dict[str, Callable[[str, Mapping[str, Any]], dict[str, Any]]] = {"levels": self._levels}
 
@@ -76,6 +77,7 @@ class Control:
         """Tell the others of us now, and not with the next beat."""
         with suppress(StoreUnavailable):
             await self._beat()
+            await self._hours({})
 
     async def start(self) -> None:
         await self.announce()
@@ -141,6 +143,11 @@ class Control:
     def _levels(self, call_id: str, given: Mapping[str, Any]) -> dict[str, Any]:
         return {"levels": self.levels.so_far(call_id).hex()}
 
+    async def _hours(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Take up what was said of calendars."""
+        self.switchboard.overrides = await self.store.overrides.all()
+        return {}
+
     async def _sip(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The SIP messages of these dialogs, as far as this node remembers them."""
         trace = self.switchboard.user_agent.trace
@@ -187,6 +194,7 @@ class Control:
             try:
                 await self._beat()
                 await self._hear_others()
+                await self._hours({})
                 await self._catch_up()
                 beats += 1
                 if self._good_since and time.monotonic() - self._good_since > LEASE_SECONDS + BEAT_SECONDS:

@@ -18,6 +18,16 @@ MINUTES = 24 * 60
 FARTHEST_DAYS = 370
 """How far ahead a change is looked for."""
 
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Somebody, `by` name, said of a calendar that it is open, or that it is not, until a time (epoch s)."""
+
+    open: bool
+    until: float
+    by: str = ""
+
+
 Span = tuple[int, int]
 """Minutes of a day, from (including) and to (excluding); where the second is not greater it is of the next day."""
 

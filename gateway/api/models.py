@@ -258,6 +258,20 @@ class LiftedBan(Answer):
     lifted: int
 
 
+class CalendarInfo(Answer):
+    name: str
+    timezone: str
+    open: bool
+    until_at: Epoch | None = Field(default=None, description="Its next change; null: not within a year.")
+    until_time: Iso | None = None
+    overridden_by: str | None = Field(default=None, description="Who said so by hand; null: the calendar does.")
+
+
+class CalendarList(Answer):
+    object: Literal["list"] = "list"
+    data: list[CalendarInfo]
+
+
 class KeyInfo(Answer):
     id: str
     name: str

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from gateway.errors import NoRoute
-from gateway.hours import Hours
+from gateway.hours import Hours, Override
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class Router:
 
     def __init__(self, routes: tuple[Route, ...], hours: Mapping[str, Hours] | None = None) -> None:
         self._routes, self._hours = routes, hours or {}
+        self.overrides: Mapping[str, Override] = {}  # what was said of calendars by hand
 
     def agent_for(self, called: str, trunk: str = "", attestation: str = "", now: float = 0.0) -> str:
         """`now` is epoch s. Raises NoRoute, which names every route and why it does not fit."""
@@ -54,4 +55,6 @@ class Router:
 
     def _fits(self, hours: str, now: float) -> bool:
         name = hours.removeprefix("!")
-        return self._hours[name].open_at(now) != hours.startswith("!")
+        said = self.overrides.get(name)
+        is_open = said.open if said and now < said.until else self._hours[name].open_at(now)
+        return is_open != hours.startswith("!")

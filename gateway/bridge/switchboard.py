@@ -33,6 +33,7 @@ from gateway.errors import (
     WrongState,
 )
 from gateway.events import CallEvent
+from gateway.hours import Override
 from gateway.outcomes import Outcome
 from gateway.prompts import Library
 from gateway.realtime import Provider
@@ -146,10 +147,20 @@ class Switchboard:
                 finish(what, end)
         self._suspects = {what for what, _ in found}
 
+    @property
+    def overrides(self) -> Mapping[str, Override]:
+        """What was said of calendars by hand, by their names."""
+        return self._router.overrides
+
+    @overrides.setter
+    def overrides(self, said: Mapping[str, Override]) -> None:
+        self._router.overrides = said
+
     def use(self, settings: BridgeSettings, trunks: tuple[Trunk, ...], agents: Mapping[str, Agent]) -> None:
         """Take these from now on; calls in progress stay as they are. Raises ConfigError, and all is as it was."""
         router, plan = Router(settings.routes, settings.hours), DialPlan(settings.dial_plan)
         self.user_agent.use(trunks)
+        router.overrides = self._router.overrides
         self._router, self._plan = router, plan
         self.resources.use(settings, agents)
 

@@ -21,7 +21,7 @@ from rich.console import Console
 from gateway import __version__
 from gateway.cli import remote
 from gateway.cli.init_command import init
-from gateway.cli.operator_commands import LOCAL, Json, Key, Url, bans, call, calls, drain, keys, nodes, reload
+from gateway.cli.operator_commands import LOCAL, Json, Key, Url, bans, call, calls, drain, keys, nodes, override, reload
 from gateway.cli.trunk_commands import trunks
 from gateway.errors import ConfigError, GatewayError, PortInUse
 
@@ -49,6 +49,7 @@ cli.command()(calls)
 cli.command()(nodes)
 cli.command()(drain)
 cli.command()(bans)
+cli.command()(override)
 cli.command()(reload)
 cli.command()(init)
 cli.add_typer(call, name="call")

@@ -1,4 +1,5 @@
-"""The commands of who looks after a gateway that runs: `gateway calls`, `call`, `nodes`, `drain`, `bans`, `keys`."""
+"""The commands of who looks after a gateway that runs: `gateway calls`, `call`, `nodes`, `drain`, `bans`,
+`override`, `keys`."""
 
 from __future__ import annotations
 
@@ -147,6 +148,49 @@ def bans(
         (one["address"], one["account"], f"{one['seconds']} s", one["node"], one["reason"]) for one in found["data"]
     ]
     show_table(found, as_json, ("Address", "Account", "Still", "Node", "Why"), rows)
+
+
+def override(
+    hours: Annotated[str, typer.Argument(help="The calendar's name; left out: all are shown.")] = "",
+    state: Annotated[str, typer.Argument(help="open or closed; off goes by the calendar again.")] = "",
+    until: Annotated[
+        str, typer.Option(help="Such as 2026-12-24T18:00, by the calendar's clock; left out: its next change.")
+    ] = "",
+    url: Url = LOCAL,
+    key: Key = "",
+    as_json: Json = False,
+) -> None:
+    """Open or close by hand, on all nodes, until a time. Calls in progress stay."""
+    from zoneinfo import ZoneInfo
+
+    from gateway.hours import told
+
+    gateway = Remote(url, key)
+    if hours and state not in ("open", "closed", "off"):
+        raise ConfigError("state", f"{state!r} is none of: open, closed, off")
+    if state == "off":
+        found = {"data": [gateway.delete(f"/v1/hours/{hours}/override")]}
+    elif hours:
+        try:
+            at = datetime.fromisoformat(until) if until else None
+        except ValueError as error:
+            raise ConfigError("--until", f"{until!r} is no date and time, such as 2026-12-24T18:00") from error
+        zone = next((one["timezone"] for one in gateway.get("/v1/hours")["data"] if one["name"] == hours), "UTC")
+        at = at.replace(tzinfo=ZoneInfo(zone)) if at and not at.tzinfo else at
+        said = {"open": state == "open", "until": at.timestamp() if at else None}
+        found = {"data": [gateway.post(f"/v1/hours/{hours}/override", said)]}
+    else:
+        found = gateway.get("/v1/hours")
+    rows = [
+        (
+            one["name"],
+            "open" if one["open"] else "closed",
+            told(one["until_at"], ZoneInfo(one["timezone"])) if one["until_at"] else "",
+            one["overridden_by"] or "",
+        )
+        for one in found["data"]
+    ]
+    show_table(found, as_json, ("Hours", "State", "Until", "Said by"), rows)
 
 
 @call.command()

@@ -30,6 +30,7 @@ from gateway.store.client import AWAY, CONNECT_SECONDS, client_of, close, withou
 from gateway.store.commands import Commands
 from gateway.store.nodes import Nodes
 from gateway.store.outbox import Outbox
+from gateway.store.overrides import Overrides
 from gateway.store.watch import Watch
 from gateway.store.writer import Writer
 
@@ -67,6 +68,7 @@ class Store:
         self.commands = Commands(redis, patient, url)
         self.outbox = Outbox(redis, url, self.me)
         self.access = Access(redis, url, self.writer)
+        self.overrides = Overrides(redis, url)
         self.watch = Watch(redis, patient)
 
     @property

@@ -20,6 +20,7 @@
 | `{gateway}:idempotency:KEY` | string | the first answer to a request | 24 h | 1 KB |
 | `{gateway}:erased` | stream | ids of calls whose records were erased, for nodes that were away | trimmed | 10,000 entries |
 | `{gateway}:keys` | hash | API keys: who, what they may, SHA-256 of the secret | until removed | one field a key |
+| `{gateway}:hours` | hash | what was said of calendars: open, until (epoch s), by | until removed | one field a calendar |
 | `{gateway}:peer` | string | what nodes show each other for what they ask on behalf of a client | for ever | 43 bytes |
 | `{gateway}:audit` | stream | who asked for what, and what came of it | trimmed | 10,000 entries |
 
@@ -43,6 +44,7 @@ COURIER = f"{PREFIX}:outbox:courier"
 KEYS = f"{PREFIX}:keys"
 AUDIT = f"{PREFIX}:audit"
 ERASED = f"{PREFIX}:erased"
+HOURS = f"{PREFIX}:hours"
 PEER = f"{PREFIX}:peer"
 
 MAX_EVENTS = 2000

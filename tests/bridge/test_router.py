@@ -5,8 +5,9 @@ import pytest
 
 from gateway.bridge import Route, Router
 from gateway.errors import NoRoute
-from gateway.hours import Hours, spans_in
+from gateway.hours import Hours, Override, spans_in
 
+UTC = ZoneInfo("UTC")
 ROUTER = Router((Route("+1555*", "sales"), Route("Reception", "bob"), Route("[0-9][0-9]", "extensions")))
 
 
@@ -38,6 +39,13 @@ def test_a_route_may_have_hours():
     assert router.agent_for("+1555", now=monday + 86400) == "holiday"
     with pytest.raises(NoRoute, match=r"is for other hours: office"):
         Router((Route("*", "desk", hours="office"),), hours).agent_for("x", now=monday + 86400)
+
+
+def test_what_is_said_by_hand_stands_above_the_calendar_until_its_time():
+    router = Router((Route("*", "desk", hours="office"), Route("*", "night")), {"office": Hours("office", UTC, {})})
+    assert router.agent_for("x", now=100.0) == "night"
+    router.overrides = {"office": Override(True, 200.0)}
+    assert [router.agent_for("x", now=now) for now in (100.0, 199.9, 200.0)] == ["desk", "desk", "night"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import json
 import socket
 import subprocess
 import sys
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,25 @@ async def test_who_is_not_listened_to_and_listening_again(tmp_path):
         await gateway_("bans", "--lift", "127.0.0.9", *url)
         assert json.loads(await gateway_("bans", "--json", *url))["data"] == []
         assert "127.0.0.9" in await gateway_("bans", "--lift", "127.0.0.9", *url, code=1)
+
+
+async def test_a_calendar_that_somebody_closes(tmp_path):
+    hours = {"shop": {"timezone": "Europe/Berlin", "open": {"daily": "00:00-24:00"}}}
+    settings = settings_for(tmp_path, {"eve": "greeting: Hello.\n"}, hours=hours)
+    async with running(settings) as (gateway, _), api.serve(gateway) as port:
+        url = ("--url", f"http://127.0.0.1:{port}")
+        assert "open" in await gateway_("override", *url)
+        tomorrow = date.today() + timedelta(days=1)
+        closed = await gateway_("override", "shop", "closed", "--until", f"{tomorrow}T18:00", *url)
+        assert "closed" in closed
+        assert f"{tomorrow} 18:00 CE" in closed  # by the clock there
+        assert "this machine" in closed
+        assert not gateway.switchboard.overrides["shop"].open
+        (row,) = json.loads(await gateway_("override", "shop", "off", "--json", *url))["data"]
+        assert (row["open"], row["overridden_by"]) == (True, None)
+        assert "these are: shop" in await gateway_("override", "office", "open", *url, code=1)
+        assert "none of: open, closed, off" in await gateway_("override", "shop", "shut", *url, code=2)
+        assert "'noon' is no date" in await gateway_("override", "shop", "open", "--until", "noon", *url, code=2)
 
 
 async def test_the_first_key_by_the_file_and_others_by_the_api(tmp_path):
