@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import structlog
@@ -19,7 +20,7 @@ log = structlog.get_logger("gateway.api")
 
 
 class NewOverride(Body):
-    """`until` left out: until the calendar's own next change."""
+    """`until` left out: until the calendar's own next change, or for 370 days where it has none."""
 
     open: bool
     until: Time | None = None
@@ -49,7 +50,9 @@ def router(gateway: Gateway) -> APIRouter:
     @api.get("/hours", tags=["agents"], response_model=CalendarList)
     async def list_hours() -> Response:
         """Each calendar of the gateway's file: whether it is open, and until when."""
-        return CalendarList(data=[told(name, time.time()) for name in gateway.settings.bridge.hours]).respond()
+        now, names = time.time(), list(gateway.settings.bridge.hours)
+        rows = await asyncio.to_thread(lambda: [told(name, now) for name in names])  # one that never changes: 5 ms
+        return CalendarList(data=rows).respond()
 
     @api.post("/hours/{name}/override", tags=["agents"], response_model=CalendarInfo, responses=problems(404, 422, 503))
     async def override_hours(name: str, body: NewOverride, request: Request) -> Response:
@@ -57,7 +60,9 @@ def router(gateway: Gateway) -> APIRouter:
         check(name)
         now = time.time()
         farthest = now + FARTHEST_DAYS * 86400
-        until = body.until or gateway.settings.bridge.hours[name].changes_at(now) or farthest
+        until = body.until
+        if until is None:
+            until = gateway.settings.bridge.hours[name].changes_at(now) or farthest
         if not now < until <= farthest:
             raise HTTPException(422, f"until has to be a time to come, within {FARTHEST_DAYS} days")
         await overrides.put(name, Override(body.open, until, request.state.principal.name))

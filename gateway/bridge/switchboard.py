@@ -232,6 +232,8 @@ class Switchboard:
         elif verb == "update":
             self._update(runner, str(given.get("agent") or ""), given.get("settings") or {})
         else:
+            if verb == "say" and not given.get("text") and (prompt := str(given.get("prompt") or "").strip()):
+                self.resources.library.check(prompt)
             runner.feed(lambda call, now: call.commands.do(verb, given, now))
         return runner.call.record()
 

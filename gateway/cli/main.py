@@ -197,7 +197,9 @@ def check(
 @cli.command()
 def hours(
     file: ConfigFile,
-    at: Annotated[str, typer.Option(help="Such as 2026-12-24T10:00, by each calendar's own clock; else now.")] = "",
+    at: Annotated[
+        str, typer.Option(help="Such as 2026-12-24T10:00, by each calendar's clock, or with an offset; else now.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Say of each calendar of a file whether it is open, and when that changes."""
@@ -209,12 +211,13 @@ def hours(
     from gateway.hours import told
 
     try:
-        wall = datetime.fromisoformat(at).replace(tzinfo=None) if at else None
+        wall = datetime.fromisoformat(at) if at else None
     except ValueError as error:
         raise ConfigError("--at", f"{at!r} is no date and time, such as 2026-12-24T10:00") from error
     found, rows = [], []
     for name, one in config.from_file(file).bridge.hours.items():
-        now = wall.replace(tzinfo=one.zone).timestamp() if wall else time.time()
+        then = wall.replace(tzinfo=wall.tzinfo or one.zone) if wall else None
+        now = then.timestamp() if then else time.time()
         changes = one.changes_at(now)
         until = told(changes, one.zone) if changes else ""
         is_open = one.open_at(now)

@@ -81,9 +81,6 @@ class LocalProcess:
         log.error("local.died", pid=process.pid, code=process.returncode)
         self._cut()
 
-    def _not_started(self, error: ConfigError) -> None:
-        log.error("local.not_started", problem=str(error))
-
     def _cut(self) -> None:
         if self._lifeline >= 0:
             os.close(self._lifeline)

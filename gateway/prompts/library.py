@@ -18,7 +18,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from gateway.errors import ConfigError, plain
+from gateway.errors import BadCommand, ConfigError, GatewayError, plain
 from gateway.prompts.files import HZ, read_sound
 from gateway.prompts.settings import EMBEDDED, PromptSettings, SpeechService, Words, content_key
 
@@ -30,8 +30,8 @@ MOST_BYTES = 200_000_000
 AGAIN_SECONDS = 30.0
 """A service that failed is not asked again before, so that callers do not wait for it one by one."""
 
-LOUDEST = 4096 * 24 * 1000
-"""Bytes of one answer of a service: half an hour; more is refused."""
+LONGEST_BYTES = 30 * 60 * 48_000
+"""Of one answer of a service: half an hour; more is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def embedded_voice(text: str, voice: str) -> bytes:
 
 
 class Library:
-    """One node's. `ask` posts to a service; it is for tests to replace, as is `speak`."""
+    """One node's. `speak` is the embedded voice."""
 
     def __init__(self, settings: PromptSettings, speak: Speak = embedded_voice) -> None:
         self._settings, self._speak = settings, speak
@@ -66,7 +66,6 @@ class Library:
         self._silent_until: dict[str, float] = {}  # services that failed
         self._thread = ThreadPoolExecutor(1, "voice")
         self._http: httpx.AsyncClient | None = None
-        self.failures = 0
 
     async def close(self) -> None:
         for task in list(self._making.values()):
@@ -80,12 +79,17 @@ class Library:
         self._settings = settings
         self._forget([key for key in self._kept if key.startswith("file:")])
 
+    def check(self, prompt: str) -> None:
+        """Raises BadCommand where there is none of the name."""
+        if prompt not in (known := self._settings.prompts):
+            raise BadCommand("prompt", f"there is no prompt {prompt!r}; these are: {', '.join(known) or 'none'}")
+
     async def prepare(self, wanted: Iterable[Words]) -> None:
         """Make what has no variable in it before anybody calls. What cannot be made is logged, and tried again then."""
         for words in wanted:
             try:
                 await self.sound(words)
-            except ConfigError as error:
+            except GatewayError as error:
                 log.warning("prompts.not_made", problem=str(error))
 
     def ready(self, words: Words) -> Sound | None:
@@ -97,7 +101,11 @@ class Library:
         return found
 
     async def sound(self, words: Words) -> Sound:
-        """Several that want the same wait for one. Raises ConfigError where not even the embedded voice is there."""
+        """Several that want the same wait for one. Raises ConfigError where not even the embedded voice is there;
+        BadCommand for a prompt that a reload has taken away.
+        """
+        if words.prompt:
+            self.check(words.prompt)
         if found := self.ready(words):
             return found
         key, words, path = self._key(words)
@@ -111,7 +119,8 @@ class Library:
         """Under which it is kept, the words that a prompt's name stands for, and its file."""
         prompt = self._settings.prompts.get(words.prompt)
         if prompt and prompt.file:
-            return f"file:{prompt.file}", replace(words, text=words.text or prompt.text), prompt.file
+            text = words.text or prompt.text
+            return f"file:{prompt.file}:{text}", replace(words, text=text), prompt.file
         if prompt:
             words = Words(prompt.text, "", prompt.speech, prompt.voice)
         service = self._settings.services.get(words.speech)
@@ -124,7 +133,7 @@ class Library:
             sound = await self._from_file(path, words)
         else:
             service = self._settings.services.get(words.speech)
-            sound = await (self._from_service(key, service, words) if service else self._embedded(key, words))
+            sound = await (self._from_service(key, service, words) if service else self._embedded(words))
         if not sound.problem:
             self._keep(key, sound)
         return sound
@@ -163,11 +172,11 @@ class Library:
         if answer.status_code != 200:
             raise ValueError(f"{answer.status_code} {answer.reason_phrase}: {answer.text[:200]}".strip(": "))
         pcm = answer.content[: len(answer.content) // 2 * 2]
-        if not pcm or len(pcm) > LOUDEST or pcm[:4] in (b"RIFF", b"ID3\x03", b"OggS", b"fLaC"):
+        if not pcm or len(pcm) > LONGEST_BYTES or pcm.startswith((b"RIFF", b"ID3", b"OggS", b"fLaC")):
             raise ValueError("its answer is no PCM of 16 bits")
         return await asyncio.to_thread(_at_24_khz, pcm, service.hz)
 
-    async def _embedded(self, key: str, words: Words) -> Sound:
+    async def _embedded(self, words: Words) -> Sound:
         loop = asyncio.get_running_loop()
         return Sound(
             await loop.run_in_executor(self._thread, self._speak, words.text, words.voice), words.text, EMBEDDED
@@ -175,11 +184,10 @@ class Library:
 
     async def _instead(self, words: Words, problem: str) -> Sound:
         """The embedded voice says it, where the words are known."""
-        self.failures += 1
         log.warning("prompts.failed", problem=problem, text=words.text[:100])
         if not words.text:
             raise ConfigError("prompts", f"{problem}; and there is no text to be said instead")
-        made = await self._embedded("", replace(words, voice=""))
+        made = await self._embedded(replace(words, voice=""))
         return replace(made, problem=problem)
 
     async def _stored(self, key: str) -> bytes:

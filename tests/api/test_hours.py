@@ -1,9 +1,12 @@
 import asyncio
 import time
+from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from gateway import control
+from gateway.hours import Hours, Override
 from gateway.store.connection import server_executable
 from tests.api.nodes import two_nodes
 from tests.caller import Caller
@@ -53,10 +56,37 @@ async def test_what_is_said_by_hand_holds_on_all_nodes_until_its_time(tmp_path, 
         assert (await one.http.request("DELETE", "/v1/hours/shop/override")).status_code == 404
 
 
+async def test_a_node_that_starts_takes_it_up_and_one_without_redis_or_with_another_file_keeps_it(tmp_path):
+    async with two_nodes(tmp_path, AGENTS, **SETTINGS) as (one, _, _):
+        store, board = one.gateway.store, one.gateway.switchboard
+        await store.overrides.put("shop", Override(False, time.time() + 600, "ann"))
+        await one.gateway.control.announce()  # as a node does that starts
+        assert await _who_answers(one) == "night"
+
+        board.use(replace(board.resources.settings), board.user_agent.core.trunks.trunks, board.resources.agents)
+        assert await _who_answers(one) == "night"
+
+        await store._redis.execute_command("CLIENT", "PAUSE", "6000", "ALL")
+        async with asyncio.timeout(8):
+            while store.available:
+                await asyncio.sleep(0.1)
+        assert await _who_answers(one) == "night"
+
+
+async def test_a_reload_takes_up_other_hours(tmp_path):
+    async with two_nodes(tmp_path, AGENTS, **SETTINGS) as (one, _, _):
+        board = one.gateway.switchboard
+        never = Hours("shop", ZoneInfo("UTC"), {})
+        settings = replace(board.resources.settings, hours={"shop": never})
+        board.use(settings, board.user_agent.core.trunks.trunks, board.resources.agents)
+        assert await _who_answers(one) == "night"
+
+
 @pytest.mark.parametrize(
     ("name", "body", "status", "says"),
     [
         ("nobody", {"open": True}, 404, "there are no hours nobody; these are: shop"),
+        ("shop", {"open": True, "until": 0}, 422, "a time to come"),
         ("shop", {"open": True, "until": 1000}, 422, "a time to come"),
         ("shop", {"open": True, "until": 1e11}, 422, "within 370 days"),
         ("shop", {"open": "yes"}, 422, "open"),

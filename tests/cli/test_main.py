@@ -138,7 +138,7 @@ def test_hours_say_what_is_open_and_until_when(folder):
     assert json.loads(asked.stdout)["data"] == [
         {"name": "shop", "at": "Wed 2026-12-23 10:00 CET", "open": True, "until": "Wed 2026-12-23 18:00 CET"}
     ]
-    shut = run("hours", "-c", str(file), "--at", "2026-12-23T18:00")
+    shut = run("hours", "-c", str(file), "--at", "2026-12-23T17:00Z")  # 18:00 there
     assert "closed" in shut.stdout
     assert "Fri 2026-12-25 08:00 CET" in shut.stdout
     wrong = run("hours", "-c", str(file), "--at", "Christmas")

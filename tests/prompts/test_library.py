@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import numpy as np
 import pytest
 
-from gateway.errors import ConfigError
+from gateway.errors import BadCommand, ConfigError
 from gateway.prompts import Library, Prompt, PromptSettings, SpeechService, Words
 from gateway.prompts import library as library_module
 
@@ -105,6 +105,7 @@ async def test_a_service_is_asked_once_for_the_same_words_however_many_want_them
         (lambda n: (401, b"no such key"), "acme: 401 X: no such key"),
         (lambda n: (200, b""), "acme: its answer is no PCM of 16 bits"),
         (lambda n: (200, b"RIFF....WAVE"), "acme: its answer is no PCM of 16 bits"),
+        (lambda n: (200, b"ID3\x04....MP3"), "acme: its answer is no PCM of 16 bits"),
         (lambda n: 5.0, "acme: no answer within 0.2 s"),
     ],
 )
@@ -121,7 +122,7 @@ async def test_where_a_service_fails_the_embedded_voice_says_it_and_it_is_not_as
         again = await library.sound(Words("Good day.", speech="acme"))
         assert again.problem == "acme has failed just now"
         assert len(asked) == 1
-        assert library.failures == 2
+        assert voice.said == [("Good day.", "")] * 2
 
 
 async def test_a_service_that_is_back_is_asked_again(monkeypatch):
@@ -157,13 +158,18 @@ async def test_a_named_prompt_is_its_text_or_its_file(tmp_path):
         assert library.ready(Words(prompt="welcome")).pcm == TONE
         taped = library.ready(Words(prompt="taped"))
         assert (taped.pcm, taped.text) == (b"de:This call is recorded.", "This call is recorded.")
+        same = {name: Prompt(name, name, file=path) for name in ("hello", "servus")}  # one file, two texts
+        library.use(PromptSettings(same))
+        assert [(await library.sound(Words(prompt=name))).text for name in same] == ["hello", "servus"]
         library.use(PromptSettings({"taped": Prompt("taped", "Recorded.")}))
         assert library.ready(Words(prompt="taped")) is None
         path.unlink()
         library.use(PromptSettings(prompts))
         with pytest.raises(ConfigError, match=r"welcome\.wav: .*no text to be said instead"):
             await library.sound(Words(prompt="welcome"))
-        await library.prepare([Words(prompt="welcome")])  # is logged, and no more
+        await library.prepare([Words(prompt="welcome"), Words(prompt="gone")])  # is logged, and no more
+        with pytest.raises(BadCommand, match="there is no prompt 'gone'; these are: welcome, taped"):
+            await library.sound(Words(prompt="gone"))
 
 
 async def test_what_was_used_longest_ago_goes_first(monkeypatch):

@@ -17,12 +17,12 @@ from gateway.bridge.call.part import CallPort, Part
 from gateway.realtime import ResponseDone
 
 Then = Callable[[float, bool], None]
-"""What follows, with whether the caller heard it: there may be no sound of it."""
+"""What follows, with whether the caller heard it, to its end or until they interrupted: there may be no sound of it."""
 
 
 @dataclass(slots=True)
 class _Said:
-    """`pcm` is None until it is made, and empty where it cannot be; `then` is called when all of it was heard."""
+    """`pcm` is None until it is made, and empty where it cannot be."""
 
     number: int
     spoken: Spoken
