@@ -112,6 +112,12 @@ def test_arrows_point_down(path: Path) -> None:
         assert not (other == "codecs" and package in NO_CODECS), f"{package} has no use for codecs"
 
 
+def test_the_page_has_every_package_at_its_level() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| (\d) \| (`.+?`) \|", page, re.MULTILINE)
+    assert {name: int(level) for level, names in rows for name in re.findall("`(.+?)`", names)} == LEVEL
+
+
 @pytest.mark.parametrize("path", FILES, ids=_place)
 def test_sockets_and_clocks_stay_at_the_edge(path: Path) -> None:
     place = _place(path)
