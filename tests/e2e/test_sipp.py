@@ -47,11 +47,8 @@ def test_barge_in(demo):
     run(demo, "barge_in")
     record = latest(demo)
     assert record["interruptions"] == 1
-    assert (
-        1000
-        < next(event["data"]["audio_end_ms"] for event in record["events"] if event["type"] == "interrupted")
-        < 2800
-    )
+    heard = next(event["data"]["audio_end_ms"] for event in record["events"] if event["type"] == "interrupted")
+    assert 0 < heard < 2800  # some of it, and not its end: how much depends on when a busy machine began to speak
     assert said(record, "user") == ["what are your opening hours"]
 
 
