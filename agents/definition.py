@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from gateway import destinations
 
 _VARIABLE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 
@@ -39,11 +41,16 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
     return _VARIABLE.sub(lambda found: variables.get(found[1].lower(), ""), text)
 
 
-def _is_uri(text: str) -> bool:
-    return re.match(r"(sip|sips|tel):\S+$", _VARIABLE.sub("x", text)) is not None
+def _check_goal(text: str) -> str:
+    if text:
+        destinations.read(_VARIABLE.sub("x", text))
+    return text
 
 
 Template = Annotated[str, BeforeValidator(lambda value: _check_variables(value) if isinstance(value, str) else value)]
+Goal = Annotated[Template, AfterValidator(_check_goal)]
+"""A destination, once its variables have their values."""
+
 Words = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
 
 
@@ -130,25 +137,24 @@ class Exactly(Spoken):
     interruptible: bool = False
 
 
+class Prompted(Spoken):
+    """What a menu or a mailbox says: sound of ours, which a key stops."""
+
+    verbatim: Literal[True] = True
+
+
 class OnProviderFailure(_Strict):
     """What becomes of callers when no provider is left.
 
     They wait for `queue_seconds` (before the answer they hear it ring, later music), hear `play`, a WAV beside the
-    agent's file, or `says`, word for word, and are put through to `forward`, or hung up on. With nothing of it a call
-    is refused with 503.
+    agent's file, or `says`, word for word, and go on to `forward`, any destination, or are hung up on. With nothing of
+    it a call is refused with 503.
     """
 
     says: Exactly = Exactly()
     queue_seconds: float = Field(default=0.0, ge=0, le=300)
     play: str = ""
-    forward: Template = ""
-
-    @field_validator("forward")
-    @classmethod
-    def _is_a_uri(cls, forward: str) -> str:
-        if forward and not _is_uri(forward):
-            raise ValueError(f"{forward!r} is not a sip: or tel: URI")
-        return forward
+    forward: Goal = ""
 
 
 class RecordingRules(_Strict):
@@ -309,7 +315,7 @@ class AgentDefinition(_Strict):
     rules: tuple[RuleRow, ...] = ()
     tool_timeout_seconds: float = Field(default=10.0, gt=0, le=300)
     transfer: Literal["blind", "attended"] = "blind"
-    transfer_targets: dict[str, Template] = {}
+    transfer_targets: dict[str, Goal] = {}
     local: LocalScript = LocalScript()
 
     def voice_of(self, spoken: Spoken) -> str:
@@ -335,14 +341,6 @@ class AgentDefinition(_Strict):
         if variants and not sum(one.weight for one in variants.values()):
             raise ValueError("no variant has a weight")
         return variants
-
-    @field_validator("transfer_targets")
-    @classmethod
-    def _targets_are_uris(cls, targets: dict[str, str]) -> dict[str, str]:
-        for name, uri in targets.items():
-            if not _is_uri(uri):
-                raise ValueError(f"{name}: {uri!r} is not a sip: or tel: URI")
-        return targets
 
     @field_validator("local")
     @classmethod

@@ -16,7 +16,7 @@ from .level import level as dbm0
 from .plc import Concealer
 from .resample import Resampler, kernel
 from .sound import WIDE, Sound, Transcoder
-from .tones import comfort_noise, hold_tune, read_wav, ringing_tone
+from .tones import beep, comfort_noise, hold_tune, read_wav, ringing_tone
 
 __all__ = [
     "CODECS",
@@ -31,6 +31,7 @@ __all__ = [
     "Sound",
     "SpeechDetector",
     "Transcoder",
+    "beep",
     "comfort_noise",
     "dbm0",
     "find_echo",

@@ -61,3 +61,14 @@ def comfort_noise(sound: Sound, dbm0: float) -> bytes:
     peak = 32124 / 10 ** (3.14 / 20)  # of a sine at 0 dBm0
     noise = np.random.default_rng(0).normal(0, peak / 2**0.5 * 10 ** (dbm0 / 20), 4 * sound.hz)
     return sound.coded(noise.astype(np.int16))
+
+
+@cache
+def beep() -> bytes:
+    """1,000 Hz for 0.4 s, PCM16 at 24 kHz: speak now."""
+    moment = np.arange(int(0.4 * HZ)) / HZ
+    swell, edge = np.ones(len(moment)), HZ // 100  # no click at either end
+    swell[:edge] = np.arange(edge) / edge
+    swell[-edge:] = np.arange(edge)[::-1] / edge
+    tone: NDArray[np.int16] = (8000 * swell * np.sin(2 * np.pi * 1000 * moment)).astype("<i2")
+    return tone.tobytes()

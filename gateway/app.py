@@ -179,10 +179,12 @@ class Gateway:
             found.append(f"Redis at {self.store.url} does not answer; {len(self.store.writer)} writes wait")
         refused, routed = (
             self.switchboard.resources.health.refused,
-            {route.agent for route in self.settings.bridge.routes},
+            {route.to.name for route in self.settings.bridge.routes if route.to.kind == "agent"},
         )
-        if refused and all(
-            set(wanted(self.settings.agents[name].definition).values()) <= set(refused) for name in routed
+        if (
+            refused
+            and routed
+            and all(set(wanted(self.settings.agents[name].definition).values()) <= set(refused) for name in routed)
         ):
             found.append(
                 "no agent can answer: " + "; ".join(f"{name} refuses us: {why}" for name, why in refused.items())
@@ -260,7 +262,7 @@ class Gateway:
 
     def _make_sound_ahead(self, settings: Settings) -> None:
         """What is said exactly is made before anybody calls, where it has no variable in it."""
-        wanted = ahead_of_calls(settings.agents, settings.prompts)
+        wanted = ahead_of_calls(settings.agents, settings.prompts, settings.bridge.places)
         self._preparing = asyncio.get_running_loop().create_task(self.library.prepare(wanted))
 
     async def _use(self, settings: Settings) -> None:

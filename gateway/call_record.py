@@ -94,6 +94,7 @@ class CallRecord(BaseModel):
     reconnects: int = Field(default=0, description="Sessions that broke and were followed by another.")
     providers: list[str] = Field(default=[], description="All providers that the agent spoke through, in order.")
     usage: dict[str, int] = Field(default={}, description="total_tokens, input_tokens, output_tokens.")
+    path: list[str] = Field(default=[], description="Menus, mailboxes and others that it went to, in order.")
     latest: Latest | None = Field(
         default=None, description="What was said last: role, at, and the first 200 characters of text."
     )

@@ -94,6 +94,77 @@ class Answered(EventData, type="answered"):
     """The call is answered: caller and agent can talk."""
 
 
+# where a call goes without an agent
+
+
+@dataclass(frozen=True)
+class Routed(EventData, type="routed"):
+    """A menu, a mailbox, a telephone or an agent gets the call."""
+
+    to: Annotated[str, "the destination"]
+    why: Annotated[str, "route, key, speech, no_input, wrong_keys, failed or transfer"]
+    by: Annotated[str | None, "the calendar that led there"] = None
+
+
+@dataclass(frozen=True)
+class RouteFailed(EventData, type="route_failed"):
+    """It could not be taken there, and goes `otherwise`."""
+
+    problem: str
+    next: Annotated[str, "the destination"]
+
+
+@dataclass(frozen=True)
+class MenuChosen(EventData, type="menu_chosen"):
+    """The caller pressed keys that a menu knows."""
+
+    menu: str
+    keys: str
+
+
+@dataclass(frozen=True)
+class MenuWrong(EventData, type="menu_wrong"):
+    """The caller pressed keys that a menu does not know."""
+
+    menu: str
+    keys: str
+
+
+@dataclass(frozen=True)
+class VoicemailBegun(EventData, type="voicemail_begun"):
+    """The caller is at a mailbox."""
+
+    box: str
+
+
+@dataclass(frozen=True)
+class VoicemailLeft(EventData, type="voicemail_left"):
+    """A message was left."""
+
+    box: str
+    message: Annotated[str, "its id"]
+    file: str
+    seconds: float
+    why: Annotated[str, "what ended it: key, silence, length or hung_up"]
+
+
+@dataclass(frozen=True)
+class VoicemailEmpty(EventData, type="voicemail_empty"):
+    """Nothing was said to a mailbox, or too little to be kept."""
+
+    box: str
+    seconds: float
+    why: Annotated[str, "what ended it: key, silence, length or hung_up"]
+
+
+@dataclass(frozen=True)
+class VoicemailFailed(EventData, type="voicemail_failed"):
+    """A message could not be kept."""
+
+    box: str
+    problem: str
+
+
 # who speaks
 
 

@@ -24,8 +24,10 @@ class Outcome(_Word):
     AGENT_HUNG_UP = "agent_hung_up", "the agent ended the call with its tool `hang_up`"
     HUNG_UP_BY_REQUEST = "hung_up_by_request", "somebody ended it by the API"
     TRANSFERRED = "transferred", "the caller was handed on, or has talked with somebody else through here to the end"
+    MENU_HUNG_UP = "menu_hung_up", "a menu or a route led to `hangup`"
+    VOICEMAIL = "voicemail", "a mailbox took what the caller had to say"
     MAX_DURATION = "max_duration", "it lasted as long as the agent's `max_seconds`"
-    NO_INPUT = "no_input", "the caller said nothing, though asked (`no_input` of the agent)"
+    NO_INPUT = "no_input", "the caller said or pressed nothing, though asked (by an agent's `no_input`, or a menu)"
 
     # a call that we made, and nobody answered
     BUSY = "busy", "the called party is busy"

@@ -165,6 +165,8 @@ class Caller:
             return
         if status < 200:
             self.provisional.append(status)
+            if media := re.search(r"m=audio (\d+)", text):
+                self._media = (self.server, int(media[1]))
         elif not self._final.done():
             self._to = (re.search(r"To: (.*)", text) or ["", self._to])[1].strip()
             self.final = text

@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from gateway.agents import Prompted
 from gateway.bridge.reasons import BY_Q850, BY_STATUS, OURS, REASONS
 from gateway.call_record import CallRecord, CallState
 from gateway.cli.init_command import gateway_file
@@ -21,6 +22,8 @@ from gateway.config.gateway_file import GatewayFile
 from gateway.config.starters import starter
 from gateway.config.trunk_profiles import names, profile
 from gateway.delivery.webhooks import WEBHOOKS_OF_EVENTS
+from gateway.destinations import Destination
+from gateway.document import Section
 from gateway.events import EVENTS, EventData
 from gateway.outcomes import RETRY_AFTER, Outcome, Refusal
 from gateway.sip import Match, Numbers, Trunk, TrunkTls
@@ -144,6 +147,8 @@ ABOUT = {
     "providers": "`NAME` is what agents call it.",
     "mcp": "`NAME` stands before the names of its tools. Either `command` or `url`.",
     "hours": "`NAME` is what routes call it. `gateway hours -c FILE --at 2026-12-24T10:00` says what holds then.",
+    "menus": "`NAME` is what destinations call it; see [menus](menus.md).",
+    "voicemail": "Mailboxes; `NAME` is what destinations call it; see [menus](menus.md#voicemail).",
     "routes": "A list; each call goes by the first row that fits. There has to be one.",
     "dial_plan": "A list: by which trunks numbers are called. Without it by the only trunk, or the one that is named.",
     "webhooks": "A list.",
@@ -176,10 +181,10 @@ def _sections(kind: type[BaseModel], prefix: str) -> list[str]:
 
 def _section(annotation: Any) -> tuple[type[BaseModel], str] | None:
     """The section that a key holds, and whether it is one, a list or a mapping of them."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if isinstance(annotation, type) and issubclass(annotation, Section):
         return annotation, "one"
     inner = [one for one in get_args(annotation) if one not in (str, type(None), ...)]
-    if len(inner) != 1 or not isinstance(inner[0], type) or not issubclass(inner[0], BaseModel):
+    if len(inner) != 1 or not isinstance(inner[0], type) or not issubclass(inner[0], Section):
         return None
     return inner[0], "mapping" if get_origin(annotation) is dict else "one or a list"
 
@@ -200,7 +205,7 @@ def _section_table(title: str, prefix: str, keys: Mapping[str, FieldInfo], about
 
 
 def _value(value: object) -> str:
-    if value is None or value == "" or value == () or value == {}:
+    if value is None or value in ("", (), {}) or value == Prompted():
         return ""
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
@@ -216,6 +221,8 @@ NAMES: dict[Any, str] = {
     float: "number",
     date: "date",
     Path: "file or folder",
+    Prompted: "text or mapping",
+    Destination: "destination",
 }
 
 

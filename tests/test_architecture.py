@@ -22,7 +22,7 @@ FILES = sorted(
 
 LEVEL = {
     "errors": 0, "events": 0, "outcomes": 0, "call_record": 0, "machine": 0, "document": 0, "cleanup": 0, "web": 0,
-    "pacing": 0, "child_process": 0, "certificates": 0, "versions": 0, "hours": 0,
+    "pacing": 0, "child_process": 0, "certificates": 0, "versions": 0, "hours": 0, "destinations": 0,
     "codecs": 1,
     "sip": 2, "rtp": 2, "realtime": 2, "local": 2, "store": 2,
     "agents": 3, "prompts": 3,

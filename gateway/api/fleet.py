@@ -117,7 +117,7 @@ def router(gateway: Gateway, keys: Keys) -> APIRouter:
         rows = []
         for name, agent in gateway.settings.agents.items():
             definition = agent.definition
-            called = [route.called for route in gateway.settings.bridge.routes if route.agent == name]
+            called = [route.called for route in gateway.settings.bridge.routes if str(route.to) == f"agent:{name}"]
             rows.append(
                 {
                     "name": name,

@@ -5,6 +5,7 @@ from gateway.bridge.call.call_info import CallInfo
 from gateway.bridge.call_runner import OutboundCall
 from gateway.bridge.dial_plan import DialRule, by_price
 from gateway.bridge.legs.negotiation import Negotiation
+from gateway.bridge.places import HANG_UP, Fork, Mailbox, Menu, Places
 from gateway.bridge.reasons import REASONS, Reason, reason_of
 from gateway.bridge.resources import BridgeSettings
 from gateway.bridge.router import Route, Router
@@ -14,14 +15,19 @@ from gateway.bridge.tools.external_tools import McpSettings, with_tools
 from gateway.bridge.tools.runner import running_tools
 
 __all__ = [
+    "HANG_UP",
     "REASONS",
     "BridgeSettings",
     "Call",
     "CallInfo",
     "DialRule",
+    "Fork",
+    "Mailbox",
     "McpSettings",
+    "Menu",
     "Negotiation",
     "OutboundCall",
+    "Places",
     "Reason",
     "Route",
     "Router",

@@ -15,10 +15,13 @@ from gateway import events
 from gateway.agents import Agent, with_changes
 from gateway.bridge.call.actions import (
     Action,
+    ConnectAgent,
     DialSecondLeg,
     Finished,
     MakeSound,
+    MessageCommand,
     RecordingCommand,
+    ReleaseAgent,
     ReleaseSecondLeg,
     ReplaceCallerLeg,
     RunTool,
@@ -31,16 +34,18 @@ from gateway.bridge.legs.second_leg import SecondLeg
 from gateway.bridge.legs.sip_leg import SipLeg, open_leg
 from gateway.bridge.media.caller_audio import CallerAudio
 from gateway.bridge.media.fill_audio import FillAudio
-from gateway.bridge.media.recorder import CallRecorder
+from gateway.bridge.media.recorder import CallRecorder, MessageRecorder
 from gateway.bridge.provider_connection import ProviderConnection
 from gateway.bridge.reasons import BY_CAUSE, another_trunk_may_help, outcome_of
 from gateway.bridge.resources import Resources
+from gateway.bridge.router import Route
 from gateway.bridge.session_config import variant_for
 from gateway.bridge.tools import runner
 from gateway.bridge.tools.built_in import failure
 from gateway.call_record import CallState
 from gateway.cleanup import finish
 from gateway.codecs import CODECS, Codec, Law
+from gateway.destinations import Destination
 from gateway.errors import GatewayError, ToolError, TrunkBusy
 from gateway.events import CallEvent, EventData
 from gateway.machine import Driver
@@ -87,10 +92,14 @@ class OutboundCall:
 class Owner(Protocol):
     """Who has all calls of the node: `gateway.bridge.switchboard`."""
 
-    def agent_for(self, info: CallInfo) -> Agent:
-        """Who answers a call that comes in. Raises Draining, NoRoute, AgentBusy."""
+    def route_for(self, info: CallInfo) -> Route:
+        """Where a call goes that comes in. Raises Draining, NoRoute."""
 
-    def trunks_for_second(self, target: str, own: Trunk | None) -> list[Trunk]:
+    def resolve(self, to: Destination, at: float) -> Destination: ...
+    def agent_for(self, name: str) -> Agent:
+        """Raises NoSuchAgent, AgentBusy."""
+
+    def trunks_for_second(self, target: str, own: Trunk | None, name: str = "") -> list[Trunk]:
         """Raises NoSuchTrunk."""
 
     def tell(self, event: CallEvent, record: dict[str, Any]) -> None: ...
@@ -114,14 +123,17 @@ class CallRunner:
         self._second: SecondLeg | None = None
         self._ways: list[OutgoingInvite] = []  # what is left to try
         leg = self._make_leg(self.provider.hears, trunk)
-        self.call = Call(info, leg, asyncio.get_running_loop().time(), resources.epoch)
+        now = asyncio.get_running_loop().time()
+        self.call = Call(info, leg, now, resources.epoch, resources.settings.places, owner.resolve)
         self._driver: Driver[Action] = Driver(self.call, self._perform)
         self._call_recorder = CallRecorder(self, resources.settings.recordings, resources.threads)
+        self._messages = MessageRecorder(self, resources.settings.recordings, resources.threads)
         leg.events = LegEvents(
             digit=lambda digit: self.feed(lambda call, now: call.digit(digit, now)),
             drained=lambda: self.feed(Call.drained),
             held=lambda on: self.feed(lambda call, now: call.held_by_caller(on, now)),
             broken=lambda outcome, problem: self.feed(lambda call, now: call.hang_up(outcome, now, problem=problem)),
+            spoke=lambda: self.feed(Call.voice_heard),
         )
 
     @property
@@ -152,6 +164,10 @@ class CallRunner:
     def recording_moved(self, event: EventData) -> None:
         self.feed(lambda call, now: call.emit(event, now))
 
+    def message_failed(self, problem: str) -> None:
+        self.log.error("call.message_failed", problem=problem)
+        self.feed(lambda call, now: call.voicemail.failed(problem, now))
+
     def recording_failed(self, problem: str) -> None:
         self.log.error("call.recording_failed", problem=problem)
         self.feed(lambda call, now: call.recording.failed(problem, now))
@@ -167,9 +183,19 @@ class CallRunner:
         """From the INVITE to a call with an agent that is ready; any error on the way refuses the call."""
         self.leg.use(session)
         try:
-            agent, variant = variant_for(self._owner.agent_for(self.info), self.info.caller.user)
+            route = self._owner.route_for(self.info)
+            to = self.call.resolve(route.to, self._driver.now())
+            agent = self._agent_at(to, route.otherwise)
+            if agent is None:
+                await self._read_offer(self.leg, session)
+                self.feed(lambda call, now: call.attend(to, route.otherwise, now))
+                if self.leg.ringing or self.leg.early:
+                    self.start_media(self.leg)
+                return
+            agent, variant = variant_for(agent, self.info.caller.user)
             self._use_codecs_of(agent, self.leg)
             await self._read_offer(self.leg, session)
+            self.call.attendant.otherwise = route.otherwise
             self._begin(agent, variant)
             self.feed(Call.ring)
             if self.leg.ringing:
@@ -182,6 +208,42 @@ class CallRunner:
             await self.provider.find(agent, self.leg)
         except Exception as error:  # boundary: whatever goes wrong here refuses this call and no other
             self._refuse(error)
+
+    def _agent_at(self, to: Destination, otherwise: Destination | None) -> Agent | None:
+        """None where there is none, or where its calls are as many as they may be and there is another way."""
+        if to.kind != "agent":
+            return None
+        try:
+            return self._owner.agent_for(to.name)
+        except GatewayError:
+            if otherwise is None:
+                raise
+            return None
+
+    async def _connect(self, name: str) -> None:
+        """An agent for a call that was somewhere else before."""
+        try:
+            agent, variant = variant_for(self._owner.agent_for(name), self.info.caller.user)
+            client = self.provider.client(agent, self.leg)
+            prompt = self._resources.settings.prompts.get(agent.name)
+            self.feed(lambda call, now: call.agent_connects(agent, client, prompt, variant, now))
+            self._listen(self.leg)
+            await self.provider.find(agent, self.leg)
+        except Exception as error:  # boundary: the caller goes where the menu says, or the call ends
+            if self.call.ended:
+                return
+            if not isinstance(error, GatewayError):
+                self.log.exception("call.bug", exc_info=error)
+            problem, outcome = str(error), self._resources.reason_of(error).outcome
+            self.feed(lambda call, now: call.attendant.failed(problem, outcome, now))
+
+    def _release_agent(self) -> None:
+        """What comes next has a connection of its own."""
+        self.provider.close()
+        self.provider = ProviderConnection(self, self._resources)
+        self.leg.pass_on_nothing()
+        self.leg.heard_by(self.provider.hears)
+        self.leg.find_no_speech()
 
     async def dial(self, asked: OutboundCall) -> None:
         """First the agent's session, then the INVITE: a telephone rings only when an agent is ready."""
@@ -262,6 +324,7 @@ class CallRunner:
 
     def _listen(self, leg: SipLeg) -> None:
         """With our own ears too, where the agent wants it."""
+        leg.find_no_speech()
         if after_ms := self.call.agent.definition.barge_in.local_ms:
             leg.find_speech(after_ms, lambda: self.feed(Call.speech_heard))
 
@@ -306,9 +369,9 @@ class CallRunner:
         """All that hold a port."""
         return [leg for leg in (self.leg, self._second and self._second.leg) if leg]
 
-    def trunks_for(self, target: str) -> list[Trunk]:
+    def trunks_for(self, target: str, name: str) -> list[Trunk]:
         """By which the second telephone is called, the first of them first. Raises NoSuchTrunk."""
-        return self._owner.trunks_for_second(target, self.trunk)
+        return self._owner.trunks_for_second(target, self.trunk, name)
 
     async def open_second(self, trunk: Trunk) -> SipLeg:
         """A leg that the agent does not hear yet. Raises NoMediaPort."""
@@ -413,7 +476,7 @@ class CallRunner:
         except GatewayError as error:
             self._hang_up_over(error)
             return
-        self.feed(lambda call, now: call.setup.confirmed(now))
+        self.feed(lambda call, now: call.confirmed(now))
 
     def _early(self, leg: SipLeg, body: bytes) -> None:
         """SDP of a 18x: agreed on. What comes is an announcement of the network, which the agent does not hear."""
@@ -467,6 +530,12 @@ class CallRunner:
             case ReplaceCallerLeg() if self._second:
                 second, self._second = self._second, None
                 self._succeed(self.leg, second.release(), "transferred")
+            case ConnectAgent(name):
+                self.spawn(self._connect(name))
+            case ReleaseAgent():
+                self._release_agent()
+            case MessageCommand():
+                self._messages.do(action.what, action.box, action.why)
             case RecordingCommand(what):
                 self._call_recorder.do(what)
             case MakeSound():

@@ -52,6 +52,7 @@ class ProviderConnection:
         self._client: Client | None = None
         self.law: Law | None = None
         self.application: Application | None = None
+        self._closed = False
 
     def client(self, agent: Agent, leg: SipLeg) -> Client:
         """Made once; no session is begun by that."""
@@ -100,12 +101,16 @@ class ProviderConnection:
             await client.open(agent.definition.on_provider_failure.queue_seconds)
         except ProviderError as error:
             problem = str(error)
+            if self._closed:  # the call went somewhere else meanwhile
+                return
             if self._owner.feed(lambda call, now: call.setup.agent_missing(problem, now)):
                 return
             raise
         finally:
             if timer:
                 timer.cancel()
+        if self._closed:
+            return
         self._owner.feed(lambda call, now: call.setup.agent_ready(client.provider, now))
 
     def _answer_early(self) -> None:
@@ -118,8 +123,10 @@ class ProviderConnection:
 
     def close(self) -> None:
         """Also of a session that was being sought for a call that never began."""
+        self._closed = True
         if self._client:
             self._client.close()
 
     def _said(self, event: Event) -> None:
-        self._owner.feed(lambda call, now: Call.receive(call, event, now))
+        if not self._closed:
+            self._owner.feed(lambda call, now: Call.receive(call, event, now))

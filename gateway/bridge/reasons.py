@@ -106,7 +106,12 @@ def outcome_of(rejection: Rejected) -> Outcome:
         for outcome, causes in BY_Q850.items():
             if int(found[1]) in causes:
                 return outcome
-    return next((outcome for outcome, statuses in BY_STATUS.items() if rejection.status in statuses), Outcome.FAILED)
+    return outcome_of_status(rejection.status)
+
+
+def outcome_of_status(status: int) -> Outcome:
+    """BUSY, NO_ANSWER, INVALID_NUMBER, REJECTED or FAILED."""
+    return next((outcome for outcome, statuses in BY_STATUS.items() if status in statuses), Outcome.FAILED)
 
 
 NEXT_TRUNK_STATUSES = {401, 402, 403, 407, 408, 500, 502, 503, 504}

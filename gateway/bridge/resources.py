@@ -22,6 +22,7 @@ from gateway.bridge.legs.sip_leg import SipLeg
 from gateway.bridge.media.batch_render import render
 from gateway.bridge.media.batch_upsample import BatchUpsample
 from gateway.bridge.media.latency_stats import DelayHistogram
+from gateway.bridge.places import NOWHERE, Places
 from gateway.bridge.reasons import Reason, reason_of
 from gateway.bridge.router import Route
 from gateway.codecs import hold_tune
@@ -48,6 +49,7 @@ class BridgeSettings:
 
     routes: tuple[Route, ...] = ()
     hours: Mapping[str, Hours] = field(default_factory=dict)
+    places: Places = NOWHERE
     dial_plan: tuple[DialRule, ...] = ()
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
     chunk_ms: int = 20
@@ -105,6 +107,7 @@ class Resources:
             self.settings,
             routes=settings.routes,
             hours=settings.hours,
+            places=settings.places,
             dial_plan=settings.dial_plan,
             prompts=settings.prompts,
             application_secrets=settings.application_secrets,

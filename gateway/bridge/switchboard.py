@@ -18,10 +18,11 @@ from gateway.bridge.dial_plan import DialPlan, number_of
 from gateway.bridge.legs import negotiation
 from gateway.bridge.reasons import OURS
 from gateway.bridge.resources import BridgeSettings, Resources
-from gateway.bridge.router import Router
+from gateway.bridge.router import Route, Router
 from gateway.call_record import Party
 from gateway.cleanup import finish
 from gateway.codecs import CODECS, Sound, levels
+from gateway.destinations import Destination
 from gateway.errors import (
     AgentBusy,
     BadCommand,
@@ -75,7 +76,7 @@ class Switchboard:
         library: Library | None = None,
     ) -> None:
         self.settings, self.tell = settings, tell
-        self._router, self._plan = Router(settings.routes, settings.hours), DialPlan(settings.dial_plan)
+        self._router, self._plan = _router_of(settings), DialPlan(settings.dial_plan)
         self._runners: dict[str, CallRunner] = {}  # by call_id
         self._by_session: dict[Session, CallRunner] = {}
         self.elsewhere: Mapping[str, int] = {}  # calls of each agent on other nodes, as they said last
@@ -158,7 +159,7 @@ class Switchboard:
 
     def use(self, settings: BridgeSettings, trunks: tuple[Trunk, ...], agents: Mapping[str, Agent]) -> None:
         """Take these from now on; calls in progress stay as they are. Raises ConfigError, and all is as it was."""
-        router, plan = Router(settings.routes, settings.hours), DialPlan(settings.dial_plan)
+        router, plan = _router_of(settings), DialPlan(settings.dial_plan)
         self.user_agent.use(trunks)
         router.overrides = self._router.overrides
         self._router, self._plan = router, plan
@@ -212,8 +213,10 @@ class Switchboard:
             raise NoWay(number, [rule.called for rule in self._plan.rules], known)
         return [self.trunk(name)]
 
-    def trunks_for_second(self, target: str, own: Trunk | None) -> list[Trunk]:
-        """By which the gateway calls the target of a transfer itself, for a call of the trunk `own`."""
+    def trunks_for_second(self, target: str, own: Trunk | None, name: str = "") -> list[Trunk]:
+        """By which the gateway calls the target of a transfer itself, for a call of the trunk `own`; or by `name`."""
+        if name:
+            return [self.trunk(name)]
         if own and own.bridge_trunk:
             return [self.trunk(own.bridge_trunk)]
         planned = [self.trunk(one) for one in self._plan.trunks_for(target)]
@@ -279,13 +282,20 @@ class Switchboard:
 
     # for runners
 
-    def agent_for(self, info: CallInfo) -> Agent:
-        """Who answers a call that comes in. Raises Draining, NoRoute, AgentBusy."""
+    def route_for(self, info: CallInfo) -> Route:
+        """Where a call goes that comes in. Raises Draining, NoRoute."""
         if self.draining:
             raise Draining
         now = self.resources.epoch + asyncio.get_running_loop().time()
-        name = self._router.agent_for(info.called.user, info.trunk, info.claims.get("attest", ""), now)
-        agent = self.resources.agents[name]
+        return self._router.route_for(info.called.user, info.trunk, info.claims.get("attest", ""), now)
+
+    def resolve(self, to: Destination, at: float) -> Destination:
+        """Where a calendar leads at a time (epoch s)."""
+        return self._router.resolve(to, at)
+
+    def agent_for(self, name: str) -> Agent:
+        """Raises NoSuchAgent; AgentBusy where it has as many calls as it may."""
+        agent = self.resources.agent(name)
         live = sum(call.agent.name == name for call in self.calls) + self.elsewhere.get(name, 0)
         if 0 < agent.definition.max_calls <= live:
             raise AgentBusy(name)
@@ -349,6 +359,10 @@ class Switchboard:
             trunk=session.trunk.name if session.trunk else "",
             claims=claims(headers.get("identity", "")),
         )
+
+
+def _router_of(settings: BridgeSettings) -> Router:
+    return Router(settings.routes, settings.hours, settings.places.forks)
 
 
 def offer_of(trunk: Trunk, settings: BridgeSettings) -> Callable[[Flow], bytes]:

@@ -187,7 +187,7 @@ def check(
     if as_json:
         out.print_json(data={"file": str(file), "good": True, "warnings": warnings})
         return
-    routes = ", ".join(f"{route.called} to {route.agent}" for route in settings.bridge.routes)
+    routes = ", ".join(f"{route.called} to {route.to}" for route in settings.bridge.routes)
     good = f"good, with {len(warnings)} warning{'s' * (len(warnings) > 1)}" if warnings else "good"
     _say(f"{file}: {good}. SIP on {settings.sip.host}:{settings.sip.port}; routes: {routes}")
     for warning in warnings:

@@ -15,11 +15,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from gateway.bridge import by_price
 from gateway.codecs import CODECS
 from gateway.config.delivery import Hours, Records, WebhookRow
-from gateway.config.hours import HoursRow
+from gateway.config.hours import Goal, HoursRow
 from gateway.config.http import Http, Port
+from gateway.config.menus import MailboxRow, MenuRow
 from gateway.config.prompts import PromptRow, SpeechRow
 from gateway.config.providers import RealtimeProvider
 from gateway.config.sip import TrunkRow
+from gateway.destinations import Destination
 from gateway.document import Section, says
 from gateway.outcomes import RETRY_AFTER
 from gateway.sip import STUN_SERVERS
@@ -257,7 +259,18 @@ class RouteRow(Section):
             "+4930*",
         ),
     ] = "*"
-    agent: Annotated[str, says("who answers: the name of its file", "reception")]
+    agent: Annotated[str, says("who answers: the name of its file; short for `to: agent:NAME`", "reception")] = ""
+    to: Annotated[
+        Goal | None, says("or where else the call goes; see [destinations](menus.md#destinations)", "menu:main")
+    ] = None
+    otherwise: Annotated[
+        Goal | None,
+        says(
+            "where who cannot be taken there goes: the agent has as many calls as it may, no provider answers, nobody "
+            "picks up",
+            "voicemail:office",
+        ),
+    ] = None
     trunk: Annotated[str, says("a pattern on the name of the trunk")] = "*"
     attestation: Annotated[
         str, says("a pattern on what a STIR/SHAKEN token claims (A, B, C; as it is, not verified)", "[AB]")
@@ -270,6 +283,16 @@ class RouteRow(Section):
             pattern=r"^(!?[A-Za-z0-9_-]+)?$",
         ),
     ] = ""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> RouteRow:
+        if bool(self.agent) == (self.to is not None):
+            raise ValueError("either an agent, or where else the call goes: to")
+        return self
+
+    @property
+    def goal(self) -> Destination:
+        return self.to or Destination("agent", self.agent)
 
 
 def _by_price(value: Any) -> Any:
@@ -326,6 +349,8 @@ class GatewayFile(BaseSettings):
     ] = None
     trunks: tuple[TrunkRow, ...] = ()
     hours: dict[str, HoursRow] = {}
+    menus: dict[str, MenuRow] = {}
+    voicemail: dict[str, MailboxRow] = {}
     routes: tuple[RouteRow, ...] = ()
     dial_plan: tuple[DialPlanRow, ...] = ()
     recordings: Annotated[Recordings, BeforeValidator(_folder_alone)] = Recordings()

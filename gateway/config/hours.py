@@ -7,11 +7,20 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
+from gateway.destinations import Destination, read
 from gateway.document import Faults, Section, says
 from gateway.errors import ConfigError
 from gateway.hours import Hours, check_place, days_of, spans_in, zone_of
+
+Goal = Annotated[
+    Destination,
+    BeforeValidator(lambda value: read(value) if isinstance(value, str) else value),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string"}),
+]
+"""A destination, as text in a file."""
 
 
 class Holidays(Section):
@@ -36,6 +45,10 @@ class HoursRow(Section):
     ]
     holidays: Holidays | None = None
     closed: Annotated[tuple[date, ...], says("dates on which it is closed", ["2026-12-24"])] = ()
+    open_to: Annotated[Goal | None, says("where the destination `hours:NAME` leads while it is open", "menu:main")] = (
+        None
+    )
+    closed_to: Annotated[Goal | None, says("and where while it is not", "voicemail:night")] = None
     also: Annotated[
         dict[date, str], says("dates with hours of their own, holidays or not", {"2026-12-27": "10:00-14:00"})
     ] = Field(default={})

@@ -33,6 +33,7 @@ from gateway.config.dotenv import read_dotenv
 from gateway.config.gateway_file import PREFIX, GatewayFile, Log, McpRow, Tls
 from gateway.config.hours import hours_of
 from gateway.config.http import HttpSettings, http_of
+from gateway.config.menus import Known, check_routes, check_targets, places_of
 from gateway.config.prompts import check_spoken, prompts_of
 from gateway.config.providers import provider_of, wanted
 from gateway.config.sip import dial_plan_faults, overlapping, trunk_of
@@ -146,10 +147,10 @@ def warnings_of(settings: Settings) -> list[str]:
     for number, route in enumerate(routes):
         if earlier := next((one for one in routes[:number] if one.covers(route)), None):
             found.append(
-                f"routes.{number} ({route.called} to {route.agent}) is never reached: "
-                f"{earlier.called} to {earlier.agent} stands before it"
+                f"routes.{number} ({route.called} to {route.to}) is never reached: "
+                f"{earlier.called} to {earlier.to} stands before it"
             )
-    if not any(agent in {route.agent for route in settings.bridge.routes} for agent in settings.agents):
+    if not any(route.to.kind != "agent" or route.to.name in settings.agents for route in routes):
         found.append("no route leads to an agent")
     return found
 
@@ -225,11 +226,11 @@ def _settings(file: GatewayFile, source: str, folder: Path) -> Settings:
             faults.add(ConfigError(source, f"two {what} have the same name", key="trunks"))
     trunks = tuple(trunk_of(row, secret(f"trunks.{number}"), folder) for number, row in enumerate(file.trunks))
     for number, row in enumerate(file.routes):
-        if agents is not None and row.agent not in agents:
-            near = get_close_matches(row.agent, agents, 1)
+        if agents is not None and row.goal.kind == "agent" and (name := row.goal.name) not in agents:
+            near = get_close_matches(name, agents, 1)
             meant = f"; did you mean {near[0]}?" if near else ""
-            problem = f"there is no agent {row.agent!r}; these are: {', '.join(agents)}{meant}"
-            faults.add(ConfigError(source, problem, key=f"routes.{number}.agent"))
+            problem = f"there is no agent {name!r}; these are: {', '.join(agents)}{meant}"
+            faults.add(ConfigError(source, problem, key=f"routes.{number}.{'agent' if row.agent else 'to'}"))
         if row.trunk != "*" and not any(fnmatchcase(trunk.name, row.trunk) for trunk in file.trunks):
             there = ", ".join(trunk.name for trunk in file.trunks) or "none"
             problem = f"no trunk is called {row.trunk!r}; these are: {there}"
@@ -292,12 +293,22 @@ def _settings(file: GatewayFile, source: str, folder: Path) -> Settings:
     )
     if said and agents is not None:
         faults.of(partial(check_spoken, agents, said))
+    routes = tuple(fill(Route, row, to=row.goal) for row in file.routes)
+    known_names = Known(tuple(agents or ()), tuple(trunk.name for trunk in trunks))
+    places = None
+    if said and agents is not None:
+        wanted_places = partial(places_of, file.menus, file.voicemail, file.hours, known_names, said)
+        places = faults.of(partial(wanted_places, recordings is not None, source))
+    if places and agents is not None:
+        faults.of(partial(check_routes, routes, places, known_names, source))
+        faults.of(partial(check_targets, agents, places, known_names))
     mcp = tuple(_mcp(name, row, secret(f"mcp.{name}")) for name, row in file.mcp.items())
     faults.tell()
     assert agents is not None
     assert http is not None
     assert delivery is not None
     assert said is not None
+    assert places is not None
     media, retry_after = file.media, {**RETRY_AFTER, **file.sip.retry_after}
     return Settings(
         sip=fill(
@@ -316,8 +327,9 @@ def _settings(file: GatewayFile, source: str, folder: Path) -> Settings:
         bridge=fill(
             BridgeSettings,
             media,
-            routes=tuple(fill(Route, row) for row in file.routes),
+            routes=routes,
             hours=calendars,
+            places=places,
             dial_plan=tuple(fill(DialRule, row) for row in file.dial_plan),
             retry_after=retry_after,
             application_secrets=application,

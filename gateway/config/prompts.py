@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from gateway.agents import AgentDefinition, Agents, Spoken, variables_in
+from gateway.bridge import Places
 from gateway.document import Faults, Section, fill, says, section_of
 from gateway.errors import ConfigError
 from gateway.prompts import EMBEDDED, Prompt, PromptSettings, SpeechService, Words, read_sound
@@ -58,7 +59,7 @@ def prompts_of(
         if row.text and variables_in(row.text):
             problem = "has a variable: a prompt is the same for every call; an agent's `say` may have them"
             faults.add(ConfigError(source, problem, key=f"{place}.text"))
-        faults.of(partial(_check_voice, row.speech, services, source, place))
+        faults.of(partial(check_voice, row.speech, services, source, place))
         path = row.file and folder / row.file
         if path:
             faults.of(partial(_check_file, path, source, f"{place}.file"))
@@ -76,7 +77,7 @@ def check_spoken(agents: Agents, settings: PromptSettings) -> None:
                 there = ", ".join(settings.prompts) or "none"
                 problem = f"there is no prompt {spoken.prompt!r}; these are: {there}"
                 faults.add(ConfigError(agent.source, problem, key=key))
-            faults.of(partial(_check_voice, spoken.speech, settings.services, agent.source, key))
+            faults.of(partial(check_voice, spoken.speech, settings.services, agent.source, key))
     faults.tell()
 
 
@@ -91,9 +92,12 @@ def exact_of(definition: AgentDefinition) -> Iterator[tuple[str, Spoken]]:
     yield from ((key, spoken) for key, spoken in said.items() if spoken.exact)
 
 
-def ahead_of_calls(agents: Agents, settings: PromptSettings) -> list[Words]:
+def ahead_of_calls(agents: Agents, settings: PromptSettings, places: Places) -> list[Words]:
     """What has no variable in it, and so can be made before anybody calls."""
     found = [Words(prompt=name) for name in settings.prompts]
+    said = [one for menu in places.menus.values() for one in (menu.says, menu.wrong)]
+    said += [one for box in places.mailboxes.values() for one in (box.says, box.thanks)]
+    found += [Words(one.say, one.prompt, one.speech, one.voice) for one in said if one and not variables_in(one.say)]
     for agent in agents.values():
         for _, spoken in exact_of(agent.definition):
             if not variables_in(spoken.say):
@@ -101,7 +105,8 @@ def ahead_of_calls(agents: Agents, settings: PromptSettings) -> list[Words]:
     return list(dict.fromkeys(found))
 
 
-def _check_voice(speech: str, services: Mapping[str, SpeechService], source: str, key: str) -> None:
+def check_voice(speech: str, services: Mapping[str, SpeechService], source: str, key: str) -> None:
+    """Raises ConfigError."""
     if speech != EMBEDDED and speech not in services:
         there = ", ".join([EMBEDDED, *services])
         raise ConfigError(source, f"there is no speech {speech!r}; these are: {there}", key=key)

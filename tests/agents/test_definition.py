@@ -13,7 +13,7 @@ def test_variables_of_a_call():
     ("fields", "says"),
     [
         ({"instructions": "for {{nobody}}"}, "no variable {{nobody}}"),
-        ({"transfer_targets": {"sales": "the sales office"}}, "not a sip: or tel: URI"),
+        ({"transfer_targets": {"sales": "the sales office"}}, "is no destination"),
         ({"turn_detection": {"type": "telepathy"}}, "server_vad"),
         ({"local": {"rules": [{"hears": "call {who}"}]}}, "slot 'who'"),
         ({"colour": "red"}, "Extra inputs"),

@@ -129,7 +129,7 @@ async def test_bad_input_is_named(tmp_path):
             (f"/v1/calls/{call_id}/say", {"text": "hi", "prompt": "closed"}, 422, "cannot both be said"),
             (f"/v1/calls/{call_id}/say", {"prompt": "closed"}, 422, "there is no prompt 'closed'; these are: none"),
             (f"/v1/calls/{call_id}/transfer", {"to": "the moon"}, 422, "or a target of the agent's (billing)"),
-            (f"/v1/calls/{call_id}/transfer", {"to": "sip:a@b>\r\nX: y"}, 422, "to: has to be a number"),
+            (f"/v1/calls/{call_id}/transfer", {"to": "sip:a@b>\r\nX: y"}, 422, "is no destination"),
             (f"/v1/calls/{call_id}/update", {"agent": "nobody"}, 422, "nobody"),
             (f"/v1/calls/{call_id}/update", {"settings": {"colour": "red"}}, 422, "cannot be changed within a call"),
             (f"/v1/calls/{call_id}/recording", {"action": "pause"}, 409, "it cannot be told to pause"),

@@ -15,7 +15,7 @@ Log = list[tuple[Any, ...]]
 class FakeLeg:
     """`log` has every verb with its arguments. What is played stays queued until a test says that it has left."""
 
-    transfers, answers, rings_seconds = "refer", "ready", 0.0
+    transfers, answers, rings_seconds, early = "refer", "ready", 0.0, False
 
     def __init__(self, log: Log) -> None:
         self.log, self.queued = log, 0
@@ -29,6 +29,10 @@ class FakeLeg:
 
     def ring(self) -> None:
         self.log.append(("ring",))
+
+    def speak_early(self) -> bool:
+        self.early = self.answers == "early"
+        return self.early
 
     def answer(self) -> None:
         self.log.append(("answer",))
@@ -79,6 +83,9 @@ class FakeLeg:
 
     def echoes(self) -> bool:
         return self.echoing
+
+    def listen_for_speech(self, on: bool) -> None:
+        self.log.append(("listen_for_speech", on))
 
     def mute_input(self, input_muted: bool) -> None:
         self.log.append(("mute_input", input_muted))

@@ -59,7 +59,7 @@ async def test_a_call_from_the_desk(tmp_path):
             await gateway_("call", "hold", call_id, "--off", *url)
             await gateway_("call", "update", call_id, "bob", *url)
             assert "agent" in await gateway_("call", "update", call_id, "nobody", *url, code=1)
-            assert "to: has to be a number" in await gateway_("call", "transfer", call_id, "the moon", *url, code=1)
+            assert "is no destination" in await gateway_("call", "transfer", call_id, "the moon", *url, code=1)
             tail = asyncio.create_task(gateway_("call", "tail", call_id, *url))
             await gateway_("call", "hangup", call_id, *url)
             lines = (await tail).splitlines()

@@ -69,4 +69,4 @@ def test_what_cannot_be_is_told_with_its_line(read, old, new, says):
 def test_a_route_that_is_never_reached_is_warned_of(read):
     turned = FILE.replace(", hours: office, agent: eve", ", agent: eve")
     (warning,) = [one for one in config.warnings_of(read(turned)) if "never reached" in one]
-    assert warning == "routes.1 (+4989* to night) is never reached: +4989* to eve stands before it"
+    assert warning == "routes.1 (+4989* to agent:night) is never reached: +4989* to agent:eve stands before it"

@@ -36,7 +36,7 @@ def test_a_file_becomes_settings_of_the_rooms(folder):
     settings = config.from_file(write(folder, GOOD))
     assert (settings.sip.host, settings.sip.port, settings.media.host) == ("0.0.0.0", 5070, "0.0.0.0")
     assert settings.providers["acme"].key == "secret"
-    assert settings.bridge.routes[0].agent == "bob"
+    assert str(settings.bridge.routes[0].to) == "agent:bob"
     assert not settings.embedded
 
 

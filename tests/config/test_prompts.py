@@ -50,7 +50,7 @@ def test_the_file_names_prompts_and_who_speaks(written, tmp_path):
     assert (said.services["acme"].key, said.services["acme"].hz, said.folder) == ("hush", 24000, tmp_path / "kept")
     assert "hush" not in repr(said)
     assert said.prompts["welcome"].file == tmp_path / "welcome.wav"
-    assert ahead_of_calls(settings.agents, said) == [
+    assert ahead_of_calls(settings.agents, said, settings.bridge.places) == [
         Words(prompt="taped"),
         Words(prompt="welcome"),
         Words("", "taped", "local", "en-gb"),

@@ -114,7 +114,7 @@ async def test_no_codec_no_route_and_sdp_that_is_none(tmp_path):
             async with Caller(gateway.sip_port, user, sdp) as call:
                 assert await call.invite() == status
             assert (await outcome(events))["outcome"] == expected
-        assert "'1*' (bob) does not match" in (await outcome(events))["problem"]
+        assert "'1*' (agent:bob) does not match" in (await outcome(events))["problem"]
         async with Caller(gateway.sip_port, "100") as call:
             assert await call.invite() == 200
 

@@ -42,7 +42,7 @@ class SecondLegEvents(Protocol):
 class DialSecondLeg:
     """Call `target` for the call. `replaces` and `referred_by` are headers of its INVITE.
 
-    `own_trunk`: by the call's own and no other, because it is the peer who wants it.
+    `own_trunk`: by the call's own and no other, because it is the peer who wants it. `trunk` names another one.
     """
 
     target: str
@@ -50,6 +50,7 @@ class DialSecondLeg:
     replaces: str = ""
     referred_by: str = ""
     own_trunk: bool = False
+    trunk: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,27 @@ class MakeSound:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectAgent:
+    """Open a session for the agent of that name, who has the call from then on: `Call.begin`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseAgent:
+    """Nobody speaks with the caller for the time being: the agent's session has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageCommand:
+    """Record the caller alone: `what` is start; keep, for a mailbox, with why it ended; or drop."""
+
+    what: str
+    box: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingCommand:
     """`what` is start, pause, resume or stop."""
 
@@ -95,6 +117,9 @@ Action = (
     | ReleaseSecondLeg
     | ReplaceCallerLeg
     | RecordingCommand
+    | ConnectAgent
+    | ReleaseAgent
+    | MessageCommand
     | MakeSound
     | Finished
 )

@@ -42,11 +42,12 @@ class Announcer(Part):
         self._number = 0
         self._queue: list[_Said] = []
         self._playing: _Said | None = None
-        self._untold: list[str] = []  # what was heard before there was an agent to be told
+        self._untold: list[tuple[str, str]] = []  # what came to pass before there was an agent to be told, and its role
 
     def snapshot(self) -> dict[str, Any]:
         waiting = [one.text for one in self._queue]
-        return {"playing": self._playing and self._playing.text, "waiting": waiting, "untold": list(self._untold)}
+        untold = [list(one) for one in self._untold]
+        return {"playing": self._playing and self._playing.text, "waiting": waiting, "untold": untold}
 
     @property
     def active(self) -> bool:
@@ -75,6 +76,12 @@ class Announcer(Part):
             MakeSound(said.number, said.text, spoken.prompt, spoken.speech, self.call.agent.definition.voice_of(spoken))
         )
 
+    def play(self, pcm: bytes, now: float, then: Then) -> None:
+        """Sound that is no words, PCM16 at 24 kHz, in its turn."""
+        self._number += 1
+        self._queue.append(_Said(self._number, Spoken(interruptible=False), "", then, pcm))
+        self._go_on(now)
+
     def _text(self, spoken: Spoken) -> str:
         return expand(spoken.say, self.call.variables)
 
@@ -97,7 +104,8 @@ class Announcer(Part):
     def playout_drained(self, now: float) -> None:
         if played := self._playing:
             self._playing = None
-            self._heard(played.text, now)
+            if played.text:
+                self._heard(played.text, now)
             if played.then:
                 played.then(now, True)
         self._go_on(now)
@@ -111,14 +119,15 @@ class Announcer(Part):
 
     def _go_on(self, now: float) -> None:
         call = self.call
-        while self._queue and self._playing is None and call.talking:
+        while self._queue and self._playing is None and call.audible:
             if self._queue[0].pcm is None or call.session.busy or not call.leg.silent:
                 return
             said = self._queue.pop(0)
             if said.pcm:
                 self._playing = said
                 call.leg.announce(said.pcm)
-                call.emit(events.PromptPlayed(said.text, said.source, said.spoken.prompt or None), now)
+                if said.text:
+                    call.emit(events.PromptPlayed(said.text, said.source, said.spoken.prompt or None), now)
             elif said.then:
                 said.then(now, False)
 
@@ -129,18 +138,31 @@ class Announcer(Part):
             if said.then:
                 said.then(now, True)
 
+    def hush(self, now: float, all_of_it: bool = False) -> None:
+        """Stop, and forget what waits, as far as it may be interrupted; nothing of it has a `then` any more."""
+        if (said := self._playing) and (said.spoken.interruptible or all_of_it):
+            self._playing = None
+            self.call.leg.flush()
+            if said.text:
+                self._heard(said.text, now, " [interrupted by the caller]")
+        self._queue = [one for one in self._queue if not (one.spoken.interruptible or all_of_it)]
+
     def _heard(self, text: str, now: float, how: str = "") -> None:
         self.call.said(text, now)
+        self.tell(text + how, "assistant")
+
+    def tell(self, text: str, role: str) -> None:
+        """The agent, now or when there is one."""
         if self.call.session.begun:
-            self.call.session.add_text(text + how, "assistant")
+            self.call.session.add_text(text, role)
         else:
-            self._untold.append(text + how)
+            self._untold.append((text, role))
 
     def agent_ready(self) -> None:
         """There is somebody to be told what the caller has heard."""
         untold, self._untold = self._untold, []
-        for text in untold:
-            self.call.session.add_text(text, "assistant")
+        for text, role in untold:
+            self.call.session.add_text(text, role)
 
 
 def _both(first: Then | None, second: Then) -> Then:

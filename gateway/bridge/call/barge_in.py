@@ -120,6 +120,10 @@ class BargeIn(Part):
             self.call.leg.pause(False)
             self.call.emit(events.Resumed(), now)
 
+    def agent_leaves(self, now: float) -> None:
+        self.cancel("debounce")
+        self._unanswered = False
+
     def interrupted(self, now: float) -> None:
         self._settle()
 

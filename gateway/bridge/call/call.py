@@ -14,10 +14,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec
 
-from gateway import events
+from gateway import destinations, events
 from gateway.agents import Agent, AgentDefinition
-from gateway.bridge.call.actions import Action, Finished
+from gateway.bridge.call.actions import Action, Finished, ReleaseAgent, UpdateAgent
 from gateway.bridge.call.announcer import Announcer
+from gateway.bridge.call.attendant import Attendant
 from gateway.bridge.call.barge_in import BargeIn
 from gateway.bridge.call.call_commands import CallCommands
 from gateway.bridge.call.call_info import CallInfo, CallStats
@@ -34,10 +35,13 @@ from gateway.bridge.call.recording import Recording
 from gateway.bridge.call.rules import Rules
 from gateway.bridge.call.tool_use import ToolUse
 from gateway.bridge.call.transfer import Progress, Transfer
-from gateway.bridge.reasons import Reason
+from gateway.bridge.call.voicemail import Voicemail
+from gateway.bridge.places import NOWHERE, Places
+from gateway.bridge.reasons import Reason, outcome_of_status
 from gateway.bridge.tools.built_in import failure
 from gateway.call_record import CallState
 from gateway.cleanup import finish
+from gateway.destinations import Destination
 from gateway.machine import Timers
 from gateway.outcomes import Outcome
 from gateway.realtime import (
@@ -64,11 +68,12 @@ P = ParamSpec("P")
 NOBODY = Agent("", "", AgentDefinition(), {})
 """Before it is known who has the call."""
 
+
 NEXT: dict[CallState, set[CallState]] = {
     CallState.INCOMING: {CallState.RINGING, CallState.ENDED},
     CallState.DIALING: {CallState.RINGING, CallState.ANSWERED, CallState.ENDED},
     CallState.RINGING: {CallState.ANSWERED, CallState.ENDED},
-    CallState.ANSWERED: {CallState.TRANSFERRING, CallState.ENDED},
+    CallState.ANSWERED: {CallState.TRANSFERRING, CallState.BRIDGED, CallState.ENDED},
     CallState.TRANSFERRING: {CallState.ANSWERED, CallState.BRIDGED, CallState.ENDED},
     CallState.BRIDGED: {CallState.ENDED},
     CallState.ENDED: set(),
@@ -83,10 +88,20 @@ MAX_FAULTS, MAX_MESSAGE = 20, 500
 
 
 class Call:
-    """It begins without an agent; `begin` says who has it. `epoch` makes wall-clock seconds of `now`."""
+    """It begins without an agent; `begin` says who has it, `attend` where it goes without one. `epoch` makes wall-clock
+    seconds of `now`. `resolve` says where a destination leads at a time (epoch s)."""
 
-    def __init__(self, info: CallInfo, leg: Leg, now: float, epoch: float) -> None:
+    def __init__(
+        self,
+        info: CallInfo,
+        leg: Leg,
+        now: float,
+        epoch: float,
+        places: Places = NOWHERE,
+        resolve: Callable[[Destination, float], Destination] = lambda to, at: to,
+    ) -> None:
         self.info, self.agent = info, NOBODY
+        self.places, self._resolve = places, resolve
         self.state = CallState.DIALING if info.direction == "outbound" else CallState.INCOMING
         self.leg, self._epoch = leg, epoch
         self.session: AgentSession = NoSession()
@@ -94,6 +109,7 @@ class Call:
         self.stats = CallStats(now + epoch)
         self._timers: Timers[tuple[Part, str]] = Timers()
         self._actions: list[Action] = []
+        self._had = ""  # the name of the agent that had it last
         self._turn_ended: float | None = None
         self._turns: dict[str, float] = {}  # of the caller: when each began that has no words yet, by item
 
@@ -108,15 +124,17 @@ class Call:
         self.timeouts = CallTimeouts(self, self.hold, self.tools)
         self.rules = Rules(self)
         self.barge_in = BargeIn(self, self.announcer, self.tools)
+        self.voicemail = Voicemail(self, self.announcer)
+        self.attendant = Attendant(self, self.announcer, self.voicemail)
         self._parts: tuple[Part, ...] = (
-            self.setup, self.announcer, self.recording, self.fallback, self.tools, self.timeouts, self.rules,
-            self.barge_in, self.dtmf_input, self.hold, self.mute,
+            self.attendant, self.voicemail, self.setup, self.announcer, self.recording, self.fallback, self.tools,
+            self.timeouts, self.rules, self.barge_in, self.dtmf_input, self.hold, self.mute,
         )  # fmt: skip
         """In the order in which they hear of things."""
         self._hooks = {hook: _heard_by(self._parts, hook.__name__) for hook in HOOKS}
         self.transfer: Transfer | None = None
         self.follow_refer: FollowRefer | None = None
-        self.commands = CallCommands(self, self.mute, self.recording, self.tools, self.announcer)
+        self.commands = CallCommands(self, self.mute, self.recording, self.tools, self.announcer, self.attendant)
 
     def __str__(self) -> str:
         return f"{self.info.call_id} {self.state} {self.info.caller.uri} with {self.agent.name or 'nobody yet'}"
@@ -140,7 +158,7 @@ class Call:
         return {
             **self.info.identity(),
             "state": str(self.state),
-            "agent": self.agent.name,
+            "agent": self.agent.name or self._had,
             "provider": (self.stats.providers or [self.agent.definition.provider if self.agent.name else ""])[-1],
             "held_by": self.hold.reasons,
             "muted": self.mute.muted,
@@ -168,6 +186,14 @@ class Call:
     def talking(self) -> bool:
         """The caller and the agent hear each other."""
         return self.state is CallState.ANSWERED
+
+    @property
+    def audible(self) -> bool:
+        """The caller hears what is played: the call is answered, or we may speak before that."""
+        return self.talking or (self.state is CallState.RINGING and self.leg.early)
+
+    def resolve(self, to: Destination, now: float) -> Destination:
+        return self._resolve(to, now + self._epoch)
 
     @property
     def ended(self) -> bool:
@@ -199,6 +225,7 @@ class Call:
         self.emit(events.Transcript("assistant", text, "", None, None), now)
 
     def put_on_hold(self, on: bool, now: float) -> None:
+        self.attendant.held(on, now)
         self.hold.set("gateway", on)
         self.mute.render()
         self.emit(events.Hold(on, "gateway"), now)
@@ -217,7 +244,7 @@ class Call:
             heard(*about, **more)
 
     def _errands(self) -> list[Part]:
-        return [one for one in (self.transfer, self.follow_refer) if one]
+        return [one for one in (self.transfer, self.follow_refer, self.attendant.forward) if one]
 
     # how it begins
 
@@ -227,6 +254,39 @@ class Call:
         self._use_agent(agent)
         self.session, self.fallback.prompt = session, prompt
         self.setup.prepare()
+
+    def attend(self, to: Destination, otherwise: Destination | None, now: float) -> None:
+        """A call that came in goes there, with no agent yet."""
+        self._enter(CallState.RINGING)
+        self.emit(events.Incoming(""), now)
+        self.attendant.begin(to, otherwise, now)
+
+    def agent_connects(
+        self, agent: Agent, session: AgentSession, prompt: bytes | None, variant: str, now: float
+    ) -> None:
+        """As `begin`, for a call that was somewhere else before."""
+        self.begin(agent, session, prompt, variant)
+        self.setup.connect(now)
+        self.emit(events.AgentUpdated(agent.name), now)
+        self._tell(Part.agent_begins, now)
+
+    def release_agent(self, now: float) -> None:
+        """Nobody has the call, for the time being."""
+        if not self.leg.silent:
+            self.leg.flush()
+        self._tell(Part.agent_leaves, now)
+        self.session.close()
+        self.session, self._turn_ended = NoSession(), None
+        self._use_agent(NOBODY)
+        self.act(ReleaseAgent())
+
+    def overflow(self, problem: str, outcome: Outcome, now: float) -> bool:
+        """There is no agent for it: whether it goes where the route or the menu says `otherwise`."""
+        if not self.attendant.otherwise:
+            return False
+        self.release_agent(now)
+        self.attendant.failed(problem, outcome, now)
+        return True
 
     def ring(self, now: float) -> None:
         """A call that came in."""
@@ -259,7 +319,11 @@ class Call:
         """2xx to our INVITE, and our ACK is on its way."""
         if self.state in (CallState.DIALING, CallState.RINGING):
             self.connected(now)
-            self.setup.confirmed(now)
+            self.confirmed(now)
+
+    def confirmed(self, now: float) -> None:
+        """The ACK came, or ours has left."""
+        self._tell(Part.confirmed, now)
 
     def connected(self, now: float) -> None:
         self._enter(CallState.ANSWERED)
@@ -292,7 +356,9 @@ class Call:
         self._finish(events.Ended(outcome, reason=reason or None), now)
 
     def digit(self, digit: str, now: float) -> None:
-        if self.talking:
+        if self.attendant.listens and self.audible:
+            self.attendant.press(digit, now)
+        elif self.talking:
             self._tell(Part.caller_active, now)
             self.dtmf_input.press(digit, now)
 
@@ -300,6 +366,12 @@ class Call:
         """The caller's telephone has put us on hold, or taken us back (RFC 3264 section 8.4)."""
         if self.hold.set("caller", on):
             self.emit(events.Hold(on, "caller"), now)
+            self.attendant.held(on, now)
+
+    def voice_heard(self, now: float) -> None:
+        """The leg was asked to listen for one, and no agent does."""
+        self.attendant.spoke(now)
+        self.voicemail.spoke(now)
 
     def drained(self, now: float) -> None:
         """All speech that was queued has left for the caller."""
@@ -368,6 +440,7 @@ class Call:
 
     def _use_agent(self, agent: Agent) -> None:
         self.agent, self.variables = agent, self.info.variables(agent.name)
+        self._had = agent.name or self._had
 
     def _transcript(self, event: Transcript, now: float) -> None:
         """Words of the caller's come when they have been spoken: `began_at` is when they were begun."""
@@ -429,12 +502,40 @@ class Call:
     def begin_transfer(self, request: TransferRequest, now: float) -> None:
         if self.follow_refer:  # a call has one second leg at a time
             self.follow_refer.other_ended(f"the call is being transferred to {request.name}", 0, now)
-        if self.talking:
+        goal = self.goal_of(request, now)
+        if not goal.telephone and self.talking:
+            self._hand_over(goal, request, now)
+        elif self.talking:
+            request = replace(request, target=goal.name, trunk=goal.trunk or request.trunk)
+            if self.attendant.active:
+                self.attendant.leaves(now)
             self._enter(CallState.TRANSFERRING)
             self.transfer = Transfer(self, self.hold, request)
             self.mute.render()
             self.emit(events.TransferStarted(request.name, request.target), now)
             self.transfer.begin(now)
+
+    def goal_of(self, request: TransferRequest, now: float) -> Destination:
+        """What is no destination is left to the transfer, which says so."""
+        try:
+            return self.resolve(destinations.read(request.target), now)
+        except ValueError:
+            return Destination("sip", request.target)
+
+    def _hand_over(self, goal: Destination, request: TransferRequest, now: float) -> None:
+        """To what is no telephone."""
+        if goal.kind == "agent" and not self.attendant.active and not self.fallback.active:
+            if request.asked_by:
+                self.answer_tool(request.asked_by, f"{goal.name} goes on with the conversation", now, respond=False)
+            self.act(UpdateAgent(goal.name))
+        elif goal.kind == "hangup":
+            self.hang_up(Outcome.AGENT_HUNG_UP if request.asked_by else Outcome.HUNG_UP_BY_REQUEST, now)
+        else:
+            self.attendant.take_over(goal, now)
+
+    def put_through(self, target: str, now: float) -> None:
+        self._enter(CallState.BRIDGED)
+        self.emit(events.Bridged(target), now)
 
     def transfer_moved(self, progress: Progress, now: float) -> None:
         if self.transfer and self.state is CallState.TRANSFERRING:
@@ -449,6 +550,9 @@ class Call:
         self.emit(events.TransferFailed(request.name, status, problem), now)
         if self.fallback.active:
             self.fallback.end(now)
+            return
+        if self.attendant.active:
+            self.attendant.failed(problem, outcome_of_status(status), now, status)
             return
         failed = f"the transfer to {request.name} failed: {problem}"
         if request.asked_by:
@@ -479,18 +583,21 @@ class Call:
 
     # endings
 
-    def hang_up(self, outcome: Outcome, now: float, problem: str | None = None, bridged: bool | None = None) -> None:
-        """End the call from our side, whatever it is doing."""
+    def hang_up(
+        self, outcome: Outcome, now: float, problem: str | None = None, bridged: bool | None = None, status: int = 0
+    ) -> None:
+        """End the call from our side, whatever it is doing. `status` refuses one that is not answered yet."""
         if self.ended:
             return
         rejects = self.state in (CallState.INCOMING, CallState.RINGING)
 
         def leave() -> None:
             if rejects:
-                self.leg.reject(480, {})
+                self.leg.reject(status or 480, {})
             self.leg.hang_up(outcome.replace("_", " "))
 
-        self._finish(events.Ended(outcome, problem=problem, bridged=bridged), now, leave)
+        refused = (status or 480) if rejects else None
+        self._finish(events.Ended(outcome, refused, problem, bridged=bridged), now, leave)
 
     def _finish(self, ended: events.Ended, now: float, *leave: Callable[[], None]) -> None:
         """`leave` the caller's leg only then: its session says at once that it has ended, which is no news."""

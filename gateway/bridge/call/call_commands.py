@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gateway import events
+from gateway import destinations, events
 from gateway.agents import Spoken, expand
 from gateway.bridge.call.announcer import Announcer
+from gateway.bridge.call.attendant import Attendant
 from gateway.bridge.call.mute_state import MuteState
 from gateway.bridge.call.part import CallPort, TransferRequest
 from gateway.bridge.call.recording import Recording
@@ -18,18 +18,21 @@ from gateway.call_record import CallState
 from gateway.errors import BadCommand, WrongState
 from gateway.outcomes import Outcome
 
-_NUMBER = re.compile(r"\+?[0-9]{1,20}")
-_URI = re.compile(r"(sips?|tel):[^\s<>\"]{1,200}")
-
 
 class CallCommands:
     """Commands of one call. Raises WrongState where the state of the call forbids it, BadCommand for bad arguments."""
 
     def __init__(
-        self, call: CallPort, mute: MuteState, recording: Recording, tools: ToolUse, announcer: Announcer
+        self,
+        call: CallPort,
+        mute: MuteState,
+        recording: Recording,
+        tools: ToolUse,
+        announcer: Announcer,
+        attendant: Attendant,
     ) -> None:
         self._call, self._mute_state, self._recording, self._tools = call, mute, recording, tools
-        self._announcer = announcer
+        self._announcer, self._attendant = announcer, attendant
         self._verbs: Mapping[str, Callable[[Mapping[str, Any], float], None]] = {
             "hangup": self._hang_up,
             "transfer": self._transfer,
@@ -56,6 +59,10 @@ class CallCommands:
         if self._call.state not in states:
             raise self._wrong(problem)
 
+    def _need_an_agent(self) -> None:
+        if self._attendant.active:
+            raise self._wrong("no agent has it")
+
     def _wrong(self, problem: str) -> WrongState:
         return WrongState(self._call.info.call_id, str(self._call.state), problem)
 
@@ -69,12 +76,14 @@ class CallCommands:
             raise self._wrong("it is being ended or transferred already")
         to, definition = str(given.get("to") or ""), call.agent.definition
         target = expand(definition.transfer_targets.get(to, to), call.variables)
-        if _NUMBER.fullmatch(target):
-            target = f"tel:{target}"
-        if not _URI.fullmatch(target):
+        try:
+            target = str(destinations.read(target))
+        except ValueError as error:
             known = ", ".join(definition.transfer_targets) or "none"
-            raise BadCommand("to", f"has to be a number, a sip: or tel: URI, or a target of the agent's ({known})")
+            raise BadCommand("to", f"{error}; or a target of the agent's ({known})") from error
         attended = given.get("attended")
+        if self._attendant.active:
+            self._announcer.hush(now, all_of_it=True)
         call.interrupt(now, by_speech=False)
         wanted = definition.transfer == "attended" if attended is None else bool(attended)
         call.begin_transfer(TransferRequest(to, target, wanted, str(given.get("summary") or "")), now)
@@ -98,6 +107,8 @@ class CallCommands:
         text, prompt = str(given.get("text") or "").strip(), str(given.get("prompt") or "").strip()
         if bool(text) == bool(prompt):
             raise BadCommand("text", "is empty" if not prompt else "and prompt cannot both be said")
+        if not prompt and not given.get("verbatim"):
+            self._need_an_agent()
         if given.get("interrupt"):
             self._call.interrupt(now, by_speech=False)
         self._call.emit(events.Say(text=text or f"[prompt {prompt}]"), now)
@@ -109,6 +120,7 @@ class CallCommands:
     def _inject(self, given: Mapping[str, Any], now: float) -> None:
         """An item of the conversation that neither the caller nor the model has said."""
         text, role = str(given.get("text") or "").strip(), given.get("role", "system")
+        self._need_an_agent()
         if not text:
             raise BadCommand("text", "is empty")
         if role not in ("system", "user", "assistant"):
@@ -120,6 +132,7 @@ class CallCommands:
 
     def _steer(self, given: Mapping[str, Any], now: float) -> None:
         """A Realtime client event from a program that watches the session (OpenAI's SIP connector)."""
+        self._need_an_agent()
         event = given.get("event")
         kind = event.get("type") if isinstance(event, dict) else None
         if not isinstance(kind, str) or not isinstance(event, dict):

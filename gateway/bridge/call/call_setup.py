@@ -43,6 +43,15 @@ class CallSetup(Part):
         for spoken in (definition.recording.announcement, definition.greeting, definition.on_provider_failure.says):
             self._announcer.prepare(spoken)
 
+    def connect(self, now: float) -> None:
+        """An agent is being found for a call that was somewhere else before; it greets when it comes."""
+        self._ready = self._opened = self._greeting_due = False
+        self._missing = ""
+        self._early = self.call.talking
+        if self.call.audible:
+            self._fallback.gap(now)
+        self._open(now)
+
     def rings(self, now: float) -> None:
         """The caller was told that it rings."""
         leg = self.call.leg
@@ -93,6 +102,8 @@ class CallSetup(Part):
     def agent_missing(self, problem: str, now: float) -> bool:
         """No provider has a session; whether the caller is taken care of all the same."""
         call = self.call
+        if not self._fallback.possible and call.overflow(problem, Outcome.PROVIDER_UNREACHABLE, now):
+            return True
         if call.state is CallState.RINGING and self._fallback.possible:
             self._answer(now)
         if not call.talking:

@@ -38,6 +38,14 @@ class CallTimeouts(Part):
             self.wake("limit", now + longest)
         self._wait(now)
 
+    def agent_begins(self, now: float) -> None:
+        self.answered(now)
+
+    def agent_leaves(self, now: float) -> None:
+        self._asked, self._outcome = 0, None
+        for timer in ("no_input", "limit", "leave"):
+            self.cancel(timer)
+
     def playout_drained(self, now: float) -> None:
         if self._outcome is None:
             self._wait(now)

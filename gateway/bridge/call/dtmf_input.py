@@ -72,6 +72,14 @@ class DtmfInput(Part):
         self.wake("digits", now + COLLECT_SECONDS)
         return True
 
+    def agent_leaves(self, now: float) -> None:
+        """What was pressed for it is for nobody else."""
+        collecting, self._collecting = self._collecting, None
+        self._digits = ""
+        self.cancel("digits")
+        if collecting and collecting.recorded:
+            self._recording.ask("resume", now)
+
     def expire(self, timer: str, now: float) -> None:
         self.hand_over(now)
 

@@ -55,8 +55,14 @@ class Fallback(Part):
                 call.emit(events.ProviderRestored(event.provider, round(event.seconds, 4), event.attempts), now)
             case Lost() if call.state is not CallState.BRIDGED:
                 self.gap_over()
-                if not call.talking or not self.begin(event.problem, now):
+                done = call.talking and self.begin(event.problem, now)
+                if not done and not (call.talking and call.overflow(event.problem, Outcome.PROVIDER_LOST, now)):
                     call.hang_up(Outcome.PROVIDER_LOST, now, problem=event.problem)
+
+    def agent_leaves(self, now: float) -> None:
+        self._problem, self.prompt = "", None
+        self.cancel("prompted")
+        self.gap_over()
 
     def gap(self, now: float, seconds: float = GAP_SECONDS) -> None:
         """No agent can answer now: play music after `seconds`, unless audio comes before."""
@@ -96,6 +102,7 @@ class Fallback(Part):
 
     @property
     def possible(self) -> bool:
+        """Something is done for a caller who has no agent."""
         settings = self.call.agent.definition.on_provider_failure
         return bool(settings.forward or settings.says) or self.prompt is not None
 

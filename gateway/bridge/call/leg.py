@@ -18,6 +18,7 @@ class LegEvents:
     drained: Callable[[], None]  # all that was to be played has left
     held: Callable[[bool], None]  # by the party itself, or taken back
     broken: Callable[[Outcome, str], None]  # the media has ended: MEDIA_TIMEOUT or MEDIA_FAILED, and what happened
+    spoke: Callable[[], None]  # a voice, while it is listened for
 
 
 class Leg(Protocol):
@@ -34,10 +35,17 @@ class Leg(Protocol):
     def rings_seconds(self) -> float: ...
 
     @property
+    def early(self) -> bool:
+        """It hears us though the call is not answered."""
+
+    @property
     def silent(self) -> bool:
         """Nothing is left to be played to this party."""
 
     def ring(self) -> None: ...
+    def speak_early(self) -> bool:
+        """Let it hear us before the answer (183 with SDP, RFC 3960); whether that could be done."""
+
     def answer(self) -> None: ...
     def reject(self, status: int, headers: dict[str, str]) -> None: ...
     def hang_up(self, reason: str) -> None: ...
@@ -78,6 +86,9 @@ class Leg(Protocol):
 
     def echoes(self) -> bool:
         """What is heard of the party now is what was said to it: the line sends it back."""
+
+    def listen_for_speech(self, on: bool) -> None:
+        """Tell whenever a voice stands out of the line's noise, though no agent listens."""
 
     def mute_input(self, input_muted: bool) -> None:
         """While deaf, the agent hears silence instead of this party."""

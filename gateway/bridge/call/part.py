@@ -14,7 +14,9 @@ from gateway.agents import Agent
 from gateway.bridge.call.actions import Action
 from gateway.bridge.call.call_info import CallInfo, CallStats
 from gateway.bridge.call.leg import AgentSession, Leg
+from gateway.bridge.places import Places
 from gateway.call_record import CallState
+from gateway.destinations import Destination
 from gateway.events import EventData
 from gateway.outcomes import Outcome
 from gateway.realtime import ResponseDone, ToolCall
@@ -27,7 +29,7 @@ LAST_WORD_SECONDS = 0.2
 class TransferRequest:
     """`name` is the target's name for the agent, `target` its URI, `summary` what to tell whoever picks up there.
 
-    `asked_by` is None where it was not the model who asked.
+    `asked_by` is None where it was not the model who asked. `trunk` names the one by which it is called.
     """
 
     name: str
@@ -35,6 +37,7 @@ class TransferRequest:
     attended: bool = False
     summary: str = ""
     asked_by: ToolCall | None = None
+    trunk: str = ""
 
 
 class CallPort(Protocol):
@@ -65,6 +68,15 @@ class CallPort(Protocol):
         """The caller and the agent hear each other."""
 
     @property
+    def audible(self) -> bool:
+        """The caller hears what is played: the call is answered, or we may speak before that."""
+
+    @property
+    def places(self) -> Places: ...
+    def resolve(self, to: Destination, now: float) -> Destination:
+        """Where it leads now: by its calendar, where it is one."""
+
+    @property
     def leaving(self) -> bool:
         """A transfer is under way, or a REFER of the peer's is followed."""
 
@@ -77,8 +89,10 @@ class CallPort(Protocol):
         """Stop talking before the next frame, and tell the provider how much was heard."""
 
     def hang_up(
-        self, outcome: Outcome, now: float, problem: str | None = None, bridged: bool | None = None
-    ) -> None: ...
+        self, outcome: Outcome, now: float, problem: str | None = None, bridged: bool | None = None, status: int = 0
+    ) -> None:
+        """`status` refuses a call that is not answered yet."""
+
     def connected(self, now: float) -> None:
         """The caller's telephone was answered."""
 
@@ -96,6 +110,15 @@ class CallPort(Protocol):
     def bridged(self, now: float) -> None:
         """The caller and the target of the transfer talk with each other."""
 
+    def release_agent(self, now: float) -> None:
+        """Nobody has the call, for the time being."""
+
+    def overflow(self, problem: str, outcome: Outcome, now: float) -> bool:
+        """There is no agent for it: whether it goes where the route or the menu says `otherwise`."""
+
+    def put_through(self, target: str, now: float) -> None:
+        """The caller talks with whom the call was put through to before it was answered."""
+
     def transfer_failed(self, problem: str, status: int, now: float) -> None: ...
     def replaced(self, caller: str, now: float) -> None:
         """Another party has taken the caller's place: `caller` is its URI."""
@@ -109,6 +132,15 @@ class Hooks:
 
     def answered(self, now: float) -> None:
         """The call is answered."""
+
+    def confirmed(self, now: float) -> None:
+        """The ACK came, or ours has left: what is said now is heard."""
+
+    def agent_begins(self, now: float) -> None:
+        """An agent has the call that nobody had before, though it was answered."""
+
+    def agent_leaves(self, now: float) -> None:
+        """The call goes on without an agent, for the time being."""
 
     def agent_speaks(self, now: float) -> None:
         """Audio of the agent has come."""

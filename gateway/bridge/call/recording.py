@@ -98,6 +98,10 @@ class Recording(Part):
             self.call.act(RecordingCommand("stop"))
             self.call.emit(events.RecordingFailed(problem=problem), now)
 
+    def agent_leaves(self, now: float) -> None:
+        self._greet = False
+        self.ended(now)
+
     def ended(self, now: float) -> None:
         if self.state in (State.ON, State.PAUSED):
             self.call.act(RecordingCommand("stop"))

@@ -29,6 +29,14 @@ class Rules(Part):
             if rule.after_seconds is not None:
                 self.wake(str(number), now + rule.after_seconds)
 
+    def agent_begins(self, now: float) -> None:
+        self.answered(now)
+
+    def agent_leaves(self, now: float) -> None:
+        for number in self._left:
+            self.cancel(str(number))
+        self._left = {}
+
     def expire(self, timer: str, now: float) -> None:
         self._apply(int(timer), now)
 

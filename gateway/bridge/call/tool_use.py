@@ -110,6 +110,13 @@ class ToolUse(Part):
             case _:
                 self._announce(Announced(asked, self._transfer(asked, given)), now)
 
+    def agent_leaves(self, now: float) -> None:
+        """Its functions run to their end, and nobody hears of it."""
+        self._announced, self._running, self._since_caller = None, {}, 0
+        for timer in ("announced", "slow"):
+            self.cancel(timer)
+        self.call.leg.play_music(False)
+
     # what runs elsewhere
 
     def _run(self, tool: AnyTool, asked: ToolCall, now: float) -> None:
@@ -141,7 +148,9 @@ class ToolUse(Part):
 
     def done(self, call_id: str, name: str, output: str, now: float) -> None:
         """A function that ran elsewhere has ended."""
-        self._running.pop(call_id, None)
+        if call_id not in self._running:  # of an agent that has left
+            return
+        del self._running[call_id]
         if not self._running:
             self.cancel("slow")
             self.call.leg.play_music(False)

@@ -105,12 +105,17 @@ class Transfer(SecondParty):
         return self.stage in (Stage.REFERRING, Stage.JOINING)
 
     def begin(self, now: float) -> None:
-        if self.request.attended or self.call.leg.transfers == "bridge":
+        if self.request.attended or self._bridges:
             self._dial()
             return
         problem = self._refer(None)
         if problem:
             self._fail(problem, 0, now)
+
+    @property
+    def _bridges(self) -> bool:
+        """Whoever is called is joined here: the peer cannot call them, for it is by another trunk than its own."""
+        return self.call.leg.transfers == "bridge" or self.request.trunk not in ("", self.call.info.trunk)
 
     def _refer(self, replaces: Leg | None) -> str:
         """What keeps the caller's side from being asked; empty when it was."""
@@ -128,7 +133,7 @@ class Transfer(SecondParty):
     def _dial(self) -> None:
         self.stage = Stage.DIALING
         self._hold.set("transfer", True)
-        self.call.act(DialSecondLeg(self.request.target, self))
+        self.call.act(DialSecondLeg(self.request.target, self, trunk=self.request.trunk))
 
     # from the caller's side
 
@@ -186,7 +191,7 @@ class Transfer(SecondParty):
     # the end
 
     def _join(self, now: float) -> None:
-        if self.request.attended and self.call.leg.transfers != "bridge" and not self._refer(self.other):
+        if self.request.attended and not self._bridges and not self._refer(self.other):
             self.stage = Stage.JOINING
         else:
             self._bridge(now)

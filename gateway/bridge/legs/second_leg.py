@@ -45,7 +45,7 @@ class Owner(Protocol):
 
     trunk: Trunk | None
 
-    def trunks_for(self, target: str) -> list[Trunk]: ...
+    def trunks_for(self, target: str, name: str) -> list[Trunk]: ...
     def use_trunk(self, leg: SipLeg, trunk: Trunk) -> None: ...
     async def open_second(self, trunk: Trunk) -> SipLeg: ...
     def listen_to(self, session: Session) -> None: ...
@@ -74,7 +74,7 @@ class SecondLeg:
         owner, asked = self._owner, self._asked
         try:
             own = [owner.trunk or Trunk("")]
-            trunk, *self._trunks = own if asked.own_trunk else owner.trunks_for(asked.target)
+            trunk, *self._trunks = own if asked.own_trunk else owner.trunks_for(asked.target, asked.trunk)
             leg = await owner.open_second(trunk)
             if self._dismissed:
                 leg.close()
@@ -85,6 +85,7 @@ class SecondLeg:
                 drained=lambda: self._tell(lambda whom, now: whom.other_drained(now)),
                 held=lambda on: None,
                 broken=lambda outcome, problem: self._ended(problem, 0),
+                spoke=lambda: None,
             )
             self._tell(lambda whom, now: whom.other_calling(leg))
             self._invite(leg, trunk)

@@ -44,6 +44,9 @@ log = structlog.get_logger("gateway.calls")
 
 T = TypeVar("T")
 
+SPEECH_MS = 100
+"""Of a voice above the noise of the line, before it is told that somebody speaks."""
+
 SILENCE: NDArray[np.int16] = np.zeros(FRAME, np.int16)
 
 
@@ -64,6 +67,7 @@ class SipLeg:
         self._user_agent, self.trunk, self._access = user_agent, trunk, access
         self.listen_early = False  # also to what comes before a call of ours is answered
         self.ringing = False  # it hears a ringing tone of ours, and is not listened to
+        self._early = False  # it hears us, and we it, though it is not answered
         self.session: Session | None = None
         self._caller_audio, self._fill_audio = caller_audio, fill_audio or FillAudio()
         caller_audio.fault = self.fault
@@ -232,6 +236,10 @@ class SipLeg:
         return self.playout.empty
 
     @property
+    def early(self) -> bool:
+        return self._early
+
+    @property
     def transfers(self) -> str:
         return self.trunk.transfer if self.trunk else "refer"  # who is nobody's peer cannot make us call others
 
@@ -251,6 +259,15 @@ class SipLeg:
             if self.ringing and self.media.agreed:
                 self._apply(self.media.agreed)
             self._user_agent.act(lambda now: session.ring(now, body))
+
+    def speak_early(self) -> bool:
+        session, agreed = self.session, self.media.agreed
+        if self.answers != "early" or agreed is None or not isinstance(session, UasSession):
+            return False
+        self._early = True
+        self._apply(agreed)
+        self._user_agent.act(lambda now: session.ring(now, self.media.answer))
+        return True
 
     def answer(self) -> None:
         self.ringing = False
@@ -285,6 +302,16 @@ class SipLeg:
         """The agent hears and speaks G.711: nothing is resampled."""
         self._plain, self.playout = law, Playout(8000)
         self._caller_audio.pass_on(law)
+
+    def pass_on_nothing(self) -> None:
+        """Whoever comes next hears and speaks PCM16."""
+        if self._plain:
+            self._plain, self.playout = None, Playout()
+            self._caller_audio.pass_on(None)
+
+    def heard_by(self, append: Callable[[bytes], None]) -> None:
+        """Another agent."""
+        self._caller_audio.append = append
 
     def succeed(self, old: SipLeg, append: Callable[[bytes], None]) -> None:
         """Take the place of `old`: what the agent was saying goes on, and `append` hears this party."""
@@ -367,6 +394,15 @@ class SipLeg:
     def find_speech(self, after_ms: int, heard: Callable[[], None]) -> None:
         """Tell when the party speaks for so long while something is played to it."""
         self._caller_audio.find_speech(after_ms, lambda: not self.silent, heard)
+
+    def find_no_speech(self) -> None:
+        self._caller_audio.find_no_speech()
+
+    def listen_for_speech(self, on: bool) -> None:
+        if on and self.events:
+            self._caller_audio.find_speech(SPEECH_MS, lambda: True, self.events.spoke)
+        else:
+            self._caller_audio.find_no_speech()
 
     def watch_for_echo(self) -> None:
         """What comes back of what is sent is kept from the agent."""

@@ -28,7 +28,7 @@ class CallerAudio:
 
     def __init__(self, sound: Sound, chunk_ms: int, append: Callable[[bytes], None], upsample: BatchUpsample) -> None:
         self.append = append
-        self._chunk = chunk_ms * 48  # bytes
+        self._chunk = self._whole_chunk = chunk_ms * 48  # bytes
         self._pending = b""
         self._upsample = upsample
         self.row = upsample.join()
@@ -49,9 +49,10 @@ class CallerAudio:
         self._agent_is_heard: Callable[[], bool] = lambda: False
         self._on_speech: Callable[[], None] = lambda: None
 
-    def pass_on(self, law: Law) -> None:
-        """The provider takes G.711: nothing is converted, or only from one law to the other."""
-        self._wanted, self._chunk = law, self._chunk // 6
+    def pass_on(self, law: Law | None) -> None:
+        """The provider takes G.711: nothing is converted, or only from one law to the other. None: PCM again."""
+        self._wanted, self._chunk = law, self._whole_chunk // 6 if law else self._whole_chunk
+        self._pending = b""
 
     def find_keys(self, on_key: Callable[[str], None]) -> None:
         """Listen for keys that are pressed within the audio; the agent hears silence in their place."""
@@ -59,6 +60,9 @@ class CallerAudio:
 
     def find_no_keys(self) -> None:
         self._keys = None
+
+    def find_no_speech(self) -> None:
+        self._speech = None
 
     def find_speech(self, after_ms: int, while_: Callable[[], bool], on_speech: Callable[[], None]) -> None:
         """Tell when a voice has stood out of the line's noise for `after_ms`, at times of interest."""

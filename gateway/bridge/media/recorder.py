@@ -29,15 +29,22 @@ SLACK_MS = 200
 
 
 class Recorder:
-    """The file has the rate of `sound`, whatever is used later. `threads` has one, for all calls.
+    """The file has the rate of `sound`, whatever is used later; `both` sides, or the caller alone. `threads` has one,
+    for all calls.
 
     `on_failure` hears once why nothing is written any more; the call goes on.
     """
 
     def __init__(
-        self, path: Path, sound: Sound, threads: ThreadPoolExecutor, on_failure: Callable[[str], None]
+        self,
+        path: Path,
+        sound: Sound,
+        threads: ThreadPoolExecutor,
+        on_failure: Callable[[str], None],
+        both: bool = True,
     ) -> None:
         self.path, self._file_hz, self._on_failure = path, sound.hz, on_failure
+        self._channels = 2 if both else 1
         self._loop = asyncio.get_running_loop()
         self._threads = threads
         self._file: io.FileIO | None = None
@@ -72,10 +79,10 @@ class Recorder:
             self._caller.clear()
             self._listen_as(sound)
 
-    def close(self) -> None:
-        """Write what is left."""
+    def close(self, drop: bool = False) -> None:
+        """Write what is left; or `drop` the file."""
         self._hand_over(len(self._agent))
-        self._do(self._close)
+        self._do(self._drop if drop else self._close)
 
     def _silence(self, count: int) -> bytes:
         return self._sound.quiet(count // self._sound.size)
@@ -120,20 +127,24 @@ class Recorder:
     def _open(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self.path.open("wb", buffering=0)
-        self._file.write(_head(0, self._file_hz))
+        self._file.write(_head(0, self._file_hz, self._channels))
 
     def _write(self, caller: bytes, agent: bytes, to_file: list[Callable[[bytes], NDArray[np.int16]]]) -> None:
         assert self._file is not None
         sides = [convert(sound) for convert, sound in zip(to_file, (caller, agent), strict=True)]
-        self._file.write(np.stack(sides, axis=1).astype("<i2").tobytes())
+        self._file.write(np.stack(sides[: self._channels], axis=1).astype("<i2").tobytes())
         self._frames += len(sides[0])
         self._file.seek(0)
-        self._file.write(_head(self._frames, self._file_hz))
+        self._file.write(_head(self._frames, self._file_hz, self._channels))
         self._file.seek(0, io.SEEK_END)
 
     def _close(self) -> None:
         if self._file:
             self._file.close()
+
+    def _drop(self) -> None:
+        self._close()
+        self.path.unlink(missing_ok=True)
 
 
 def _linear(sound: Sound, hz: int) -> Callable[[bytes], NDArray[np.int16]]:
@@ -144,13 +155,14 @@ def _linear(sound: Sound, hz: int) -> Callable[[bytes], NDArray[np.int16]]:
     return lambda piece: resampler.push(sound.linear(piece))
 
 
-def _head(frames: int, hz: int) -> bytes:
-    """RIFF and WAVE for so many frames of two channels of 16 bits (the format's own names).
+def _head(frames: int, hz: int, channels: int) -> bytes:
+    """RIFF and WAVE for so many frames of 16 bits (the format's own names).
 
     The standard library's writer is not used: it writes the head when it is collected, and raises where a disk is full.
     """
-    size = 4 * frames
-    layout = struct.pack("<HHIIHH", 1, 2, hz, 4 * hz, 4, 16)  # PCM
+    frame = 2 * channels
+    size = frame * frames
+    layout = struct.pack("<HHIIHH", 1, channels, hz, frame * hz, frame, 16)  # PCM
     return struct.pack("<4sI4s4sI16s4sI", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, layout, b"data", size)
 
 
@@ -170,6 +182,7 @@ class RecordedCall(Protocol):
     def recorded_leg(self) -> Recordable: ...
     def recording_moved(self, event: events.EventData) -> None: ...
     def recording_failed(self, problem: str) -> None: ...
+    def message_failed(self, problem: str) -> None: ...
 
 
 class CallRecorder:
@@ -202,3 +215,36 @@ class CallRecorder:
             leg.record(None)
             recorder.close()
             self._call.recording_moved(events.RecordingStopped(recorder.path.name, round(recorder.seconds, 2)))
+
+
+VOICEMAIL = "voicemail"
+"""The folder for messages, within that for recordings."""
+
+
+class MessageRecorder:
+    """What callers say to mailboxes: the caller alone, each message a file in the folder VOICEMAIL of `folder`."""
+
+    def __init__(self, call: RecordedCall, folder: Path | None, threads: ThreadPoolExecutor) -> None:
+        self._call, self._folder, self._threads = call, folder, threads
+        self._recorder: Recorder | None = None
+        self._count = 0
+
+    def do(self, what: str, box: str, why: str) -> None:
+        """start; keep, for a mailbox, with why it ended; or drop."""
+        recorder, leg = self._recorder, self._call.recorded_leg()
+        if what == "start":
+            if self._folder is None:
+                self._call.message_failed("the gateway has no folder for it: set recordings")
+                return
+            self._count += 1
+            name = self._call.call_id + (f"-{self._count}" if self._count > 1 else "")
+            path = self._folder / VOICEMAIL / f"{name}.wav"
+            self._recorder = Recorder(path, leg.sound, self._threads, self._call.message_failed, both=False)
+            leg.record(self._recorder)
+        elif recorder:
+            self._recorder = None
+            leg.record(None)
+            recorder.close(drop=what == "drop")
+            if what == "keep":
+                name, seconds = recorder.path.name, round(recorder.seconds, 2)
+                self._call.recording_moved(events.VoicemailLeft(box, recorder.path.stem, name, seconds, why))

@@ -190,4 +190,8 @@ def test_its_state_can_be_written_down():
     assert said.call.announcer.snapshot() == {"playing": "Good day, Ann.", "waiting": [], "untold": []}
     assert said.call.announcer.must_be_heard is False
     said.plays_out()
-    assert said.call.announcer.snapshot() == {"playing": None, "waiting": [], "untold": ["Good day, Ann."]}
+    assert said.call.announcer.snapshot() == {
+        "playing": None,
+        "waiting": [],
+        "untold": [["Good day, Ann.", "assistant"]],
+    }

@@ -29,7 +29,7 @@ class Runner:
         self.info = SimpleNamespace(call_id="call_1", caller=Party("sip:ann@h"), called=called, direction="inbound")
         self.commands, self.closed, self.events = [], [], []
 
-    def trunks_for(self, target):
+    def trunks_for(self, target, name):
         return [self.trunk, *self.others]
 
     def use_trunk(self, leg, trunk):

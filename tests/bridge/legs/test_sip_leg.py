@@ -148,7 +148,9 @@ def test_a_reinvite_that_does_not_fit_changes_nothing():
 
 def test_the_end_of_speech_is_told_once():
     leg, told = leg_for(), []
-    leg.events = LegEvents(digit=told.append, drained=lambda: told.append("drained"), held=print, broken=print)
+    leg.events = LegEvents(
+        digit=told.append, drained=lambda: told.append("drained"), held=print, spoke=print, broken=print
+    )
     leg.answer()
     leg.play("item", 0, bytes(960 * 3))
     assert not leg.silent
@@ -162,7 +164,7 @@ def test_the_end_of_speech_is_told_once():
 def test_a_line_that_went_dead_is_told_once_and_a_held_one_is_not():
     leg, told, held = leg_for(), [], []
     broken = lambda *what: told.append(what)  # noqa: E731
-    leg.events = LegEvents(digit=told.append, drained=lambda: None, held=held.append, broken=broken)
+    leg.events = LegEvents(digit=told.append, drained=lambda: None, held=held.append, spoke=print, broken=broken)
     leg._timeout_ms = 1000
     leg.answer()
     reoffer(leg, OFFER + b"a=sendonly\r\n")
@@ -295,7 +297,7 @@ def test_keys_within_the_audio_where_the_trunk_knows_no_other_way():
     caller_audio = CallerAudio(BOTH[0].sound, 20, lambda chunk: None, BatchUpsample(BatchUpsample.flush))
     leg = SipLeg(agent, BOTH, caller_audio, Trunk("old", dtmf="inband"))
     leg.rtp, keys, leg.listen_early = Rtp(), [], True
-    leg.events = LegEvents(digit=keys.append, drained=lambda: None, held=print, broken=lambda *what: None)
+    leg.events = LegEvents(digit=keys.append, drained=lambda: None, held=print, spoke=print, broken=lambda *what: None)
     leg.take(agent.wire.events[0].session)
     leg.answer()
     leg.play("item", 0, b"\1\0" * 480)

@@ -117,7 +117,9 @@ def test_a_bug_in_one_call_ends_that_call_alone():
     told, legs = [], [leg_for(), leg_for(), leg_for()]
     for leg in legs:
         leg.answer()
-        leg.events = LegEvents(digit=print, drained=lambda: None, held=print, broken=lambda *what: told.append(what))
+        leg.events = LegEvents(
+            digit=print, drained=lambda: None, held=print, spoke=print, broken=lambda *what: told.append(what)
+        )
         leg.play("item", 0, bytes(960 * 3))
     legs[0].rtp.send = legs[1].playout.take = None  # what calls them raises
     for _ in range(3):
