@@ -31,6 +31,7 @@ bench: .venv/.dev            ## figures of this machine: kernels, then calls und
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench_sip
 	@$(BIN)/python -m tests.bench_media
+	@$(BIN)/python -m tests.bench_menus
 
 bench-dsp: .venv/.dev        ## the kernels alone: time against the size of the batch, noise, delay
 	@$(BIN)/python -m tests.bench --dsp

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from .definition import (
+    AfterRules,
     AgentDefinition,
     BargeInRules,
+    ConsentRules,
     Exactly,
     Prompted,
     RecordingRules,
@@ -20,12 +22,14 @@ from .registry import AnyTool, CallContext, Tool, tool
 __all__ = [
     "BUILT_IN",
     "BUNDLED",
+    "AfterRules",
     "Agent",
     "AgentDefinition",
     "Agents",
     "AnyTool",
     "BargeInRules",
     "CallContext",
+    "ConsentRules",
     "Exactly",
     "Prompted",
     "RecordingRules",

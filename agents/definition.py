@@ -22,7 +22,10 @@ class _Strict(BaseModel):
 
 
 def _check_variables(text: str) -> str:
-    for name in _VARIABLE.findall(text):
+    for whole in _VARIABLE.findall(text):
+        name, _, form = (part.strip() for part in whole.partition("|"))
+        if form not in ("", "digits"):
+            raise ValueError(f"{{{{{whole}}}}}: there is no form {form!r}; digits is one: each of them by itself")
         if name not in VARIABLES and not re.fullmatch(r"(header|var|identity)\.[A-Za-z0-9_-]+", name):
             known = ", ".join(VARIABLES)
             raise ValueError(
@@ -37,8 +40,15 @@ def variables_in(text: str) -> list[str]:
 
 
 def expand(text: str, variables: Mapping[str, str]) -> str:
-    """`text` with the variables of a call; a header that the call does not have becomes nothing."""
-    return _VARIABLE.sub(lambda found: variables.get(found[1].lower(), ""), text)
+    """`text` with the variables of a call; a header that the call does not have becomes nothing. `{{caller|digits}}` is
+    said digit by digit: `4 9 8 9`."""
+
+    def value(found: re.Match[str]) -> str:
+        name, _, form = (part.strip() for part in found[1].partition("|"))
+        text = variables.get(name.lower(), "")
+        return " ".join(re.findall(r"[0-9A-Za-z]", text)) if form == "digits" else text
+
+    return _VARIABLE.sub(value, text)
 
 
 def _check_goal(text: str) -> str:
@@ -157,14 +167,48 @@ class OnProviderFailure(_Strict):
     forward: Goal = ""
 
 
+class ConsentRules(_Strict):
+    """The announcement asks; nothing is recorded without a yes, by one of `yes_keys` or, where the provider transcribes
+    what callers say, by a word of the `language`, or of `yes`.
+
+    Who says neither within `seconds` is asked again, `tries` times in all, and has then not agreed. `without` is what
+    becomes of a call that may not be recorded; `refused` is said before it is hung up. `version` names the text in
+    records; left out, its content does.
+    """
+
+    yes_keys: str = Field(default="1", pattern=r"^[0-9*#]*$")
+    no_keys: str = Field(default="2", pattern=r"^[0-9*#]*$")
+    language: Literal["en", "de", "fr", "es", "it", "nl"] = "en"
+    yes: Words = ()
+    no: Words = ()
+    seconds: float = Field(default=8.0, gt=0, le=60)
+    tries: int = Field(default=2, ge=1, le=5)
+    without: Literal["go_on", "hang_up"] = "go_on"
+    refused: Exactly = Exactly()
+    version: str = Field(default="", max_length=64)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> ConsentRules:
+        if both := set(self.yes_keys) & set(self.no_keys):
+            raise ValueError(f"{min(both)} cannot be yes and no")
+        return self
+
+
 class RecordingRules(_Strict):
     """`start: answer` records the whole call, `start: asked` what a tool or the API asks for.
 
-    The announcement is said first, word for word, and cannot be interrupted.
+    The announcement is said first, word for word, and cannot be interrupted; with `consent` it is a question.
     """
 
     start: Literal["asked", "answer"] = "asked"
     announcement: Exactly = Exactly()
+    consent: ConsentRules | None = None
+
+    @model_validator(mode="after")
+    def _something_asks(self) -> RecordingRules:
+        if self.consent and not self.announcement:
+            raise ValueError("consent needs an announcement that asks for it")
+        return self
 
 
 class WebhookRow(_Strict):
@@ -225,6 +269,17 @@ class RuleRow(_Strict):
         return self
 
 
+class LookupRules(_Strict):
+    """Before the answer: `tool` (a function of the Python file beside this one, a webhook, or one of an MCP server) is
+    asked what it knows of the call. It may set variables, another agent, and the greeting, within `seconds`; else the
+    call goes on without.
+    """
+
+    tool: str
+    seconds: float = Field(default=2.0, gt=0, le=20)
+    arguments: dict[str, Template] = {}
+
+
 class Variant(_Strict):
     """Of `weight` shares of the callers, always the same ones, the agent is different in what is said here."""
 
@@ -254,6 +309,17 @@ class ChatRow(_Strict):
     url: str = Field(pattern=r"^https?://[^\s]+$")
     model: str
     key_env: str = ""
+
+
+class AfterRules(_Strict):
+    """After the call: what a chat model makes of its transcript. `summary` says what to sum up, `fields` are properties
+    of a JSON schema to be filled in, `score` says what 0 to 10 are for."""
+
+    chat: ChatRow
+    summary: str = "In one to three sentences: what the caller wanted, and what was agreed."
+    fields: dict[str, dict[str, Any]] = {}
+    score: str = ""
+    seconds: float = Field(default=60.0, gt=0, le=600)
 
 
 class LocalScript(_Strict):
@@ -300,6 +366,10 @@ class AgentDefinition(_Strict):
     variants: dict[str, Variant] = {}
     max_calls: int = Field(default=0, ge=0)
     application: ApplicationRow | None = None
+    lookup: Annotated[
+        LookupRules | None, BeforeValidator(lambda value: {"tool": value} if isinstance(value, str) else value)
+    ] = None
+    after: AfterRules | None = None
     keys: Literal["text", "event"] = "text"
     listen_early: bool = False
     answer_within_seconds: float | None = Field(default=None, ge=0, le=60)
@@ -326,6 +396,13 @@ class AgentDefinition(_Strict):
     def _a_cough_needs_a_transcript(self) -> AgentDefinition:
         if self.barge_in.mode == "resume" and self.transcription is None:
             raise ValueError("barge_in: resume needs transcription, which tells a word from a cough")
+        return self
+
+    @model_validator(mode="after")
+    def _consent_can_be_given(self) -> AgentDefinition:
+        consent = self.recording.consent
+        if consent and not consent.yes_keys and self.transcription is None:
+            raise ValueError("recording.consent without yes_keys needs transcription, which tells what was said")
         return self
 
     @field_validator("max_output_tokens")

@@ -75,7 +75,9 @@ def load_agents(folder: Path) -> Agents:
 
 CHANGES = frozenset(AgentDefinition.model_fields) - {
     "answer_within_seconds",
+    "after",
     "application",
+    "lookup",
     "audio",
     "failover",
     "local",
@@ -115,7 +117,8 @@ def load_agent(path: Path) -> Agent:
     definition = load(str(path), text, AgentDefinition.model_validate, AgentDefinition)
     functions = _tools_of(beside) if beside.exists() else {}
     faults = Faults()
-    for name in definition.tools:
+    used = (*definition.tools, *([definition.lookup.tool] if definition.lookup else []))
+    for name in used:
         from_server = any(name.startswith(f"{server}_") for server in definition.mcp)
         if name not in functions and name not in BUILT_IN and name not in definition.webhooks and not from_server:
             known = ", ".join(sorted(BUILT_IN | set(functions) | set(definition.webhooks)))
@@ -127,7 +130,7 @@ def load_agent(path: Path) -> Agent:
         if tool in definition.tools and not getattr(definition, needed):
             faults.add(ConfigError(str(path), f"{tool} needs at least one row", key=needed))
     faults.tell()
-    own: dict[str, AnyTool] = {name: functions[name] for name in definition.tools if name in functions}
+    own: dict[str, AnyTool] = {name: functions[name] for name in used if name in functions}
     return Agent(path.stem, str(path), definition, own)
 
 

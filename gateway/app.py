@@ -23,9 +23,12 @@ from gateway.config.prompts import ahead_of_calls
 from gateway.config.providers import wanted
 from gateway.control import Control
 from gateway.delivery import (
+    AFTER,
     Courier,
     Receiver,
     RecordFile,
+    SummaryReceiver,
+    VoicemailDesk,
     WebhookReceiver,
     entries_for,
     entries_for_erased,
@@ -86,6 +89,7 @@ class Gateway:
         self.read: Callable[[], Settings] | None = None  # reads the settings again, where they are from a file
         self._reloading = asyncio.Lock()
         self._local: LocalProcess | None = None
+        self._summaries: SummaryReceiver | None = None
         self._tools: tuple[httpx.AsyncClient, dict[str, list[AnyTool]]]  # of all agents: webhooks, MCP servers
         self._stack = AsyncExitStack()
 
@@ -110,10 +114,12 @@ class Gateway:
             )
             self.courier = await self._courier(stack)
             self.retention = await self._retention(stack)
+            self.voicemail = self._voicemail(stack)
             self.control = Control(
                 self.switchboard, self.store, self.describe, self._closed_for_other, self.retention.erase
             )
             self.control.node_verbs["reload"] = self._reload_asked
+            self.control.node_verbs["drop_voicemail"] = self._drop_voicemail
             self.sinks.append(self.control.tell)
             stack.push_async_callback(self._close)
             await self.switchboard.user_agent.listen()
@@ -279,16 +285,24 @@ class Gateway:
                 await self._local.use(scripts_of(self.settings.agents, self.settings.chat_keys))
             raise
         self.library.use(settings.prompts)
+        self.voicemail.settings = settings.voicemail
+        if self._summaries:
+            self._summaries.settings = settings.after
         self._make_sound_ahead(settings)
         self.settings = replace(
             self.settings,
             agents=settings.agents,
             prompts=settings.prompts,
+            voicemail=settings.voicemail,
+            after=settings.after,
             bridge=self.switchboard.resources.settings,
             sip=replace(self.settings.sip, trunks=settings.sip.trunks),
             webhook_secrets=settings.webhook_secrets,
             chat_keys=settings.chat_keys,
         )
+
+    async def _drop_voicemail(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {"dropped": self.voicemail.drop(str(given["file"]))}
 
     async def _reload_asked(self, given: Mapping[str, Any]) -> dict[str, Any]:
         return {"problems": await self.reload(str(given.get("who") or "API"))}
@@ -296,6 +310,8 @@ class Gateway:
     def _check_unchanged(self, settings: Settings) -> None:
         """What is read at the start only has to be there. Raises ConfigError."""
         named = {name for agent in settings.agents.values() for name in wanted(agent.definition).values()}
+        if settings.after.rules and self._summaries is None:
+            raise ConfigError("after", "is begun at the start only: restart for the first agent that has it")
         if missing := sorted(named - set(self.switchboard.resources.providers)):
             raise ConfigError("providers", f"are read at the start only: restart for {', '.join(missing)}")
 
@@ -326,6 +342,12 @@ class Gateway:
         if wanted.webhooks:
             client = await stack.enter_async_context(http_client())
             receivers |= {f"webhook:{hook.name}": WebhookReceiver(hook, client) for hook in wanted.webhooks}
+        if self.settings.after.rules:
+            client = await stack.enter_async_context(http_client())
+            self._summaries = SummaryReceiver(
+                self.settings.after, wanted.webhooks, self.store, client, self._record_again
+            )
+            receivers[AFTER] = self._summaries
         if wanted.postgres:
             try:
                 from gateway.delivery.postgres import PostgresReceiver
@@ -352,6 +374,22 @@ class Gateway:
         courier = Courier(self.store.outbox, receivers, wanted.expire_seconds)
         stack.push_async_callback(courier.close)
         return courier
+
+    def _voicemail(self, stack: AsyncExitStack) -> VoicemailDesk:
+        """Who looks after what callers say to mailboxes."""
+        threads = self.switchboard.resources.threads  # of one: what was handed to it before is done then
+        self.store.voicemails.keep_seconds = self.settings.recording_days * 86400
+        desk = VoicemailDesk(
+            self.settings.voicemail,
+            self.settings.delivery.webhooks,
+            self.store,
+            self.settings.store.node,
+            lambda: asyncio.get_running_loop().run_in_executor(threads, bool),
+        )
+        self.sinks.append(desk.tell)
+        stack.push_async_callback(desk.close)
+        desk.start()
+        return desk
 
     async def _retention(self, stack: AsyncExitStack) -> Retention:
         """Who looks after what is on this node's disk."""
@@ -383,10 +421,17 @@ class Gateway:
         await self.store.outbox.add(entries)
         return found, failed
 
+    async def _record_again(self, call_id: str) -> None:
+        """More is known of a call that has ended."""
+        if self.settings.delivery.postgres:
+            await self.store.outbox.add([{"for": RECORDS, "call_id": call_id, "body": repr(time.time())}])
+
     def _entries(self, event: CallEvent, record: dict[str, Any]) -> list[dict[str, str]]:
         """What others have to be told of an event."""
         wanted = self.settings.delivery
         found = entries_for(wanted.webhooks, event, record)
+        if event.type == events.Ended.type and record["agent"] in self.settings.after.rules and record["answered_at"]:
+            found.append({"for": AFTER, "call_id": event.call_id, "body": record["agent"]})
         if wanted.postgres and event.type == events.Ended.type:
             found.append({"for": RECORDS, "call_id": event.call_id, "body": repr(event.at)})
         return found

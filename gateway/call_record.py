@@ -71,8 +71,8 @@ class CallRecord(BaseModel):
         description="Who holds the call: gateway (an operator or the agent), transfer, caller (their telephone).",
     )
     muted: list[Literal["caller", "agent"]] = Field(default=[], description="Who is not heard: caller, agent.")
-    recording: Literal["off", "announcing", "on", "paused"] = Field(
-        default="off", description="off, announcing, on, paused."
+    recording: Literal["off", "announcing", "asking", "on", "paused"] = Field(
+        default="off", description="off, announcing, asking (for consent), on, paused."
     )
     started_at: float = Field(
         default=0.0, description="When the INVITE came, or the call was asked for: s since the epoch."
@@ -94,6 +94,14 @@ class CallRecord(BaseModel):
     reconnects: int = Field(default=0, description="Sessions that broke and were followed by another.")
     providers: list[str] = Field(default=[], description="All providers that the agent spoke through, in order.")
     usage: dict[str, int] = Field(default={}, description="total_tokens, input_tokens, output_tokens.")
+    consent: dict[str, Any] = Field(
+        default={}, description="Whether the caller agreed to be recorded: answer, by, said, text, version, at."
+    )
+    summary: str = Field(
+        default="", description="What the call was about, some time after its end (`after` of the agent)."
+    )
+    fields: dict[str, Any] = Field(default={}, description="What `after` was asked to find in it.")
+    score: float | None = Field(default=None, description="0 to 10, as `after` says.")
     path: list[str] = Field(default=[], description="Menus, mailboxes and others that it went to, in order.")
     latest: Latest | None = Field(
         default=None, description="What was said last: role, at, and the first 200 characters of text."

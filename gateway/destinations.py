@@ -56,7 +56,7 @@ def read(text: str) -> Destination:
         if not re.fullmatch(r"[^\s:?]{1,64}", name):
             raise ValueError(f"{text!r} names no {word}: it is written {word}:NAME")
         return Destination(_kind(word.lower()), name)
-    uri, trunk = _without_trunk(text)
+    uri, trunk = split_trunk(text)
     if _NUMBER.fullmatch(uri):
         uri = "tel:" + re.sub(r"[ ().-]", "", uri)
     if not (found := _URI.fullmatch(uri)):
@@ -67,7 +67,8 @@ def read(text: str) -> Destination:
     return Destination(_kind(found[1]), uri, trunk)
 
 
-def _without_trunk(text: str) -> tuple[str, str]:
+def split_trunk(text: str) -> tuple[str, str]:
+    """A telephone, and the trunk that `?trunk=NAME` names; empty where it names none."""
     found = _TRUNK.search(text)
     if not found:
         return text, ""

@@ -73,6 +73,23 @@ class Dialed(EventData, type="dialed"):
 
 
 @dataclass(frozen=True)
+class LookedUp(EventData, type="looked_up"):
+    """The agent's `lookup` has answered."""
+
+    ms: int
+    variables: Annotated[list[str], "names of what it set"]
+    agent: Annotated[str | None, "who has the call now"] = None
+    greeting: Annotated[bool | None, "it gave another one"] = None
+
+
+@dataclass(frozen=True)
+class LookupFailed(EventData, type="lookup_failed"):
+    """The agent's `lookup` has not answered in time, or not in a way that can be used; the call goes on without."""
+
+    problem: str
+
+
+@dataclass(frozen=True)
 class TrunkFailed(EventData, type="trunk_failed"):
     """A trunk could not take a call of ours; the next one of the dial plan is asked."""
 
@@ -495,6 +512,17 @@ class Replaced(EventData, type="replaced"):
 
 
 # recording
+
+
+@dataclass(frozen=True)
+class Consent(EventData, type="consent"):
+    """The caller was asked whether the call may be recorded."""
+
+    answer: Annotated[str, "yes, no or none"]
+    by: Annotated[str, "key, word or silence"]
+    said: Annotated[str, "the key, or the words"]
+    text: Annotated[str, "what the caller was asked, word for word"]
+    version: Annotated[str, "of the text"]
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ class Outcome(_Word):
     HUNG_UP_BY_REQUEST = "hung_up_by_request", "somebody ended it by the API"
     TRANSFERRED = "transferred", "the caller was handed on, or has talked with somebody else through here to the end"
     MENU_HUNG_UP = "menu_hung_up", "a menu or a route led to `hangup`"
+    CONSENT_REFUSED = "consent_refused", "the caller did not agree to be recorded (`recording.consent` of the agent)"
     VOICEMAIL = "voicemail", "a mailbox took what the caller had to say"
     MAX_DURATION = "max_duration", "it lasted as long as the agent's `max_seconds`"
     NO_INPUT = "no_input", "the caller said or pressed nothing, though asked (by an agent's `no_input`, or a menu)"

@@ -1,6 +1,7 @@
 """What this node keeps of calls on its disk: for how long, and how it goes before that when somebody asks for it.
 
-Recordings are files named by their call; records are lines of one file. What is in Redis and PostgreSQL goes there.
+Recordings and messages are files named by their call; records are lines of one file. What is in Redis and PostgreSQL
+goes there.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from gateway.bridge import VOICEMAIL
 from gateway.call_record import Party
 from gateway.delivery import RecordFile
 from gateway.errors import StoreUnavailable
@@ -95,7 +97,8 @@ class Retention:
     def _remove(self, wanted: Callable[[str, float], bool], found: set[str] | None = None) -> int:
         """Recordings, by call and time of the last change."""
         count = 0
-        for path in self._folder.glob("call_*.wav") if self._folder else ():
+        folders = (self._folder, self._folder / VOICEMAIL) if self._folder else ()
+        for path in (path for folder in folders for path in folder.glob("call_*.wav")):
             name = _OURS.fullmatch(path.name)
             with suppress(FileNotFoundError):
                 if name and wanted(name[1], path.stat().st_mtime):

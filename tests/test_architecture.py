@@ -46,7 +46,7 @@ LOOP = {
     "bridge/call_runner.py", "bridge/provider_connection.py", "bridge/legs/sip_leg.py", "bridge/tools/webhook_tool.py",
     "bridge/application.py", "bridge/legs/media_access.py", "bridge/tools/mcp_servers.py", "app.py",
     "bridge/media/recorder.py", "api/app.py", "cli/main.py", "cli/remote.py", "sip/lookup.py",
-    "sip/public_host.py", "prompts/library.py",
+    "sip/public_host.py", "prompts/library.py", "local/ears.py",
 }  # fmt: skip
 """Files that may name asyncio, a socket or the time of day."""
 

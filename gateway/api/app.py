@@ -17,7 +17,7 @@ from fastapi.responses import PlainTextResponse
 from starlette.middleware.cors import CORSMiddleware
 
 from gateway import __version__
-from gateway.api import calls, fleet, hours, openai_sip, openapi, pages, problems, records
+from gateway.api import calls, fleet, hours, openai_sip, openapi, pages, problems, records, voicemails
 from gateway.api.auth import LOCAL_HOSTS, Allowance, Keys
 from gateway.api.connections import Connection
 from gateway.api.guard import Guard
@@ -66,6 +66,7 @@ def build(gateway: Gateway) -> FastAPI:
     api.include_router(fleet.router(gateway, keys))
     api.include_router(hours.router(gateway))
     api.include_router(records.router(gateway))
+    api.include_router(voicemails.router(gateway))
     api.include_router(openai_sip.router(gateway))
     pages.install(api)
     openapi.install(api)

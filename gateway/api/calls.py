@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
 import orjson
 from fastapi import APIRouter, Header, HTTPException, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
@@ -28,15 +27,16 @@ from gateway.api.models import (
     record_of,
 )
 from gateway.api.openapi import problems
+from gateway.api.peers import from_other
 from gateway.api.problems import about, problem
 from gateway.api.streams import follow, stream
 from gateway.app import Gateway
 from gateway.bridge import Call, OutboundCall
 from gateway.bridge.media.levels import FLOOR, SAMPLES_A_SECOND
 from gateway.call_record import CallState, timed
-from gateway.errors import GatewayError, StoreUnavailable
+from gateway.destinations import split_trunk
+from gateway.errors import BadCommand, GatewayError, StoreUnavailable
 from gateway.sip import OutgoingInvite, Traced, capture
-from gateway.web import http_client
 
 IdempotencyKey = Annotated[
     str,
@@ -152,9 +152,12 @@ def router(gateway: Gateway) -> APIRouter:
         """Call somebody. Answers at once, with the call's id; the record tells what becomes of it."""
 
         async def work() -> dict[str, Any]:
-            trunk, *others = board.trunks_for(body.to, body.trunk)
+            to, named = split_trunk(body.to)
+            if named and body.trunk and named != body.trunk:
+                raise BadCommand("trunk", f"is {body.trunk}, and `to` says {named}")
+            trunk, *others = board.trunks_for(to, named or body.trunk)
             headers = tuple(body.headers.items())
-            invite = OutgoingInvite(body.to, trunk, body.caller_id, headers, body.ring_seconds, body.anonymous)
+            invite = OutgoingInvite(to, trunk, body.caller_id, headers, body.ring_seconds, body.anonymous)
             call_id = board.dial(OutboundCall(body.agent, invite, dict(body.variables), tuple(others)))
             return Placed(call_id=call_id, node=store.me).model_dump()
 
@@ -280,7 +283,7 @@ def router(gateway: Gateway) -> APIRouter:
         name, folder = file or names[-1], gateway.settings.bridge.recordings
         if folder and (path := Path(folder) / name).is_file():
             return FileResponse(path, media_type="audio/wav", filename=name, content_disposition_type="inline")
-        return await _from_other(gateway, request, record)
+        return await from_other(gateway, request, record.get("node", ""), "the recording")
 
     for one in COMMANDS:
         _add(api, gateway, one, once)
@@ -333,32 +336,3 @@ def _commanded(record: dict[str, Any]) -> dict[str, Any]:
 def _as_it_is(call: Call | None, record: dict[str, Any]) -> dict[str, Any]:
     """What Redis knows of a call is a moment old."""
     return record if call is None or record["state"] == call.state else call.record()
-
-
-async def _from_other(gateway: Gateway, request: Request, record: dict[str, Any]) -> Response:
-    """A recording that lies on another node's disk, by its own API."""
-    node = next((one for one in await gateway.store.nodes.alive() if one["id"] == record.get("node")), None)
-    if node is None or node["id"] == gateway.store.me or not node.get("http"):
-        raise HTTPException(404, f"the recording is not on this node, and {record.get('node')} is gone")
-    url = f"{node['http']}{request.url.path}"
-    keep = {name: value for name, value in request.headers.items() if name == "range"}
-    keep["authorization"] = f"Bearer {await gateway.store.access.peer_key()}"
-    client = http_client(10.0)
-    try:
-        answer = await client.send(
-            client.build_request("GET", url, headers=keep, params=request.query_params), stream=True
-        )
-    except httpx.HTTPError as error:
-        await client.aclose()
-        raise HTTPException(504, f"{node['id']} does not answer: {error}") from error
-
-    async def body() -> AsyncIterator[bytes]:
-        try:
-            async for piece in answer.aiter_bytes():
-                yield piece
-        finally:
-            await answer.aclose()
-            await client.aclose()
-
-    passed = {name: answer.headers[name] for name in ("content-length", "content-range") if name in answer.headers}
-    return StreamingResponse(body(), answer.status_code, passed, answer.headers.get("content-type"))

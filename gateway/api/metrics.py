@@ -184,6 +184,14 @@ class Metrics:
             "Recordings and lines of records that were erased here",
             value=self._gateway.retention.erased,
         )
+        desk = self._gateway.voicemail
+        for name, what, value in (
+            ("gateway_voicemails", "Messages that callers left here", desk.received),
+            ("gateway_voicemail_mails", "Messages that were mailed", desk.mailed),
+            ("gateway_voicemail_mails_failed", "Messages whose mail was given up", desk.mail_failed),
+            ("gateway_voicemail_transcripts_failed", "Messages of which no words were got", desk.transcripts_failed),
+        ):
+            yield CounterMetricFamily(name, what, value=value)
         unknown_peers = CounterMetricFamily(
             "gateway_sip_unknown_peers", "Requests from addresses of no trunk", labels=["what"]
         )

@@ -272,6 +272,39 @@ class CalendarList(Answer):
     data: list[CalendarInfo]
 
 
+class VoicemailInfo(Answer):
+    id: str
+    box: str
+    call_id: str
+    node: str = Field(description="The name of the node that has the sound.")
+    caller: str
+    caller_name: str
+    called: str
+    at: Epoch
+    time: Iso
+    seconds: float
+    file: str
+    transcript: str | None = Field(description="What was said; null: nobody wrote it down, or has not yet.")
+    heard: bool = Field(description="Somebody has listened to it.")
+
+
+class VoicemailReceived(BaseModel):
+    """A message that a caller left, with its words where there are any."""
+
+    message: VoicemailInfo
+
+
+class VoicemailList(Answer):
+    object: Literal["list"] = "list"
+    data: list[VoicemailInfo]
+    next: str = Field(default="", description="The cursor of those that follow; empty: none do.")
+
+
+class RemovedVoicemail(Answer):
+    id: str
+    removed: bool = True
+
+
 class KeyInfo(Answer):
     id: str
     name: str
@@ -427,6 +460,10 @@ def fields_of(*kinds: type[EventData]) -> dict[str, Any]:
     return found
 
 
+class Summarised(WebhookCall):
+    """What a chat model makes of a call that has ended: `summary`, `fields` and `score` of `call`."""
+
+
 def _webhooks() -> dict[str, type[BaseModel]]:
     """The data of each kind of webhook is what its events say, with the call."""
     kinds: dict[str, list[type[EventData]]] = {}
@@ -439,6 +476,7 @@ def _webhooks() -> dict[str, type[BaseModel]]:
         about = " ".join(str(kind.__doc__) for kind in of)
         found[name] = create_model(title, __base__=WebhookCall, __doc__=about, **fields_of(*of))
     found["record.erased"], found["webhook.test"] = RecordErased, Tested
+    found["voicemail.received"], found["call.summary"] = VoicemailReceived, Summarised
     return found
 
 

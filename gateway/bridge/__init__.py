@@ -3,8 +3,9 @@
 from gateway.bridge.call.call import Call
 from gateway.bridge.call.call_info import CallInfo
 from gateway.bridge.call_runner import OutboundCall
-from gateway.bridge.dial_plan import DialRule, by_price
+from gateway.bridge.dial_plan import DialPlan, DialRule, by_price
 from gateway.bridge.legs.negotiation import Negotiation
+from gateway.bridge.media.recorder import VOICEMAIL
 from gateway.bridge.places import HANG_UP, Fork, Mailbox, Menu, Places
 from gateway.bridge.reasons import REASONS, Reason, reason_of
 from gateway.bridge.resources import BridgeSettings
@@ -17,9 +18,11 @@ from gateway.bridge.tools.runner import running_tools
 __all__ = [
     "HANG_UP",
     "REASONS",
+    "VOICEMAIL",
     "BridgeSettings",
     "Call",
     "CallInfo",
+    "DialPlan",
     "DialRule",
     "Fork",
     "Mailbox",

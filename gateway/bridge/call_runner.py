@@ -12,9 +12,11 @@ from typing import Any, Protocol, TypeVar
 import structlog
 
 from gateway import events
-from gateway.agents import Agent, with_changes
+from gateway.agents import Agent, expand, with_changes
+from gateway.bridge import lookup
 from gateway.bridge.call.actions import (
     Action,
+    AnswerTurns,
     ConnectAgent,
     DialSecondLeg,
     Finished,
@@ -41,7 +43,7 @@ from gateway.bridge.resources import Resources
 from gateway.bridge.router import Route
 from gateway.bridge.session_config import variant_for
 from gateway.bridge.tools import runner
-from gateway.bridge.tools.built_in import failure
+from gateway.bridge.tools.built_in import failure, output_of
 from gateway.call_record import CallState
 from gateway.cleanup import finish
 from gateway.codecs import CODECS, Codec, Law
@@ -187,6 +189,7 @@ class CallRunner:
             to = self.call.resolve(route.to, self._driver.now())
             agent = self._agent_at(to, route.otherwise)
             if agent is None:
+                self.leg.heard_by(None)
                 await self._read_offer(self.leg, session)
                 self.feed(lambda call, now: call.attend(to, route.otherwise, now))
                 if self.leg.ringing or self.leg.early:
@@ -197,9 +200,11 @@ class CallRunner:
             await self._read_offer(self.leg, session)
             self.call.attendant.otherwise = route.otherwise
             self._begin(agent, variant)
+            self.call.setup.looking = agent.definition.lookup is not None
             self.feed(Call.ring)
             if self.leg.ringing:
                 self.start_media(self.leg)
+            agent = await self._look_up(agent)
             if agent.definition.application:
                 accepted = await self.provider.accepted(agent, self.leg)
                 if accepted is None:
@@ -225,7 +230,9 @@ class CallRunner:
         try:
             agent, variant = variant_for(self._owner.agent_for(name), self.info.caller.user)
             client = self.provider.client(agent, self.leg)
+            self.leg.heard_by(self.provider.hears)
             prompt = self._resources.settings.prompts.get(agent.name)
+            agent = await self._look_up(agent, begun=False)
             self.feed(lambda call, now: call.agent_connects(agent, client, prompt, variant, now))
             self._listen(self.leg)
             await self.provider.find(agent, self.leg)
@@ -237,12 +244,44 @@ class CallRunner:
             problem, outcome = str(error), self._resources.reason_of(error).outcome
             self.feed(lambda call, now: call.attendant.failed(problem, outcome, now))
 
+    async def _look_up(self, agent: Agent, begun: bool = True) -> Agent:
+        """Who has the call after the agent's `lookup` was asked; any fault of it leaves all as it is."""
+        rules = agent.definition.lookup
+        if rules is None:
+            return agent
+        began = asyncio.get_running_loop().time()
+        try:
+            known = self.info.variables(agent.name)
+            arguments = output_of({name: expand(text, known) for name, text in rules.arguments.items()})
+            answer = await runner.run(agent.tools[rules.tool], "lookup", arguments, self.info, rules.seconds)
+            found = lookup.read(answer)
+            new = variant_for(self._resources.agent(found.agent), self.info.caller.user)[0] if found.agent else agent
+            new = lookup.greeted(new, found.greeting) if found.greeting else new
+        except (GatewayError, ValueError) as error:
+            problem = str(error)
+            self.feed(lambda call, now: call.emit(events.LookupFailed(problem), now))
+            found, new = lookup.Found(), agent
+        else:
+            ms = round((asyncio.get_running_loop().time() - began) * 1000)
+            told = events.LookedUp(ms, list(found.variables), found.agent or None, bool(found.greeting) or None)
+            self.feed(lambda call, now: call.emit(told, now))
+        if self.call.ended:
+            raise asyncio.CancelledError
+        if begun:
+            self.feed(lambda call, now: call.learn(found.variables, new, now))
+        else:
+            self.call.info = replace(self.call.info, own={**self.call.info.own, **found.variables})
+        self.provider.configure(new, self.leg)
+        if begun:
+            self.feed(lambda call, now: call.setup.looked_up(now))
+        return new
+
     def _release_agent(self) -> None:
         """What comes next has a connection of its own."""
         self.provider.close()
         self.provider = ProviderConnection(self, self._resources)
         self.leg.pass_on_nothing()
-        self.leg.heard_by(self.provider.hears)
+        self.leg.heard_by(None)
         self.leg.find_no_speech()
 
     async def dial(self, asked: OutboundCall) -> None:
@@ -253,6 +292,7 @@ class CallRunner:
             await self._open(self.leg)
             self._begin(agent, variant)
             self.feed(Call.dial)
+            agent = await self._look_up(agent)
             await self.provider.find(agent, self.leg)
             self._ways = [replace(asked.invite, trunk=one) for one in asked.others]
             self._invite(asked.invite)
@@ -336,7 +376,17 @@ class CallRunner:
         ptime_ms = (trunk and trunk.ptime_ms) or settings.ptime_ms
         fill_audio = FillAudio(settings.hold_audio, settings.comfort_noise_dbm0)
         resources = self._resources
-        leg = SipLeg(resources.user_agent, codecs, caller_audio, trunk, srtp, ptime_ms, fill_audio, resources.access)
+        leg = SipLeg(
+            resources.user_agent,
+            codecs,
+            caller_audio,
+            trunk,
+            srtp,
+            ptime_ms,
+            fill_audio,
+            resources.access,
+            resources.sounds,
+        )
         if settings.echo_guard:
             leg.watch_for_echo()
         if self.provider.law:
@@ -530,6 +580,8 @@ class CallRunner:
             case ReplaceCallerLeg() if self._second:
                 second, self._second = self._second, None
                 self._succeed(self.leg, second.release(), "transferred")
+            case AnswerTurns(on):
+                self.provider.answer_turns(on, self.call.agent, self.leg)
             case ConnectAgent(name):
                 self.spawn(self._connect(name))
             case ReleaseAgent():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -19,7 +20,7 @@ from gateway.bridge.session_config import choices
 from gateway.codecs import Law, Resampler
 from gateway.errors import GatewayError, ProviderError
 from gateway.outcomes import Outcome
-from gateway.realtime import Client, Event
+from gateway.realtime import Choice, Client, Event
 
 RESTORE_SECONDS = 10.0
 """Least time for which a new session is sought where one broke in mid-call."""
@@ -52,13 +53,13 @@ class ProviderConnection:
         self._client: Client | None = None
         self.law: Law | None = None
         self.application: Application | None = None
-        self._closed = False
+        self._closed, self._answers = False, True
 
     def client(self, agent: Agent, leg: SipLeg) -> Client:
         """Made once; no session is begun by that."""
         if self._client is None:
             info, of = self._owner.info, self._resources
-            found = choices(agent, info, self._format(agent, leg), of.providers)
+            found = self._choices(agent, self._format(agent, leg))
             seconds = max(RESTORE_SECONDS, agent.definition.on_provider_failure.queue_seconds)
             self._client = Client(found, self._said, of.health, seconds, of.pool, resampler, agent)
             self._client.log = self._client.log.bind(call_id=info.call_id)
@@ -77,7 +78,20 @@ class ProviderConnection:
         """The conversation goes on with this agent's settings."""
         client = self.client(agent, leg)
         audio = client.choices[0].config.audio
-        client.update(choices(agent, self._owner.info, audio, self._resources.providers), agent)
+        client.update(self._choices(agent, audio), agent)
+
+    def _choices(self, agent: Agent, audio: str) -> list[Choice]:
+        found = choices(agent, self._owner.info, audio, self._resources.providers)
+        if self._answers:
+            return found
+        silent = {"create_response": False, "interrupt_response": False}
+        configs = [replace(one.config, turn_detection={**(one.config.turn_detection or {}), **silent}) for one in found]
+        return [replace(one, config=config) for one, config in zip(found, configs, strict=True)]
+
+    def answer_turns(self, on: bool, agent: Agent, leg: SipLeg) -> None:
+        """Whether the agent answers when the caller has spoken, or only listens."""
+        self._answers = on
+        self.configure(agent, leg)
 
     async def accepted(self, agent: Agent, leg: SipLeg) -> Agent | None:
         """What the application makes of the agent; None where it does not want the call. Raises ApplicationSilent."""

@@ -19,6 +19,7 @@ from gateway.agents import Agent
 from gateway.bridge.dial_plan import DialRule
 from gateway.bridge.legs.media_access import MediaAccess
 from gateway.bridge.legs.sip_leg import SipLeg
+from gateway.bridge.media.announcement import CodedSounds
 from gateway.bridge.media.batch_render import render
 from gateway.bridge.media.batch_upsample import BatchUpsample
 from gateway.bridge.media.latency_stats import DelayHistogram
@@ -83,6 +84,7 @@ class Resources:
         self.agents, self.providers = agents, providers
         self.ports = PortPool(media.first_port, media.last_port, loop.time)
         self.access = MediaAccess(user_agent, self.ports)
+        self.sounds = CodedSounds()
         self.clock: MediaClock[SipLeg] = MediaClock(render)
         self.health, self.pool = Health(loop.time), Pool()
         self.threads = ThreadPoolExecutor(1, "recorder")  # started with the first recording

@@ -17,7 +17,7 @@ from gateway.codecs import CODECS
 from gateway.config.delivery import Hours, Records, WebhookRow
 from gateway.config.hours import Goal, HoursRow
 from gateway.config.http import Http, Port
-from gateway.config.menus import MailboxRow, MenuRow
+from gateway.config.menus import Mail, MailboxRow, MenuRow, TranscriptionRow
 from gateway.config.prompts import PromptRow, SpeechRow
 from gateway.config.providers import RealtimeProvider
 from gateway.config.sip import TrunkRow
@@ -351,6 +351,8 @@ class GatewayFile(BaseSettings):
     hours: dict[str, HoursRow] = {}
     menus: dict[str, MenuRow] = {}
     voicemail: dict[str, MailboxRow] = {}
+    transcription: dict[str, TranscriptionRow] = {}
+    mail: Mail | None = None
     routes: tuple[RouteRow, ...] = ()
     dial_plan: tuple[DialPlanRow, ...] = ()
     recordings: Annotated[Recordings, BeforeValidator(_folder_alone)] = Recordings()

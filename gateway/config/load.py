@@ -24,8 +24,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsError
 
-from gateway.agents import BUNDLED, Agents, load_agents
-from gateway.bridge import BridgeSettings, DialRule, McpSettings, Route
+from gateway.agents import BUNDLED, AfterRules, Agents, load_agents
+from gateway.bridge import VOICEMAIL, BridgeSettings, DialPlan, DialRule, McpSettings, Route
 from gateway.codecs import hold_tune, read_wav
 from gateway.config.agent_checks import check_agents
 from gateway.config.delivery import DeliverySettings, delivery_of
@@ -33,10 +33,11 @@ from gateway.config.dotenv import read_dotenv
 from gateway.config.gateway_file import PREFIX, GatewayFile, Log, McpRow, Tls
 from gateway.config.hours import hours_of
 from gateway.config.http import HttpSettings, http_of
-from gateway.config.menus import Known, check_routes, check_targets, places_of
+from gateway.config.menus import Known, check_routes, check_targets, goals_of, places_of, voicemail_of
 from gateway.config.prompts import check_spoken, prompts_of
 from gateway.config.providers import provider_of, wanted
 from gateway.config.sip import dial_plan_faults, overlapping, trunk_of
+from gateway.delivery import AfterSettings, VoicemailSettings
 from gateway.document import Faults, explain, explained, fill, load, place, read
 from gateway.errors import ConfigError
 from gateway.outcomes import RETRY_AFTER
@@ -64,8 +65,10 @@ class Settings:
     prompts: PromptSettings
     mcp: tuple[McpSettings, ...]
     webhook_secrets: dict[tuple[str, str], str] = field(repr=False)
+    after: AfterSettings
     chat_keys: dict[str, str] = field(repr=False)
     delivery: DeliverySettings
+    voicemail: VoicemailSettings
     recording_days: float
     log: Log
     drain_seconds: float
@@ -150,6 +153,10 @@ def warnings_of(settings: Settings) -> list[str]:
                 f"routes.{number} ({route.called} to {route.to}) is never reached: "
                 f"{earlier.called} to {earlier.to} stands before it"
             )
+    plan = DialPlan(settings.bridge.dial_plan)
+    for key, to in goals_of(settings.bridge.places) if plan.rules else ():
+        if to.kind == "tel" and not to.trunk and not plan.trunks_for(to.name):
+            found.append(f"{key}: {to} fits no row of dial_plan: it is called by the caller's trunk")
     if not any(route.to.kind != "agent" or route.to.name in settings.agents for route in routes):
         found.append("no route leads to an agent")
     return found
@@ -269,10 +276,16 @@ def _settings(file: GatewayFile, source: str, folder: Path) -> Settings:
         dict[str, str](),
         dict[tuple[str, str], str](),
     )
+    after_rules, after_keys = dict[str, AfterRules](), dict[str, str]()
     for agent in (agents or {}).values():
         one = Agents({agent.name: agent})
         prompts |= faults.of(partial(_prompts, one)) or {}
         chat |= faults.of(partial(chat_keys, one)) or {}
+        if after := agent.definition.after:
+            after_rules[agent.name] = after
+        if after and after.chat.key_env:
+            work = partial(_from_environment, agent.source, "after.chat", after.chat.key_env, "key_env")
+            after_keys[agent.name] = faults.of(work) or ""
         if (asked := agent.definition.application) and asked.secret_env:
             work = partial(_from_environment, agent.source, "application", asked.secret_env, "secret_env")
             application[agent.name] = faults.of(work) or ""
@@ -299,6 +312,18 @@ def _settings(file: GatewayFile, source: str, folder: Path) -> Settings:
     if said and agents is not None:
         wanted_places = partial(places_of, file.menus, file.voicemail, file.hours, known_names, said)
         places = faults.of(partial(wanted_places, recordings is not None, source))
+    voicemail = faults.of(
+        partial(
+            voicemail_of,
+            recordings and recordings / VOICEMAIL,
+            file.voicemail,
+            file.transcription,
+            file.mail,
+            file.delivery_hours,
+            lambda row, name, key: secret(row)(name, key),
+            source,
+        )
+    )
     if places and agents is not None:
         faults.of(partial(check_routes, routes, places, known_names, source))
         faults.of(partial(check_targets, agents, places, known_names))
@@ -309,6 +334,7 @@ def _settings(file: GatewayFile, source: str, folder: Path) -> Settings:
     assert delivery is not None
     assert said is not None
     assert places is not None
+    assert voicemail is not None
     media, retry_after = file.media, {**RETRY_AFTER, **file.sip.retry_after}
     return Settings(
         sip=fill(
@@ -342,8 +368,10 @@ def _settings(file: GatewayFile, source: str, folder: Path) -> Settings:
         prompts=said,
         mcp=mcp,
         chat_keys=chat,
+        after=AfterSettings(after_rules, after_keys),
         webhook_secrets=hooks,
         delivery=delivery,
+        voicemail=voicemail,
         recording_days=file.recordings.keep_days,
         log=file.log,
         drain_seconds=file.drain_seconds,

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Literal
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from gateway.agents import Agents, Prompted
 from gateway.bridge import HANG_UP, Fork, Mailbox, Menu, Places, Route
 from gateway.config.hours import Goal, HoursRow
 from gateway.config.prompts import check_voice
+from gateway.delivery import MailSettings, TranscriptionService, VoicemailSettings
 from gateway.destinations import Destination, read
-from gateway.document import Faults, Section, fill, says
+from gateway.document import Faults, Section, fill, says, section_of
 from gateway.errors import ConfigError
-from gateway.prompts import PromptSettings
+from gateway.prompts import EMBEDDED, PromptSettings
+
+if TYPE_CHECKING:
+    TranscriptionRow = Any
+    Mail = Any
+else:
+    _KEY = says("the variable of the environment that holds the key", "OPENAI_API_KEY")
+    TranscriptionRow = section_of(
+        TranscriptionService, Section, {"name": None, "key": None, "key_env": (Annotated[str, _KEY], "")}
+    )
+    _PASSWORD = says("the variable of the environment that holds the password", "SMTP_PASSWORD")
+    Mail = section_of(MailSettings, Section, {"password": None, "password_env": (Annotated[str, _PASSWORD], "")})
 
 
 class MenuRow(Section):
@@ -67,6 +81,13 @@ class MailboxRow(Section):
         float, says("without a voice, after which it ends; `#` ends it at once", gt=0, le=60)
     ] = 5.0
     least_seconds: Annotated[float, says("of which less is not kept", ge=0, le=60)] = 1.0
+    transcribe: Annotated[
+        str,
+        says("who writes down what was said: a row of `transcription`, or `local`, the embedded recogniser (English)"),
+    ] = ""
+    mail_to: Annotated[
+        tuple[str, ...], says("addresses that each message is mailed to; needs `mail`", ["team@example.com"])
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +137,7 @@ def places_of(
         faults.of(partial(_check_said, box.thanks, prompts, source, f"voicemail.{name}.thanks"))
     if voicemail and not recordings:
         faults.add(ConfigError(source, "has no folder for what callers say: set recordings", key="voicemail"))
-    for key, to in _goals(places):
+    for key, to in goals_of(places):
         faults.of(partial(check_goal, to, places, known, source, key))
     if circle := places.circle():
         way = ", ".join(str(one) for one in circle)
@@ -127,7 +148,8 @@ def places_of(
     return places
 
 
-def _goals(places: Places) -> Iterator[tuple[str, Destination]]:
+def goals_of(places: Places) -> Iterator[tuple[str, Destination]]:
+    """Each with the key of the file that names it."""
     for name, menu in places.menus.items():
         yield from ((f"menus.{name}.{key}", to) for key, to in menu.ways())
     for name, fork in places.forks.items():
@@ -185,3 +207,47 @@ def _check_said(said: Prompted, prompts: PromptSettings, source: str, key: str, 
         there = ", ".join(prompts.prompts) or "none"
         raise ConfigError(source, f"there is no prompt {said.prompt!r}; these are: {there}", key=key)
     check_voice(said.speech, prompts.services, source, key)
+
+
+def voicemail_of(
+    file_folder: Path | None,
+    rows: Mapping[str, MailboxRow],
+    services: Mapping[str, Any],
+    mail: Any,
+    hours: float,
+    secret: Callable[[str, str, str], str],
+    source: str,
+) -> VoicemailSettings:
+    """What becomes of messages. `secret` finds what a variable holds, for a row and its key. Raises ConfigError."""
+    faults = Faults()
+    known = {}
+    for name, row in services.items():
+        if name == EMBEDDED:
+            problem = f"{EMBEDDED} is the embedded recogniser: take another name"
+            faults.add(ConfigError(source, problem, key=f"transcription.{name}"))
+        key = secret(f"transcription.{name}", row.key_env, "key_env") if row.key_env else ""
+        known[name] = fill(TranscriptionService, row, name=name, key=key)
+    for name, box in rows.items():
+        if box.transcribe and box.transcribe not in (EMBEDDED, *known):
+            there = ", ".join([EMBEDDED, *known])
+            problem = f"there is no transcription {box.transcribe!r}; these are: {there}"
+            faults.add(ConfigError(source, problem, key=f"voicemail.{name}.transcribe"))
+        if box.transcribe == EMBEDDED and not find_spec("pocketsphinx"):
+            problem = "there is no embedded recogniser for this Python: name a row of transcription"
+            faults.add(ConfigError(source, problem, key=f"voicemail.{name}.transcribe"))
+        if box.mail_to and mail is None:
+            problem = "wants a mail server: set mail"
+            faults.add(ConfigError(source, problem, key=f"voicemail.{name}.mail_to"))
+        if wrong := [one for one in box.mail_to if not re.fullmatch(r"[^\s@]+@[^\s@]+", one)]:
+            problem = f"{wrong[0]!r} is no address"
+            faults.add(ConfigError(source, problem, key=f"voicemail.{name}.mail_to"))
+    password = secret("mail", mail.password_env, "password_env") if mail and mail.password_env else ""
+    faults.tell()
+    return VoicemailSettings(
+        file_folder,
+        {name: row.transcribe for name, row in rows.items()},
+        known,
+        {name: row.mail_to for name, row in rows.items()},
+        mail and fill(MailSettings, mail, password=password),
+        hours,
+    )

@@ -88,6 +88,8 @@ def exact_of(definition: AgentDefinition) -> Iterator[tuple[str, Spoken]]:
         "recording.announcement": definition.recording.announcement,
         "on_provider_failure.says": definition.on_provider_failure.says,
     }
+    if definition.recording.consent:
+        said["recording.consent.refused"] = definition.recording.consent.refused
     said |= {f"variants.{name}.greeting": one.greeting for name, one in definition.variants.items() if one.greeting}
     yield from ((key, spoken) for key, spoken in said.items() if spoken.exact)
 

@@ -29,9 +29,12 @@ KINDS = (
     "call.transferred",
     "call.transcript",
     "call.tool",
+    "call.consent",
     "call.recording.ready",
     "call.ended",
+    "call.summary",
     "record.erased",
+    "voicemail.received",
 )
 
 WEBHOOKS_OF_EVENTS = {
@@ -41,6 +44,7 @@ WEBHOOKS_OF_EVENTS = {
     events.Bridged.type: ("call.transferred",),
     events.Transcript.type: ("call.transcript",),
     events.ToolOutput.type: ("call.tool",),
+    events.Consent.type: ("call.consent",),
     events.RecordingStopped.type: ("call.recording.ready",),
     events.Ended.type: ("call.transferred", "call.ended"),
 }
@@ -111,6 +115,25 @@ def entries_for_erased(hooks: tuple[WebhookSettings, ...], call_id: str, now: fl
     body = _body(f"{call_id} record.erased {now!r}", "record.erased", now, {"call_id": call_id})
     wanted = [hook for hook in hooks if "record.erased" in hook.events]
     return [{"for": f"webhook:{hook.name}", "call_id": call_id, "body": body} for hook in wanted]
+
+
+def entries_for_voicemail(
+    hooks: tuple[WebhookSettings, ...], message: dict[str, Any], now: float
+) -> list[dict[str, str]]:
+    """Entries that tell receivers of a message that a caller left, with its words where there are any."""
+    body = _body(f"{message['id']} voicemail.received", "voicemail.received", now, {"message": timed(message)})
+    wanted = [hook for hook in hooks if "voicemail.received" in hook.events]
+    return [{"for": f"webhook:{hook.name}", "call_id": message["call_id"], "body": body} for hook in wanted]
+
+
+def entries_for_summary(hooks: tuple[WebhookSettings, ...], record: dict[str, Any], now: float) -> list[dict[str, str]]:
+    """Entries that tell receivers what a call was about."""
+    call = {name: value for name, value in record.items() if name != "events"}
+    body = _body(
+        f"{call['call_id']} call.summary", "call.summary", now, {"call_id": call["call_id"], "call": timed(call)}
+    )
+    wanted = [hook for hook in hooks if "call.summary" in hook.events]
+    return [{"for": f"webhook:{hook.name}", "call_id": call["call_id"], "body": body} for hook in wanted]
 
 
 async def deliver_test(settings: WebhookSettings, client: httpx.AsyncClient) -> tuple[str, int]:

@@ -5,8 +5,14 @@ Free dictation of telephone speech is beyond it; a grammar of some dozens of phr
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
+import wave
+from asyncio.subprocess import PIPE
 from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +34,9 @@ _OPTIONS = {
 _DITHER = np.rint(np.random.default_rng(1).normal(0, 120, 16000 * 4)).astype(np.int16)
 """Noise, 49 dB below full scale: a recogniser that was trained on rooms goes astray on digital silence."""
 
+
+DICTATION_SECONDS = 600.0
+"""For the words of one recording."""
 
 NO_EARS = (
     "the embedded Realtime server has no recogniser, as there is no pocketsphinx for this Python: it hears that "
@@ -51,6 +60,32 @@ def dictate(audio: NDArray[np.int16], hz: int) -> str:
     decoder.end_utt()
     hypothesis = decoder.hyp()
     return str(hypothesis.hypstr) if hypothesis else ""
+
+
+async def dictate_file(path: Path) -> str:
+    """The words of a WAV, roughly, by a process of its own that gives way to all others. Raises ValueError."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway.local.ears", str(path), stdout=PIPE, stderr=PIPE
+    )
+    try:
+        async with asyncio.timeout(DICTATION_SECONDS):
+            words, problem = await process.communicate()
+    except TimeoutError:
+        raise ValueError(f"it took longer than {DICTATION_SECONDS:g} s") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        raise ValueError(f"the recogniser failed: {problem.decode(errors='replace').strip()[-200:]}")
+    return words.decode().strip()
+
+
+def _dictate(path: str) -> str:
+    os.nice(15)
+    with wave.open(path, "rb") as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+        return dictate(samples, file.getframerate())
 
 
 @cache
@@ -98,3 +133,7 @@ class Ears:
         self._decoder.end_utt()
         hypothesis = self._decoder.hyp()
         return str(hypothesis.hypstr) if hypothesis else ""
+
+
+if __name__ == "__main__":
+    print(_dictate(sys.argv[1]))

@@ -6,6 +6,8 @@ A service that fails is followed by the embedded voice. This is the package's ed
 from __future__ import annotations
 
 import asyncio
+import io
+import wave
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -171,10 +173,8 @@ class Library:
         answer = await self._http.post(service.url, json=wanted, headers=headers)
         if answer.status_code != 200:
             raise ValueError(f"{answer.status_code} {answer.reason_phrase}: {answer.text[:200]}".strip(": "))
-        pcm = answer.content[: len(answer.content) // 2 * 2]
-        if not pcm or len(pcm) > LONGEST_BYTES or pcm.startswith((b"RIFF", b"ID3", b"OggS", b"fLaC")):
-            raise ValueError("its answer is no PCM of 16 bits")
-        return await asyncio.to_thread(_at_24_khz, pcm, service.hz)
+        pcm, hz = pcm_of(answer.content, service.hz)
+        return await asyncio.to_thread(_at_24_khz, pcm, hz)
 
     async def _embedded(self, words: Words) -> Sound:
         loop = asyncio.get_running_loop()
@@ -215,6 +215,24 @@ class Library:
     def _forget(self, keys: list[str]) -> None:
         for key in keys:
             self._bytes -= len(self._kept.pop(key).pcm)
+
+
+def pcm_of(answer: bytes, hz: int) -> tuple[bytes, int]:
+    """PCM16 and its rate: as it was asked for at `hz`, or in a WAV, which some servers give whatever is asked.
+
+    Raises ValueError.
+    """
+    if answer.startswith(b"RIFF"):
+        try:
+            with wave.open(io.BytesIO(answer)) as file:
+                if file.getnchannels() == 1 and file.getsampwidth() == 2:
+                    answer, hz = file.readframes(file.getnframes()), file.getframerate()
+        except (wave.Error, EOFError) as error:
+            raise ValueError(f"its answer is no WAV: {error}") from error
+    pcm = answer[: len(answer) // 2 * 2]
+    if not pcm or len(pcm) > LONGEST_BYTES or pcm.startswith((b"RIFF", b"ID3", b"OggS", b"fLaC")):
+        raise ValueError("its answer is no PCM of 16 bits")
+    return pcm, hz
 
 
 def _at_24_khz(pcm: bytes, hz: int) -> bytes:

@@ -22,6 +22,9 @@ LIGHT = frozenset(one.type for one in (events.SpeechStarted, events.SpeechStoppe
 
 _CALL_ID = re.compile(rb'"call_id":"([^"]+)"')
 
+MOST_MESSAGES = 10
+"""That one call may leave at mailboxes."""
+
 LOOKED_AT = 5000
 """Records that one page of a list may be sought in."""
 
@@ -121,6 +124,17 @@ class Calls:
             raise StoreUnavailable(self._url, str(error)) from error
         return record_of(fields) if fields else None
 
+    async def amend(self, call_id: str, found: Mapping[str, Any]) -> bool:
+        """Add to the record of a call that has ended; False where there is none any more."""
+        record = await self.record(call_id)
+        if record is None:
+            return False
+        try:
+            await self._redis.execute_command("HSET", keys.call(call_id), "record", orjson.dumps({**record, **found}))
+        except AWAY as error:
+            raise StoreUnavailable(self._url, str(error)) from error
+        return True
+
     async def events(self, call_id: str, after: str, limit: int) -> list[dict[str, Any]]:
         """Events after the one whose `id` is `after`, in order. Raises ValueError where that is no id."""
         _check_id(after)
@@ -134,6 +148,9 @@ class Calls:
             async with self._redis.pipeline(transaction=True) as pipeline:
                 for call_id in call_ids:
                     pipeline.delete(keys.call(call_id), keys.events(call_id), keys.levels(call_id))
+                    messages = [call_id, *(f"{call_id}-{number}" for number in range(2, MOST_MESSAGES + 1))]
+                    pipeline.delete(*map(keys.voicemail, messages))
+                    pipeline.zrem(keys.VOICEMAILS, *messages)
                     pipeline.zrem(keys.ENDED, call_id)
                     pipeline.xadd(keys.ERASED, {"call_id": call_id}, maxlen=keys.MAX_ERASED)
                 await pipeline.execute()

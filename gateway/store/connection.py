@@ -31,6 +31,7 @@ from gateway.store.commands import Commands
 from gateway.store.nodes import Nodes
 from gateway.store.outbox import Outbox
 from gateway.store.overrides import Overrides
+from gateway.store.voicemails import Voicemails
 from gateway.store.watch import Watch
 from gateway.store.writer import Writer
 
@@ -69,6 +70,7 @@ class Store:
         self.outbox = Outbox(redis, url, self.me)
         self.access = Access(redis, url, self.writer)
         self.overrides = Overrides(redis, url)
+        self.voicemails = Voicemails(redis, url)
         self.watch = Watch(redis, patient)
 
     @property

@@ -21,6 +21,8 @@
 | `{gateway}:erased` | stream | ids of calls whose records were erased, for nodes that were away | trimmed | 10,000 entries |
 | `{gateway}:keys` | hash | API keys: who, what they may, SHA-256 of the secret | until removed | one field a key |
 | `{gateway}:hours` | hash | what was said of calendars: open, until (epoch s), by | until removed | one field a calendar |
+| `{gateway}:voicemails` | sorted set | ids of messages that callers left, by time (epoch s) | trimmed with `recordings.keep_days` | one entry a message |
+| `{gateway}:voicemail:ID` | string | a message, as JSON: mailbox, caller, length, words | `recordings.keep_days` | 1 KB and the words |
 | `{gateway}:peer` | string | what nodes show each other for what they ask on behalf of a client | for ever | 43 bytes |
 | `{gateway}:audit` | stream | who asked for what, and what came of it | trimmed | 10,000 entries |
 
@@ -45,6 +47,7 @@ KEYS = f"{PREFIX}:keys"
 AUDIT = f"{PREFIX}:audit"
 ERASED = f"{PREFIX}:erased"
 HOURS = f"{PREFIX}:hours"
+VOICEMAILS = f"{PREFIX}:voicemails"
 PEER = f"{PREFIX}:peer"
 
 MAX_EVENTS = 2000
@@ -69,6 +72,10 @@ def call(call_id: str) -> str:
 
 def events(call_id: str) -> str:
     return f"{PREFIX}:call:{call_id}:events"
+
+
+def voicemail(message_id: str) -> str:
+    return f"{PREFIX}:voicemail:{message_id}"
 
 
 def levels(call_id: str) -> str:

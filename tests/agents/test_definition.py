@@ -33,3 +33,10 @@ def test_a_rule_may_hear_one_phrase_or_several():
 def test_targets_may_have_variables():
     targets = {"desk": "sip:desk@{{called_host}}", "mobile": "tel:+15550100"}
     assert AgentDefinition.model_validate({"transfer_targets": targets}).transfer_targets == targets
+
+
+def test_digits_are_said_one_by_one():
+    assert expand("{{ caller | digits }}", {"caller": "+49 89-123"}) == "4 9 8 9 1 2 3"
+    AgentDefinition(greeting="Is {{caller|digits}} your number?")
+    with pytest.raises(ValidationError, match="no form 'loud'"):
+        AgentDefinition(greeting="{{caller|loud}}")

@@ -50,6 +50,7 @@ def scraped():
         watchdog=Thing(seconds=2.5),
         blocked_by={"lookup": 1.5},
         retention=Thing(erased=6),
+        voicemail=Thing(received=4, mailed=3, mail_failed=1, transcripts_failed=2),
         problems=[],
         certificate_days={"sbc.pem": 20.5},
     )

@@ -98,3 +98,11 @@ def test_where_agents_send_their_callers_has_to_be_there(read_file):
         read_file(agent=targets.replace("menu:main", "menu:gone"))
     with pytest.raises(ConfigError, match=r"on_provider_failure.forward: .*there is no voicemail 'gone'"):
         read_file(agent="on_provider_failure: {forward: voicemail:gone}\n")
+
+
+def test_a_number_that_the_dial_plan_does_not_know_is_warned_of(read_file):
+    text = FILE.replace("?trunk=acme", "").replace("name: acme,", 'name: acme, server: "sip:192.0.2.1",')
+    assert "dial_plan" not in " ".join(config.warnings_of(read_file(text)))
+    text += "dial_plan: [{called: '+44*', trunks: [acme]}]\n"
+    (warning,) = [one for one in config.warnings_of(read_file(text)) if "dial_plan" in one]
+    assert warning == "menus.main.keys.2: tel:+4930 fits no row of dial_plan: it is called by the caller's trunk"

@@ -9,11 +9,13 @@ import socket
 import time
 from contextlib import asynccontextmanager, contextmanager
 
+import httpx
 import pytest
 
 from gateway import api
 from gateway.bridge import OutboundCall
 from gateway.sip import OutgoingInvite
+from tests.caller import Caller
 from tests.e2e.test_dial import AGENT, called
 from tests.gatewayd import running, settings_for
 from tests.sip.test_lookup import ZONE, name_server
@@ -161,8 +163,6 @@ async def test_a_dead_server_that_nobody_asked_is_waited_for(tmp_path):
 
 async def test_the_target_of_a_transfer_is_called_by_the_trunk_that_the_plan_says(tmp_path):
     """And sees the number that was called first, where its trunk wants that."""
-    from tests.caller import Caller
-
     async with answering(b"486 Busy Here") as (port, asked):
         trunks = [
             {"name": "in", "peers": ["127.0.0.1"], "transfer": "bridge"},
@@ -184,6 +184,33 @@ async def test_the_target_of_a_transfer_is_called_by_the_trunk_that_the_plan_say
     assert "From: <sip:caller@127.0.0.1>" in invite
     assert "Diversion: <sip:+4989555@127.0.0.1>;reason=unconditional;counter=1" in invite
     assert next(data for kind, data in events if kind == "transfer_dialing")["trunk"] == "out"
+
+
+async def test_a_destination_names_its_trunk_whatever_the_callers_own_would_do(tmp_path):
+    async with answering(b"486 Busy Here") as (port, asked):
+        trunks = [
+            {"name": "in", "peers": ["127.0.0.1"], "transfer": "refer"},
+            {"name": "out", "server": f"sip:127.0.0.1:{port}"},
+        ]
+        settings = settings_for(tmp_path, {"bob": "greeting: Hello.\n"}, trunks=trunks)
+        async with running(settings) as (gateway, events), Caller(gateway.sip_port) as call, api.serve(gateway) as http:
+            assert await call.invite() == 200
+            call_id = gateway.switchboard.calls[0].info.call_id
+            gateway.switchboard.command("transfer", call_id, {"to": "+1 555 765?trunk=out"})
+            async with asyncio.timeout(10):
+                while "transfer_failed" not in [kind for kind, _ in events]:
+                    await call.silence(0.1)
+            assert not any(one.startswith("REFER") for one in call.requests)
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{http}/v1") as client:
+                order = {"to": "tel:+1555766?trunk=out", "agent": "bob"}
+                assert (await client.post("/calls", json=order)).status_code == 202
+                both = await client.post("/calls", json=order | {"trunk": "in"})
+                assert (both.status_code, "`to` says out" in both.text) == (422, True)
+            async with asyncio.timeout(10):
+                while not any(b"+1555766@" in one for one in asked):
+                    await asyncio.sleep(0.05)
+            call.bye()
+    assert any(one.startswith(f"INVITE sip:+1555765@127.0.0.1:{port}".encode()) for one in asked)
 
 
 async def test_the_ping_finds_the_dead_server_and_calls_do_not_wait(tmp_path):

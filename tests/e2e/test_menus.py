@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import struct
 import wave
+from asyncio.subprocess import DEVNULL
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
+from gateway import api
 from tests.caller import Caller
+from tests.e2e.conftest import GATEWAY, ROOT
+from tests.e2e.test_dashboard import CHROMIUM, accessible, browser, page_of, picture
+from tests.e2e.test_dashboard import until as until_in
 from tests.e2e.test_verbatim import heard, pitch, tone, until
-from tests.gatewayd import running, settings_for
+from tests.gatewayd import free_port, needs_ears, running, settings_for
 from tests.speech import narrowband
 
 pytestmark = pytest.mark.e2e
@@ -131,3 +140,85 @@ async def test_a_menu_is_heard_before_the_answer_where_the_trunk_lets_it(tmp_pat
         await press(call, "1")
         assert await answer == 200
         assert (await until(events, "answered")) == {}
+
+
+BOX = {
+    "says": "Please leave a message after the beep.",
+    "thanks": "Thank you.",
+    "silence_seconds": 1.5,
+    "transcribe": "local",
+}
+
+
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+
+
+@needs_ears
+@needs_browser
+async def test_messages_of_sipp_and_of_a_pjsip_phone_are_heard_in_the_dashboard(tmp_path):
+    wanted = settings(tmp_path, voicemail={"box": BOX}, menus={}, routes=[{"called": "*", "to": "voicemail:box"}])
+    sipp = [
+        "sipp", "-sf", "voicemail.xml", "-s", "desk", "-i", "127.0.0.1", "-mi", "127.0.0.1", "-m", "1", "-nostdin",
+        "-timeout", "40", "-timeout_error", "-recv_timeout", "20000", "-p", str(free_port()),
+    ]  # fmt: skip
+    phone = [str(GATEWAY), "phone", "--say", "please call me back", "--caller", "ann", "--seconds", "30", "--stack"]
+    stacks = ["pjsip"] if find_spec("pjsua2") else ["own"]
+    async with running(wanted) as (gateway, events), api.serve(gateway) as port, browser() as chromium:
+        callers = [[*sipp, f"127.0.0.1:{gateway.sip_port}"]] if shutil.which("sipp") else []
+        callers += [[*phone, stack, f"sip:desk@127.0.0.1:{gateway.sip_port}"] for stack in stacks]
+        for number, command in enumerate(callers, 1):
+            process = await asyncio.create_subprocess_exec(
+                *command, cwd=ROOT / "sipp-scenarios", stdout=DEVNULL, stderr=DEVNULL
+            )
+            assert await asyncio.wait_for(process.wait(), 60) == 0
+            async with asyncio.timeout(60):
+                while sum(one.get("transcript") is not None for one in await messages(gateway)) < number:
+                    await asyncio.sleep(0.1)
+        left = [data for kind, data in events if kind == "voicemail_left"]
+        assert [one["why"] for one in left][:1] == ["silence"]
+        print([(one["caller"], one["seconds"], one["transcript"]) for one in await messages(gateway)])
+        async with page_of(chromium, f"http://127.0.0.1:{port}/#/voicemail") as page:
+            await page.wait_for_selector("table.voicemail tbody tr")
+            assert await page.locator("table.voicemail tbody tr.new").count() == len(callers)
+            await accessible(page)
+            await page.get_by_role("button", name="Listen").first.click()
+            await page.wait_for_selector("audio")
+            await until_in(page, "document.querySelector('audio').duration > 1")
+            await until_in(page, "document.querySelector('audio').ended")
+            await until_in(page, "document.querySelectorAll('tr.new').length < " + str(len(callers)))
+            assert any(one["heard"] for one in await messages(gateway))
+            await picture(page, "voicemail")
+            await page.set_viewport_size({"width": 420, "height": 900})
+            await picture(page, "voicemail-narrow")
+            await accessible(page)
+            await page.get_by_role("button", name="Delete").first.click()
+            await page.locator("#ask-yes").click()
+            await until_in(page, "document.querySelectorAll('table.voicemail tbody tr').length < " + str(len(callers)))
+            assert len(await messages(gateway)) == len(callers) - 1
+
+
+async def messages(gateway):
+    return [one for _, one in await gateway.store.voicemails.latest(1e11, 10) if one]
+
+
+@needs_browser
+async def test_calendars_are_opened_and_closed_in_the_dashboard(tmp_path):
+    hours = {"office": {"timezone": "Europe/Berlin", "open": {"daily": "00:00-24:00"}}}
+    async with (
+        running(settings(tmp_path, hours=hours)) as (gateway, _),
+        api.serve(gateway) as port,
+        browser() as chromium,
+        page_of(chromium, f"http://127.0.0.1:{port}/#/hours") as page,
+    ):
+        await page.get_by_role("button", name="Close", exact=True).click()
+        await page.locator("#ask-fields input").fill(f"{datetime.now(UTC) + timedelta(days=9):%Y-%m-%d}T18:00")
+        await page.locator("#ask-yes").click()
+        await page.get_by_text("by hand").wait_for()
+        said = gateway.switchboard.overrides["office"]
+        there = datetime.fromtimestamp(said.until, ZoneInfo("Europe/Berlin"))
+        assert (said.open, there.hour, there.minute) == (False, 18, 0)
+        await accessible(page)
+        await picture(page, "hours")
+        await page.get_by_role("button", name="As written").click()
+        await page.get_by_role("cell", name="the calendar").wait_for()
+        assert gateway.switchboard.overrides == {}

@@ -6,13 +6,15 @@ import asyncio
 import socket
 import wave
 from contextlib import asynccontextmanager
+from itertools import zip_longest
 
 import numpy as np
 import pytest
 
-from gateway.codecs import g711
+from gateway.codecs import Resampler, g711
 from tests.caller import Caller
-from tests.gatewayd import running, settings_for
+from tests.gatewayd import needs_ears, running, settings_for
+from tests.speech import narrowband
 
 pytestmark = pytest.mark.e2e
 
@@ -159,3 +161,102 @@ async def test_a_speech_service_that_is_gone_is_followed_by_the_embedded_voice(t
     assert "acme" in next(data["problem"] for kind, data in events if kind == "prompt_failed")
     assert next(data["source"] for kind, data in events if kind == "prompt_played") == "local"
     assert len(heard(call)) > HZ
+
+
+CONSENT = """
+transcription: {model: local}
+greeting: {prompt: sorry}
+answer_within_seconds: 0
+recording:
+  start: answer
+  announcement: {prompt: taped}
+  consent: {seconds: 4, tries: 1, without: hang_up}
+local: {rules: [{hears: "yes please", says: This is nothing that anybody should hear.}]}
+"""
+
+
+@needs_ears
+async def test_consent_by_a_word_is_recorded_and_what_the_model_says_to_it_is_not_heard(tmp_path):
+    async with a_call(settings(tmp_path, CONSENT)) as (gateway, call, events):
+        await until(events, "prompt_played")
+        await call.until_quiet(0.3)
+        await call.talk(narrowband("yes please"))
+        await call.silence(2)
+        given = await until(events, "consent")
+        assert (given["answer"], given["by"]) == ("yes", "word")
+        await until(events, "recording_started")
+        await call.silence(1.5)
+        assert [data["prompt"] for kind, data in events if kind == "prompt_played"] == ["taped", "sorry"]
+        sound = heard(call)
+        assert pitch(sound[-HZ // 2 :]) == pytest.approx(660, abs=4)  # nothing behind the greeting
+        record = gateway.switchboard.calls[0].record()
+        assert (record["consent"]["answer"], record["recording"]) == ("yes", "on")
+    assert list((tmp_path / "tapes").glob("*.wav"))
+
+
+async def test_no_consent_no_recording_and_no_call_whatever_the_provider_does(tmp_path):
+    agent = CONSENT.replace("transcription: {model: local}", "provider: acme\nmodel: m")
+    async with provider("mute") as url, a_call(settings(tmp_path, agent, url)) as (_, call, events):
+        await asyncio.wait_for(call.over.wait(), 20)
+    assert next(data["answer"] for kind, data in events if kind == "consent") == "none"
+    assert next(data["outcome"] for kind, data in events if kind == "ended") == "consent_refused"
+    assert not list((tmp_path / "tapes").glob("*.wav"))
+
+
+# Of which the recogniser understands each word where nothing is between it and the voice: its own mistakes are not
+# what is measured.
+SENTENCES = [
+    "the call may be recorded for training",
+    "you are number three in the line",
+    "our office is closed today",
+    "please leave a message after the tone",
+    "for sales press one for support press two",
+    "all of our agents are busy right now",
+    "thank you for calling garden house",
+    "your call is important to us",
+    "we are open from nine to five",
+    "please hold the line",
+]
+
+
+def near_to(sentence):
+    """The sentence, and others that lack a word of it: its first, its last, one in the middle."""
+    words = sentence.split()
+    return [sentence, *(" ".join(words[:at] + words[at + 1 :]) for at in (0, len(words) // 2, len(words) - 1))]
+
+
+def recogniser():
+    from pocketsphinx import Decoder
+
+    decoder = Decoder(loglevel="FATAL", lm=None, samprate=16000, cmn="batch", lowerf=200, upperf=3700, bestpath=False)
+    choices = " | ".join(one for sentence in SENTENCES for one in near_to(sentence))
+    decoder.add_jsgf_string("a", f"#JSGF V1.0;\ngrammar a;\npublic <a> = {choices};\n")
+    decoder.activate_search("a")
+
+    def understand(sound):
+        quiet = np.zeros(3000, np.int16)
+        wide = Resampler(HZ, 16000).push(np.concatenate((quiet, sound, quiet)))
+        noisy = wide + np.random.default_rng(1).normal(0, 100, len(wide))
+        decoder.start_utt()
+        decoder.process_raw(np.clip(noisy, -32768, 32767).astype("<i2").tobytes(), False, True)
+        decoder.end_utt()
+        return decoder.hyp().hypstr if decoder.hyp() else ""
+
+    return understand
+
+
+@needs_ears
+async def test_ten_sentences_come_through_g711_word_for_word(tmp_path):
+    understand, wrong, words = recogniser(), 0, 0
+    async with a_call(settings(tmp_path, "voice: en-us\n")) as (gateway, call, events):
+        (live,) = gateway.switchboard.calls
+        for sentence in SENTENCES:
+            call.packets.clear()
+            gateway.switchboard.command("say", live.info.call_id, {"text": sentence, "verbatim": True})
+            await call.until_quiet(0.5)
+            found, wanted = understand(heard(call)).split(), sentence.split()
+            words += len(wanted)
+            wrong += sum(one != other for one, other in zip_longest(found, wanted))
+        assert [data["source"] for kind, data in events if kind == "prompt_played"] == ["local"] * 10
+    print(f"{wrong} of {words} words wrong, among {4 * len(SENTENCES)} sentences that are near to each other")
+    assert wrong == 0

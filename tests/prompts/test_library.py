@@ -1,6 +1,7 @@
 """Words as sound: by services that are well, slow, broken or lie, from files, and by the embedded voice."""
 
 import asyncio
+import io
 import json
 import wave
 from contextlib import asynccontextmanager
@@ -104,7 +105,10 @@ async def test_a_service_is_asked_once_for_the_same_words_however_many_want_them
     [
         (lambda n: (401, b"no such key"), "acme: 401 X: no such key"),
         (lambda n: (200, b""), "acme: its answer is no PCM of 16 bits"),
-        (lambda n: (200, b"RIFF....WAVE"), "acme: its answer is no PCM of 16 bits"),
+        (
+            lambda n: (200, b"RIFF....WAVE"),
+            "acme: its answer is no WAV: fmt chunk and/or data chunk missing",
+        ),
         (lambda n: (200, b"ID3\x04....MP3"), "acme: its answer is no PCM of 16 bits"),
         (lambda n: 5.0, "acme: no answer within 0.2 s"),
     ],
@@ -197,3 +201,14 @@ async def test_the_embedded_voice_speaks():
     samples = np.frombuffer(sound.pcm, "<i2")
     assert 1.0 < len(samples) / 24000 < 4.0
     assert np.abs(samples).max() > 3000
+
+
+def test_a_wav_is_taken_as_what_it_says_it_is():
+    whole = io.BytesIO()
+    with wave.open(whole, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(22050)
+        file.writeframes(TONE[:2000])
+    assert library_module.pcm_of(whole.getvalue(), 24000) == (TONE[:2000], 22050)
+    assert library_module.pcm_of(TONE, 24000) == (TONE, 24000)

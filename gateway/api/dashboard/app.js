@@ -2,6 +2,7 @@
 
 import { follow, me, signIn, signOut, whenRefused, withKey } from "./api.js";
 import { callPage } from "./call.js";
+import { hours, voicemail } from "./desk.js";
 import { el } from "./dom.js";
 import { agents, history, nodes, trunks } from "./fleet.js";
 import { live } from "./live.js";
@@ -9,6 +10,8 @@ import { live } from "./live.js";
 const pages = [
   [/^#\/calls\/([\w.-]+)$/, callPage, "Call"],
   [/^#\/history(?:\?(.*))?$/, history, "Past calls"],
+  [/^#\/voicemail(?:\?(.*))?$/, voicemail, "Voicemail"],
+  [/^#\/hours$/, hours, "Opening hours"],
   [/^#\/agents$/, agents, "Agents"],
   [/^#\/trunks$/, trunks, "Trunks"],
   [/^#\/nodes$/, nodes, "Nodes"],

@@ -35,7 +35,7 @@ export function badges(record) {
     !over && held.includes("transfer") && el("span", { class: "state held" }, "on hold for the transfer"),
     !over && held.includes("caller") && el("span", { class: "state held" }, "held by the caller"),
     !over && (record.muted ?? []).map((side) => el("span", { class: "state held" }, `${side} muted`)),
-    !over && record.recording && record.recording !== "off" && el("span", { class: "state tape" }, { on: "recorded", paused: "recording paused", announcing: "recording is announced" }[record.recording]),
+    !over && record.recording && record.recording !== "off" && el("span", { class: "state tape" }, { on: "recorded", paused: "recording paused", announcing: "recording is announced", asking: "asked whether it may be recorded" }[record.recording]),
   ].flat().filter(Boolean);
 }
 

@@ -10,6 +10,9 @@ export const meters = () => {
   return { node: el("div", { class: "meters", "aria-hidden": "true" }, bars), set: (both) => bars.forEach((bar, at) => { bar.firstChild.style.transform = `scaleX(${scale(both[at])})`; }) };
 };
 
+// Who has the call: an agent, or the place where it is without one.
+const at = (record) => { const last = record.path?.at(-1); return last && !last.startsWith("agent:") ? last : record.agent; };
+
 const columns = ["State", "Caller", "Called", "Agent", "Time", "Levels", "Latest words"];
 
 export async function live(main) {
@@ -36,7 +39,7 @@ export async function live(main) {
     if (state.textContent !== seen.map((one) => one.textContent).join("")) state.replaceChildren(...seen);
     put(row.link, user(record.caller));
     put(called, user(record.called));
-    put(agent, record.agent);
+    put(agent, at(record));
     if (record.latest) words(record.call_id, record.latest);
     counted();
   }

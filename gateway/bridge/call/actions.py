@@ -77,6 +77,13 @@ class MakeSound:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerTurns:
+    """Whether the agent answers when the caller has spoken, or only listens."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectAgent:
     """Open a session for the agent of that name, who has the call from then on: `Call.begin`."""
 
@@ -117,6 +124,7 @@ Action = (
     | ReleaseSecondLeg
     | ReplaceCallerLeg
     | RecordingCommand
+    | AnswerTurns
     | ConnectAgent
     | ReleaseAgent
     | MessageCommand

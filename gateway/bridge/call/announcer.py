@@ -42,6 +42,7 @@ class Announcer(Part):
         self._number = 0
         self._queue: list[_Said] = []
         self._playing: _Said | None = None
+        self.latest = ""  # words that were begun
         self._untold: list[tuple[str, str]] = []  # what came to pass before there was an agent to be told, and its role
 
     def snapshot(self) -> dict[str, Any]:
@@ -124,7 +125,7 @@ class Announcer(Part):
                 return
             said = self._queue.pop(0)
             if said.pcm:
-                self._playing = said
+                self._playing, self.latest = said, said.text
                 call.leg.announce(said.pcm)
                 if said.text:
                     call.emit(events.PromptPlayed(said.text, said.source, said.spoken.prompt or None), now)

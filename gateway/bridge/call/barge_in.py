@@ -87,7 +87,7 @@ class BargeIn(Part):
         """Where answering is ours to decide, it is decided now or with the caller's words."""
         self.cancel("debounce")
         wanted = self._settings.mode == "resume" and self._definition.turn_detection.create_response
-        if not wanted or not self.call.talking:
+        if not wanted or not self.call.talking or self._tools.asking:
             return
         if self.paused:
             self._unanswered = True

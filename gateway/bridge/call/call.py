@@ -10,7 +10,7 @@ parts (`part.py`); the call itself keeps the state, and tells the parts what hap
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec
 
@@ -207,6 +207,9 @@ class Call:
     def emit(self, event: events.EventData, now: float) -> None:
         self._actions.append(events.CallEvent.of(self.info.call_id, now + self._epoch, event))
 
+    def epoch_of(self, now: float) -> float:
+        return now + self._epoch
+
     def act(self, action: Action) -> None:
         self._actions.append(action)
 
@@ -358,6 +361,9 @@ class Call:
     def digit(self, digit: str, now: float) -> None:
         if self.attendant.listens and self.audible:
             self.attendant.press(digit, now)
+        elif self.talking and self.recording.takes_keys:
+            self.emit(events.Dtmf(digit=digit), now)
+            self.recording.press(digit, now)
         elif self.talking:
             self._tell(Part.caller_active, now)
             self.dtmf_input.press(digit, now)
@@ -403,7 +409,7 @@ class Call:
                     self.stats.answered(now - self._turn_ended)
                     self._turn_ended = None
                 listener = self.leg if self.talking else self.transfer and self.transfer.listener
-                if listener and not self.mute.agent:
+                if listener and not self.mute.agent and not self.recording.takes_keys:
                     listener.play(event.item_id, event.content_index, event.audio)
             case SpeechStarted() if self.talking and self.leg.echoes():
                 self._heard_itself(now)
@@ -437,6 +443,11 @@ class Call:
         """Another agent, or the same one with other settings, has the call from now on."""
         self._use_agent(agent)
         self.emit(events.AgentUpdated(agent.name), now)
+
+    def learn(self, variables: Mapping[str, str], agent: Agent, now: float) -> None:
+        """What a lookup has found, before the call has begun: variables, and who has it now."""
+        self.info = replace(self.info, own={**self.info.own, **variables})
+        self._use_agent(agent)
 
     def _use_agent(self, agent: Agent) -> None:
         self.agent, self.variables = agent, self.info.variables(agent.name)

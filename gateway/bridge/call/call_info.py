@@ -90,6 +90,7 @@ class CallStats:
     reconnects: int = 0  # sessions with a provider that broke and were followed by another
     providers: list[str] = field(default_factory=list)  # that the agent spoke through, in order
     usage: dict[str, int] = field(default_factory=dict)
+    consent: dict[str, Any] = field(default_factory=dict)  # answer, by, said, text, version, at
     path: list[str] = field(default_factory=list)  # destinations that it went to without an agent
     latest: dict[str, Any] = field(default_factory=dict)  # role, text and at of what was said last
     media: dict[str, Any] = field(default_factory=dict)  # how the line was, once the call has ended

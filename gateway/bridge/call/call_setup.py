@@ -30,11 +30,14 @@ class CallSetup(Part):
         self._opened = False  # the first words are under way
         self._greeting_due = False  # the agent's own, when there is one
         self._missing = ""  # why there will be none
+        self.looking = False  # the caller is being looked up, and not answered before that
+        self._answer_due = False
         self._rings_until = now
 
     def snapshot(self) -> dict[str, Any]:
         known = {"ready": self._ready, "confirmed": self._confirmed, "early": self._early, "spoke": self._spoke}
         more = {"opened": self._opened, "greeting_due": self._greeting_due, "missing": self._missing}
+        more |= {"looking": self.looking, "answer_due": self._answer_due}
         return known | more | {"began": self._began, "rings_until": self._rings_until}
 
     def prepare(self) -> None:
@@ -86,7 +89,17 @@ class CallSetup(Part):
                 self.greet(now)
             self._open(now)
 
+    def looked_up(self, now: float) -> None:
+        """It is known who has the call, and what they say."""
+        self.looking = False
+        self.prepare()
+        if self._answer_due and self.call.state is CallState.RINGING:
+            self._answer(now)
+
     def _answer(self, now: float) -> None:
+        if self.looking:
+            self._answer_due = True
+            return
         self.call.leg.answer()
         self.call.connected(now)
 
@@ -108,7 +121,8 @@ class CallSetup(Part):
             self._answer(now)
         if not call.talking:
             return False
-        if self._announcer.active or (self._ours and not self._opened):  # what has to be said is said first
+        waits = self._announcer.active or self._recording.announcing
+        if waits or (self._ours and not self._opened):  # what has to be said, or answered, is so first
             self._missing = problem
             self._end_after_words()
             return True
@@ -156,6 +170,13 @@ class CallSetup(Part):
         greeting = self.call.agent.definition.greeting
         if greeting.exact:
             self._announcer.say(greeting, now)
+        if self._missing:
+            if self._announcer.active:
+                self._end_after_words()
+            else:
+                self.agent_missing(self._missing, now)
+        elif greeting.exact:
+            return
         elif greeting and not self._ready:
             self._greeting_due = True
         elif greeting:

@@ -63,9 +63,14 @@ class ToolUse(Part):
         return self._announced is not None
 
     @property
+    def asking(self) -> bool:
+        """What the caller says is an answer to a question of ours, and not for the agent."""
+        return self._recording.takes_keys
+
+    @property
     def busy(self) -> bool:
-        """A function runs, or keys are waited for."""
-        return bool(self._running) or self._dtmf_input.collecting
+        """A function runs, or keys or a consent are waited for."""
+        return bool(self._running) or self._dtmf_input.collecting or self._recording.announcing
 
     def caller_active(self, now: float) -> None:
         self._since_caller = 0

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from gateway.bridge.call.leg import Leg, LegEvents
 from gateway.bridge.legs.media_access import MediaAccess
 from gateway.bridge.legs.negotiation import Negotiation
+from gateway.bridge.media.announcement import Announcement, CodedSounds
 from gateway.bridge.media.batch_upsample import PROVIDER_HZ
 from gateway.bridge.media.caller_audio import CallerAudio
 from gateway.bridge.media.echo_guard import EchoGuard
@@ -44,6 +45,9 @@ log = structlog.get_logger("gateway.calls")
 
 T = TypeVar("T")
 
+ANNOUNCED = "announcement"
+"""The item of words of our own, among those of the agent's."""
+
 SPEECH_MS = 100
 """Of a voice above the noise of the line, before it is told that somebody speaks."""
 
@@ -63,6 +67,7 @@ class SipLeg:
         ptime_ms: int = 20,
         fill_audio: FillAudio | None = None,
         access: MediaAccess | None = None,
+        sounds: CodedSounds | None = None,
     ) -> None:
         self._user_agent, self.trunk, self._access = user_agent, trunk, access
         self.listen_early = False  # also to what comes before a call of ours is answered
@@ -81,7 +86,7 @@ class SipLeg:
         self._timeout_ms = 0.0
         self.events: LegEvents | None = None
         self.rtp: RtpSession | None = None
-        self.playout = Playout()
+        self.playout, self.announcement = Playout(), Announcement(sounds or CodedSounds())
         self._plain: Law | None = None  # what the agent speaks, where that is no PCM
         self._codec = codecs[0]
         self._coder: Coder | None = None
@@ -233,7 +238,7 @@ class SipLeg:
 
     @property
     def silent(self) -> bool:
-        return self.playout.empty
+        return self.playout.empty and self.announcement.empty
 
     @property
     def early(self) -> bool:
@@ -309,13 +314,14 @@ class SipLeg:
             self._plain, self.playout = None, Playout()
             self._caller_audio.pass_on(None)
 
-    def heard_by(self, append: Callable[[bytes], None]) -> None:
-        """Another agent."""
+    def heard_by(self, append: Callable[[bytes], None] | None) -> None:
+        """Another agent, or none, for which nothing is converted."""
         self._caller_audio.append = append
 
     def succeed(self, old: SipLeg, append: Callable[[bytes], None]) -> None:
         """Take the place of `old`: what the agent was saying goes on, and `append` hears this party."""
         self.playout, self.events, self.latency = old.playout, old.events, old.latency
+        self.announcement = old.announcement
         self._held = old._held
         self._caller_audio.append = append
         self.record(old._caller_audio.recorder)
@@ -345,7 +351,7 @@ class SipLeg:
         assert isinstance(other, SipLeg)
         for one, another in ((self, other), (other, self)):
             one._other, one._holding = another, False
-            one.playout.flush()
+            one.flush()
             one._sync()
 
     def send_digits(self, digits: str) -> None:
@@ -364,26 +370,36 @@ class SipLeg:
         self._queue(item_id, content_index, self._plain.linear(audio).tobytes() if self._plain else audio)
 
     def announce(self, audio: bytes) -> None:
-        if self._plain:
+        if self.playout.empty:
+            self._hurry()
+            self.announcement.put(audio)
+            return
+        if self._plain:  # behind what the agent is saying
             audio = Resampler(PROVIDER_HZ, self.playout.hz).push(np.frombuffer(audio, "<i2")).tobytes()
-        self._queue("announcement", 0, audio)
+        self._queue(ANNOUNCED, 0, audio)
 
     def _queue(self, item_id: str, content_index: int, audio: bytes) -> None:
-        if self.clock and not self._talking and self.playout.empty:
-            self.clock.hurry(self)
-            self.latency.asked(time.monotonic())
+        self._hurry()
         self.playout.put(item_id, content_index, audio)
 
+    def _hurry(self) -> None:
+        """There is something to be heard, where there was nothing."""
+        if self.clock and not self._talking and self.silent:
+            self.clock.hurry(self)
+            self.latency.asked(time.monotonic())
+
     def flush(self) -> list[Heard]:
-        if self.clock and not self.playout.empty:
+        if self.clock and not self.silent:
             self.clock.hurry(self)
             self.latency.hushed(time.monotonic())
-        return self.playout.flush()
+        ours = self.announcement.flush(self.sound)
+        return [*([Heard(ANNOUNCED, 0, ours)] if ours else []), *self.playout.flush()]
 
     def pause(self, on: bool) -> None:
-        if self.clock and not self.playout.empty:
+        if self.clock and not self.silent:
             self.clock.hurry(self)
         self.playout.pause(on)
+        self.announcement.pause(on, self.sound)
 
     def record(self, recorder: Recorder | None) -> None:
         """Both sides of this leg, from now on."""
@@ -446,6 +462,12 @@ class SipLeg:
         """Where nobody speaks."""
         return self._holding or self._music_wanted
 
+    def announced(self) -> bytes | None:
+        """20 ms of our own words; None where there are none now."""
+        if self.ringing or self._fill_audio.pressing or self.announcement.empty:
+            return None
+        return self.announcement.take(self.sound)
+
     def passed_on(self) -> bytes | None:
         """20 ms of the other party; None where there is none to pass on."""
         if self._other is None:
@@ -478,7 +500,7 @@ class SipLeg:
         if self._talking and not talking:
             if self.clock:
                 self.clock.settle(self)
-            if self.events and self.playout.empty:
+            if self.events and self.silent:
                 self.events.drained()
         self._talking = talking
 

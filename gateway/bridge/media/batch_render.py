@@ -23,6 +23,9 @@ def render(due: list[SipLeg]) -> None:
             if (payload := leg.passed_on()) is not None:
                 leg.send(payload, False)
                 continue
+            if (payload := leg.announced()) is not None:
+                leg.send(payload, True)
+                continue
             frame = leg.frame()
             if frame is not None:
                 speaking[leg.sound.name, len(frame)].append((leg, frame, not leg.music_plays))

@@ -27,7 +27,7 @@ class CallerAudio:
     """`append` gets chunks of `chunk_ms`. Loss is concealed; pauses and hold become silence of their own length."""
 
     def __init__(self, sound: Sound, chunk_ms: int, append: Callable[[bytes], None], upsample: BatchUpsample) -> None:
-        self.append = append
+        self.append: Callable[[bytes], None] | None = append  # None: no agent hears it
         self._chunk = self._whole_chunk = chunk_ms * 48  # bytes
         self._pending = b""
         self._upsample = upsample
@@ -80,6 +80,9 @@ class CallerAudio:
     def audio(self, payload: bytes) -> None:
         """The next that was said, in `sound`."""
         self.quiet_ms = self._filled = 0  # a gap that explains what was filled in comes just before
+        if self.append is None and not (self._speech or self._keys or self.recorder):
+            self._recent.append(payload)
+            return
         if self.echo:
             payload = self.echo.heard(payload, self.sound)
         if self._speech and not self.input_muted:
@@ -144,6 +147,8 @@ class CallerAudio:
     def _put(self, codes: bytes) -> None:
         if self.recorder:
             self.recorder.caller(codes)
+        if self.append is None:
+            return
         if self._wanted is None:
             self._upsample.put(self, codes)
         else:
@@ -158,6 +163,9 @@ class CallerAudio:
 
     def converted(self, pcm: bytes) -> None:
         """What the provider takes, in order."""
+        if self.append is None:  # since it was put here
+            self._pending = b""
+            return
         if len(pcm) == self._chunk and not self._pending:  # the usual case
             self.append(pcm)
             return

@@ -101,7 +101,7 @@ class Playout:
             self._fade()
         elif self._paused and not on and self._queue:
             key, head = self._queue.popleft()
-            head, rise = head.copy(), 1 - _ramp(FADE_MS * self._ms)[: len(head)]
+            head, rise = head.copy(), 1 - ramp(FADE_MS * self._ms)[: len(head)]
             head[: len(rise)] = np.rint(head[: len(rise)] * rise)
             self._queue.appendleft((key, head))
         self._paused = on
@@ -113,7 +113,7 @@ class Playout:
         key, head = self._queue[0]
         if self._heard.get(key):  # of what was never begun nothing is to be heard, not even its fading
             tail = head[: FADE_MS * self._ms]
-            self._tail = np.rint(tail * _ramp(FADE_MS * self._ms)[: len(tail)]).astype(np.int16)
+            self._tail = np.rint(tail * ramp(FADE_MS * self._ms)[: len(tail)]).astype(np.int16)
             self._account(key, len(tail))
             self._queue.popleft()
             if len(tail) < len(head):
@@ -121,6 +121,6 @@ class Playout:
 
 
 @cache
-def _ramp(samples: int) -> NDArray[np.float32]:
+def ramp(samples: int) -> NDArray[np.float32]:
     """From full level down to nothing."""
     return 1 - np.arange(samples, dtype=np.float32) / np.float32(samples)

@@ -217,6 +217,7 @@ class CallRecorder:
             self._call.recording_moved(events.RecordingStopped(recorder.path.name, round(recorder.seconds, 2)))
 
 
+MOST_MESSAGES = 10
 VOICEMAIL = "voicemail"
 """The folder for messages, within that for recordings."""
 
@@ -237,6 +238,9 @@ class MessageRecorder:
                 self._call.message_failed("the gateway has no folder for it: set recordings")
                 return
             self._count += 1
+            if self._count > MOST_MESSAGES:
+                self._call.message_failed(f"a call leaves {MOST_MESSAGES} messages at most")
+                return
             name = self._call.call_id + (f"-{self._count}" if self._count > 1 else "")
             path = self._folder / VOICEMAIL / f"{name}.wav"
             self._recorder = Recorder(path, leg.sound, self._threads, self._call.message_failed, both=False)

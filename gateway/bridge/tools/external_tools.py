@@ -55,5 +55,9 @@ def _equipped(
         if not found:
             raise ConfigError(agent.source, f"there is no tool {wanted!r}; these are: {', '.join(known)}", key="tools")
         names += [name for name in found if name not in names]
-    tools = {name: known[name] for name in names if name in known}
+    if (lookup := agent.definition.lookup) and lookup.tool not in known:
+        problem = f"there is no tool {lookup.tool!r}; these are: {', '.join(known)}"
+        raise ConfigError(agent.source, problem, key="lookup")
+    used = (*names, *([lookup.tool] if lookup else []))
+    tools = {name: known[name] for name in used if name in known}
     return replace(agent, tools=tools, definition=agent.definition.model_copy(update={"tools": tuple(names)}))

@@ -152,6 +152,8 @@ class Client:
             return
         self._link, self.session = link, link.session
         self._watch()
+        if not any(choice.config is link.config for choice in self.choices):  # they changed while it was opened
+            self._apply()
 
     async def _seek(self, seconds: float) -> tuple[Link, int]:
         """Again and again until there is one, and at which try there was. Raises ProviderError.
