@@ -36,7 +36,8 @@ export async function callPage(main, id) {
     if (before !== seen.map((one) => one.textContent).join("")) marks.replaceChildren(...seen);
     const last = record.events.filter((event) => event.type === "ended").at(-1)?.data ?? {};
     known.set([
-      ["Call", record.call_id], ["Agent", record.agent], ["Went to", (record.path ?? []).join(", ")], ["Provider", record.provider], ["Node", record.node], ["Trunk", record.trunk],
+      ["Call", record.call_id], ["Agent", record.agent], ["Summary", record.summary], ["Score", record.score ?? undefined], ...Object.entries(record.fields ?? {}).map(([name, value]) => [name, typeof value === "object" ? JSON.stringify(value) : String(value)]),
+      ["Consent to recording", record.consent?.answer], ["Went to", (record.path ?? []).join(", ")], ["Provider", record.provider], ["Node", record.node], ["Trunk", record.trunk],
       ["Caller", record.caller], ["Caller's name", record.caller_name], ["Called", record.called], ["Direction", record.direction],
       ["Attestation", record.attestation], ["Began", when(record.started_at)],
       ["Talked for", answered ? duration(end - answered) : "not answered"], ["Outcome", record.outcome],

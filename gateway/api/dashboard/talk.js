@@ -2,6 +2,7 @@
 
 import { after, duration, el, put } from "./dom.js";
 
+const reasons = { route: "its route", key: "a key", speech: "the caller speaks", no_input: "no key was pressed", wrong_keys: "no key that is known", failed: "otherwise", transfer: "it was sent there" };
 const notes = {
   interrupted: (data) => (data.heard === undefined ? "The caller spoke: the agent stopped." : `The caller spoke: the agent stopped after “${data.heard}”`),
   hold: (data) => (data.by === "caller" ? (data.on ? "The caller's telephone holds the call." : "The caller's telephone is back.") : data.on ? "The caller is on hold." : "The caller was taken back."),
@@ -16,6 +17,15 @@ const notes = {
   injected: (data) => `The model is told (${data.role}): ${data.text}`,
   dtmf: (data) => `The caller presses ${data.digit}`,
   dtmf_sent: (data) => `Keys are sent: ${data.digits}`,
+  routed: (data) => `The call goes to ${data.to}${data.by ? ` (${data.by})` : ""}: ${reasons[data.why] ?? data.why}.`,
+  route_failed: (data) => `That could not be: ${data.problem}`,
+  menu_wrong: (data) => `The menu ${data.menu} does not know ${data.keys}.`,
+  voicemail_left: (data) => `A message of ${data.seconds} s is left in ${data.box}.`,
+  voicemail_empty: (data) => `No message is left in ${data.box}.`,
+  voicemail_failed: (data) => `A message for ${data.box} could not be kept: ${data.problem}`,
+  consent: (data) => `May it be recorded? ${data.answer === "none" ? "No answer" : data.answer}${data.said ? ` (${data.by}: ${data.said})` : ""}.`,
+  looked_up: (data) => `The caller is looked up in ${data.ms} ms${data.variables.length ? `: ${data.variables.join(", ")}` : ""}.`,
+  lookup_failed: (data) => `The caller could not be looked up: ${data.problem}`,
   recording_started: () => "The recording begins.",
   recording_paused: () => "The recording pauses.",
   recording_resumed: () => "The recording goes on.",
@@ -32,7 +42,7 @@ const notes = {
   disposition: (data) => `Disposition: ${data.disposition}${data.note ? `, ${data.note}` : ""}`,
   ended: (data) => `The call ends: ${data.outcome}${data.problem ? `, ${data.problem}` : ""}`,
 };
-const faults = new Set(["transfer_failed", "recording_failed", "response_failed", "provider_fault", "provider_failed", "provider_broken", "echo_detected", "tool_blocked"]);
+const faults = new Set(["route_failed", "voicemail_failed", "lookup_failed", "transfer_failed", "recording_failed", "response_failed", "provider_fault", "provider_failed", "provider_broken", "echo_detected", "tool_blocked"]);
 
 // `onTime` hears the moment that somebody wants to be taken to.
 export function talk(onTime) {

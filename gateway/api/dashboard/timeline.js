@@ -8,6 +8,7 @@ const marks = {
   interrupted: ["barge", "interruption"], tool_call: ["tool", "tool"], transfer_started: ["transfer", "transfer begins"],
   transfer_failed: ["fault", "transfer failed"], bridged: ["transfer", "joined"], agent_updated: ["transfer", "another agent"],
   agent_update_refused: ["fault", "not another agent"],
+  routed: ["transfer", "goes to"], route_failed: ["fault", "goes on"], voicemail_left: ["tape", "message left"], consent: ["key", "consent"], lookup_failed: ["fault", "not looked up"],
   dtmf: ["key", "key"], dtmf_sent: ["key", "keys sent"], hold: ["hold", "hold"],
   response_failed: ["fault", "answer failed"], provider_fault: ["fault", "provider's fault"], provider_broken: ["fault", "session broke"], trunk_failed: ["fault", "next trunk"],
   provider_failed: ["fault", "provider failed"], provider_restored: ["transfer", "provider is back"],
@@ -95,7 +96,7 @@ export function timeline(onTime) {
     const value = samples[Math.round((moment - began) * levels.samples_a_second)];
     return value === undefined || value <= -60 ? "silent" : `${value} dBm0`;
   };
-  const detail = (data) => data.name ?? data.target ?? data.agent ?? data.problem ?? data.message ?? data.digit ?? data.digits ?? (data.by ? `${data.on ? "on" : "off"}, by the ${data.by}` : data.audio_end_ms !== undefined ? `${data.audio_end_ms} ms were heard` : "");
+  const detail = (data) => data.name ?? data.target ?? data.to ?? data.answer ?? data.agent ?? data.problem ?? data.message ?? data.digit ?? data.digits ?? (data.by ? `${data.on ? "on" : "off"}, by the ${data.by}` : data.audio_end_ms !== undefined ? `${data.audio_end_ms} ms were heard` : "");
   const what = (event) => `${marks[event.type][1]} at ${(event.at - began).toFixed(1)} s${detail(event.data) ? `: ${detail(event.data)}` : ""}`;
 
   function say(moment) {
