@@ -10,6 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from pydantic import BeforeValidator
+
 from gateway.agents import Agents, Prompted
 from gateway.bridge import HANG_UP, Fork, Mailbox, Menu, Places, Route
 from gateway.config.hours import Goal, HoursRow
@@ -32,6 +34,13 @@ else:
     Mail = section_of(MailSettings, Section, {"password": None, "password_env": (Annotated[str, _PASSWORD], "")})
 
 
+def _as_text(keys: Any) -> Any:
+    """Keys that YAML takes for numbers."""
+    if not isinstance(keys, dict):
+        return keys
+    return {str(key) if isinstance(key, int) and not isinstance(key, bool) else key: to for key, to in keys.items()}
+
+
 class MenuRow(Section):
     """What a caller chooses from by keys."""
 
@@ -45,6 +54,7 @@ class MenuRow(Section):
     ]
     keys: Annotated[
         dict[str, Goal],
+        BeforeValidator(_as_text),
         says(
             "keys (`1`, `*`, `24`) and where each leads; one that begins a longer one counts after `digit_seconds`",
             {"1": "agent:sales", "2": "tel:+4930123456"},

@@ -67,18 +67,20 @@ class VoicemailDesk:
         self._written = written
         self._fresh: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
+        self._stopped = False
         self._http: httpx.AsyncClient | None = None
         self.received = self.mailed = self.mail_failed = self.transcripts_failed = 0
 
     def start(self) -> None:
+        self._stopped = False
         if self.settings.folder:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def close(self) -> None:
-        if self._task:
+        self._stopped = True
+        while self._task and not self._task.done():  # the client of Redis may swallow a cancellation
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait([self._task], timeout=0.5)
         with suppress(StoreUnavailable):
             while not self._fresh.empty():  # those of the last calls: what is to do with them is done after a start
                 await self._store.voicemails.put(self._fresh.get_nowait())
@@ -127,7 +129,7 @@ class VoicemailDesk:
 
     async def _run(self) -> None:
         looked = 0.0
-        while True:
+        while not self._stopped:
             now = asyncio.get_running_loop().time()
             try:
                 if now >= looked + AGAIN_SECONDS:
@@ -143,13 +145,21 @@ class VoicemailDesk:
 
     async def _take_in(self, message: dict[str, Any]) -> None:
         await self._written()
+        try:
+            await self._put(message)
+        except asyncio.CancelledError:
+            self._fresh.put_nowait(message)  # for `close`, which tries once more
+            raise
+        await self._work(message)
+
+    async def _put(self, message: dict[str, Any]) -> None:
+        """As soon as Redis is there: the sound is on the disk, and the rest waits here."""
         while True:
             try:
                 await self._store.voicemails.put(message)
-                break
-            except StoreUnavailable:  # the sound is on the disk; the rest waits here
+                return
+            except StoreUnavailable:
                 await asyncio.sleep(1.0)
-        await self._work(message)
 
     async def _look(self) -> None:
         """What of this node's messages is still to do."""

@@ -16,7 +16,7 @@ hours:
 menus:
   main:
     says: Press one for sales.
-    keys: {"1": agent:eve, "2": "tel:+4930?trunk=acme", "24": menu:main}
+    keys: {1: agent:eve, "2": "tel:+4930?trunk=acme", "24": menu:main}
     otherwise: agent:eve
     tries: 3
 voicemail:
@@ -57,7 +57,7 @@ def test_menus_and_mailboxes_of_the_file(read_file):
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ('"1": agent:eve', '"1": agent:bob', r":11: menus.main.keys.1: agent:bob: there is no agent 'bob'"),
+        ("1: agent:eve", "1: agent:bob", r":11: menus.main.keys.1: agent:bob: there is no agent 'bob'"),
         ('"24": menu:main', '"24": menu:other', r"there is no menu 'other'; these are: main"),
         ("?trunk=acme", "?trunk=spare", r"there is no trunk 'spare'; these are: acme"),
         (
@@ -67,7 +67,7 @@ def test_menus_and_mailboxes_of_the_file(read_file):
         ),
         ("otherwise: agent:eve", "otherwise: hours:office", r"leads back to itself"),
         ("otherwise: agent:eve", "otherwise: eve", r":12: menus.main.otherwise: .*'eve' is no destination"),
-        ('"1": agent:eve', '"x": agent:eve', r"'x' cannot be pressed"),
+        ("1: agent:eve", "x: agent:eve", r"'x' cannot be pressed"),
         ("says: Press one for sales.", "says: ''", r":10: menus.main.says: is empty"),
         ("says: Press one for sales.", "says: {prompt: none}", r"there is no prompt 'none'"),
         ("voice: de", "speech: acme", r"there is no speech 'acme'"),
