@@ -162,7 +162,7 @@ class VoicemailLeft(EventData, type="voicemail_left"):
     message: Annotated[str, "its id"]
     file: str
     seconds: float
-    why: Annotated[str, "what ended it: key, silence, length or hung_up"]
+    why: Annotated[str, "what ended it: key, silence, length, moved or hung_up"]
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class VoicemailEmpty(EventData, type="voicemail_empty"):
 
     box: str
     seconds: float
-    why: Annotated[str, "what ended it: key, silence, length or hung_up"]
+    why: Annotated[str, "what ended it: key, silence, length, moved or hung_up"]
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from gateway.bridge.call.actions import (
     Finished,
     MakeSound,
     MessageCommand,
+    Overhear,
     RecordingCommand,
     ReleaseAgent,
     ReleaseSecondLeg,
@@ -36,6 +37,7 @@ from gateway.bridge.legs.second_leg import SecondLeg
 from gateway.bridge.legs.sip_leg import SipLeg, open_leg
 from gateway.bridge.media.caller_audio import CallerAudio
 from gateway.bridge.media.fill_audio import FillAudio
+from gateway.bridge.media.overheard import Overheard
 from gateway.bridge.media.recorder import CallRecorder, MessageRecorder
 from gateway.bridge.provider_connection import ProviderConnection
 from gateway.bridge.reasons import BY_CAUSE, another_trunk_may_help, outcome_of
@@ -124,6 +126,7 @@ class CallRunner:
         self.log = log.bind(call_id=info.call_id)
         self._second: SecondLeg | None = None
         self._ways: list[OutgoingInvite] = []  # what is left to try
+        self._overheard: Overheard | None = None
         leg = self._make_leg(self.provider.hears, trunk)
         now = asyncio.get_running_loop().time()
         self.call = Call(info, leg, now, resources.epoch, resources.settings.places, owner.resolve)
@@ -135,8 +138,14 @@ class CallRunner:
             drained=lambda: self.feed(Call.drained),
             held=lambda on: self.feed(lambda call, now: call.held_by_caller(on, now)),
             broken=lambda outcome, problem: self.feed(lambda call, now: call.hang_up(outcome, now, problem=problem)),
-            spoke=lambda: self.feed(Call.voice_heard),
+            spoke=self._spoke,
         )
+
+    def _spoke(self) -> None:
+        """A voice, while no agent hears it."""
+        if self._overheard:
+            self._overheard.voiced = True
+        self.feed(Call.voice_heard)
 
     @property
     def info(self) -> CallInfo:
@@ -225,17 +234,24 @@ class CallRunner:
                 raise
             return None
 
-    async def _connect(self, name: str) -> None:
-        """An agent for a call that was somewhere else before."""
+    async def _connect(self, name: str, answers: bool) -> None:
+        """An agent for a call that was somewhere else before, which `answers` what it has said there."""
         try:
             agent, variant = variant_for(self._owner.agent_for(name), self.info.caller.user)
             client = self.provider.client(agent, self.leg)
-            self.leg.heard_by(self.provider.hears)
+            overheard, self._overheard = self._overheard if answers else None, None
+            if overheard is None:
+                self.leg.heard_by(self.provider.hears)
+            elif self.provider.law:
+                overheard.pass_on(self.provider.law)
             prompt = self._resources.settings.prompts.get(agent.name)
             agent = await self._look_up(agent, begun=False)
-            self.feed(lambda call, now: call.agent_connects(agent, client, prompt, variant, now))
+            self.feed(lambda call, now: call.agent_connects(agent, client, prompt, variant, now, greets=not answers))
             self._listen(self.leg)
             await self.provider.find(agent, self.leg)
+            if overheard and not self.call.ended:
+                self.provider.hears(overheard.take())
+                self.leg.heard_by(self.provider.hears)
         except Exception as error:  # boundary: the caller goes where the menu says, or the call ends
             if self.call.ended:
                 return
@@ -353,6 +369,8 @@ class CallRunner:
     def _succeed(self, old: SipLeg, leg: SipLeg, why: str) -> None:
         self.call.leg = leg
         leg.succeed(old, self.provider.hears)
+        if self.call.attendant.active:
+            leg.heard_by(self._overheard)
         self._listen(leg)
         old.hang_up(why)
         self.leave(old)
@@ -582,8 +600,11 @@ class CallRunner:
                 self._succeed(self.leg, second.release(), "transferred")
             case AnswerTurns(on):
                 self.provider.answer_turns(on, self.call.agent, self.leg)
-            case ConnectAgent(name):
-                self.spawn(self._connect(name))
+            case ConnectAgent(name, answers):
+                self.spawn(self._connect(name, answers))
+            case Overhear(on):
+                self._overheard = Overheard() if on else None
+                self.leg.heard_by(self._overheard)
             case ReleaseAgent():
                 self._release_agent()
             case MessageCommand():

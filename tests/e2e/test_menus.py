@@ -8,6 +8,7 @@ import struct
 import wave
 from asyncio.subprocess import DEVNULL
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from zoneinfo import ZoneInfo
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 
 from gateway import api
+from gateway.agents import load_agents
 from tests.caller import Caller
 from tests.e2e.conftest import GATEWAY, ROOT
 from tests.e2e.test_dashboard import CHROMIUM, accessible, browser, page_of, picture
@@ -190,6 +192,12 @@ async def test_messages_of_sipp_and_of_a_pjsip_phone_are_heard_in_the_dashboard(
             await picture(page, "voicemail")
             await page.set_viewport_size({"width": 420, "height": 900})
             await picture(page, "voicemail-narrow")
+            await page.locator("table.voicemail a").first.click()
+            await page.get_by_text("A message of").wait_for()
+            await picture(page, "voicemail-call")
+            await accessible(page)
+            await page.go_back()
+            await page.wait_for_selector("table.voicemail tbody tr")
             await accessible(page)
             await page.get_by_role("button", name="Delete").first.click()
             await page.locator("#ask-yes").click()
@@ -222,3 +230,22 @@ async def test_calendars_are_opened_and_closed_in_the_dashboard(tmp_path):
         await page.get_by_role("button", name="As written").click()
         await page.get_by_role("cell", name="the calendar").wait_for()
         assert gateway.switchboard.overrides == {}
+
+
+@needs_ears
+@pytest.mark.parametrize("audio", ["pcm", "g711"])
+async def test_who_speaks_in_a_menu_is_answered_for_what_they_said_there(tmp_path, audio):
+    menus = {"main": {"says": {"prompt": "main"}, "keys": {"1": "hangup"}, "speech": "agent:eve"}}
+    wanted = settings(tmp_path, menus=menus)
+    (tmp_path / "eve.yaml").write_text(
+        f"audio: {audio}\ngreeting: Hello.\ntranscription: {{model: local}}\n"
+        "local: {rules: [{hears: what are your opening hours, says: We are open from nine to five.}]}\n"
+    )
+    wanted = replace(wanted, agents=load_agents(tmp_path))
+    async with a_call(wanted) as (_, call, events):
+        await call.until_quiet(0.3)
+        await call.talk(narrowband("what are your opening hours"))
+        await call.until_quiet()
+        said = [(data["role"], data["text"]) for kind, data in events if kind == "transcript"]
+        assert said[1:] == [("user", "what are your opening hours"), ("assistant", "We are open from nine to five.")]
+        assert [data["why"] for kind, data in events if kind == "routed"] == ["route", "speech"]

@@ -85,9 +85,20 @@ class AnswerTurns:
 
 @dataclass(frozen=True, slots=True)
 class ConnectAgent:
-    """Open a session for the agent of that name, who has the call from then on: `Call.begin`."""
+    """Open a session for the agent of that name, who has the call from then on: `Call.begin`.
+
+    `answers`: it answers what the caller has said since `Overhear`, and does not greet.
+    """
 
     name: str
+    answers: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Overhear:
+    """Keep what the caller says from now on, for the agent that is connected next; or not any more."""
+
+    on: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +137,7 @@ Action = (
     | RecordingCommand
     | AnswerTurns
     | ConnectAgent
+    | Overhear
     | ReleaseAgent
     | MessageCommand
     | MakeSound

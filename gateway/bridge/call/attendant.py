@@ -16,7 +16,7 @@ import enum
 from typing import Any, Literal
 
 from gateway import events
-from gateway.bridge.call.actions import ConnectAgent
+from gateway.bridge.call.actions import ConnectAgent, Overhear
 from gateway.bridge.call.announcer import Announcer
 from gateway.bridge.call.forward import Forward
 from gateway.bridge.call.part import CallPort, Part, TransferRequest
@@ -69,6 +69,7 @@ class Attendant(Part):
             "ahead": self._ahead,
             "otherwise": self.otherwise and str(self.otherwise),
             "count": self._count,
+            "waits": self._waits and [str(self._waits[0]), self._waits[1]],
         }
 
     @property
@@ -129,6 +130,7 @@ class Attendant(Part):
         """For a telephone: what is said and waited for here is over."""
         self._stop_timers()
         self._turn += 1
+        self._voicemail.leave(now)
         self.stage, self._menu = Stage.LEAVING, None
 
     # where to
@@ -156,7 +158,8 @@ class Attendant(Part):
                 self._voicemail.begin(box, now)
             case "agent":
                 self.stage = Stage.CONNECTING
-                call.act(ConnectAgent(goal.name))
+                call.leg.listen_for_speech(False)
+                call.act(ConnectAgent(goal.name, answers=why == "speech"))
             case "hangup":
                 self._leave(why, now)
             case _ if goal.telephone:
@@ -191,6 +194,7 @@ class Attendant(Part):
         self.stage, self._menu, self.otherwise = Stage.MENU, menu, menu.otherwise
         self._tries, self._digits = 0, ""
         self.call.leg.listen_for_speech(menu.speech is not None)
+        self.call.act(Overhear(menu.speech is not None))
         self._offer(now)
 
     def _offer(self, now: float) -> None:

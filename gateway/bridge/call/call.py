@@ -265,11 +265,17 @@ class Call:
         self.attendant.begin(to, otherwise, now)
 
     def agent_connects(
-        self, agent: Agent, session: AgentSession, prompt: bytes | None, variant: str, now: float
+        self,
+        agent: Agent,
+        session: AgentSession,
+        prompt: bytes | None,
+        variant: str,
+        now: float,
+        greets: bool = True,
     ) -> None:
-        """As `begin`, for a call that was somewhere else before."""
+        """As `begin`, for a call that was somewhere else before. Not `greets`: it answers what the caller has said."""
         self.begin(agent, session, prompt, variant)
-        self.setup.connect(now)
+        self.setup.connect(now, greets)
         self.emit(events.AgentUpdated(agent.name), now)
         self._tell(Part.agent_begins, now)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.agents import expand
+from gateway.agents import Spoken, expand
 from gateway.bridge.call.announcer import Announcer
 from gateway.bridge.call.fallback import Fallback
 from gateway.bridge.call.part import CallPort, Part
@@ -32,12 +32,13 @@ class CallSetup(Part):
         self._missing = ""  # why there will be none
         self.looking = False  # the caller is being looked up, and not answered before that
         self._answer_due = False
+        self._greets = True
         self._rings_until = now
 
     def snapshot(self) -> dict[str, Any]:
         known = {"ready": self._ready, "confirmed": self._confirmed, "early": self._early, "spoke": self._spoke}
         more = {"opened": self._opened, "greeting_due": self._greeting_due, "missing": self._missing}
-        more |= {"looking": self.looking, "answer_due": self._answer_due}
+        more |= {"looking": self.looking, "answer_due": self._answer_due, "greets": self._greets}
         return known | more | {"began": self._began, "rings_until": self._rings_until}
 
     def prepare(self) -> None:
@@ -46,8 +47,9 @@ class CallSetup(Part):
         for spoken in (definition.recording.announcement, definition.greeting, definition.on_provider_failure.says):
             self._announcer.prepare(spoken)
 
-    def connect(self, now: float) -> None:
-        """An agent is being found for a call that was somewhere else before; it greets when it comes."""
+    def connect(self, now: float, greets: bool = True) -> None:
+        """An agent is being found for a call that was somewhere else before; it greets when it comes, or not."""
+        self._greets = greets
         self._ready = self._opened = self._greeting_due = False
         self._missing = ""
         self._early = self.call.talking
@@ -167,7 +169,7 @@ class CallSetup(Part):
             self._end_after_words()
 
     def greet(self, now: float) -> None:
-        greeting = self.call.agent.definition.greeting
+        greeting = self.call.agent.definition.greeting if self._greets else Spoken()
         if greeting.exact:
             self._announcer.say(greeting, now)
         if self._missing:

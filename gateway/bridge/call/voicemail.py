@@ -17,7 +17,7 @@ from gateway.bridge.places import Mailbox
 from gateway.codecs import beep
 from gateway.outcomes import Outcome
 
-Why = Literal["key", "silence", "length", "hung_up"]
+Why = Literal["key", "silence", "length", "moved", "hung_up"]
 
 
 class Stage(enum.Enum):
@@ -105,6 +105,8 @@ class Voicemail(Part):
         self.cancel("length")
 
         def leave(later: float, heard: bool) -> None:
+            if self.stage is not Stage.THANKS:
+                return
             self.call.hang_up(Outcome.VOICEMAIL, later)
 
         if self._box and self._box.thanks:
@@ -120,6 +122,14 @@ class Voicemail(Part):
         self.call.act(MessageCommand("keep" if kept else "drop", self._box.name, why))
         if not kept:
             self.call.emit(events.VoicemailEmpty(self._box.name, round(seconds, 2), why), now)
+
+    def leave(self, now: float) -> None:
+        """The caller goes elsewhere; what was said so far is kept."""
+        if self.stage is Stage.RECORDING:
+            self._keep("moved", now)
+        self.stage = Stage.OFF
+        self.cancel("silence")
+        self.cancel("length")
 
     def failed(self, problem: str, now: float) -> None:
         """Nothing can be written."""

@@ -263,7 +263,7 @@ def test_who_speaks_goes_where_speech_leads():
     guest = Guest(places=places)
     assert ("listen_for_speech", True) in guest.log
     guest.do(guest.call.voice_heard)
-    assert (guest.acts, guest.leg.queued) == ([ConnectAgent("eve")], 0)
+    assert (guest.acts, guest.leg.queued) == ([ConnectAgent("eve", answers=True)], 0)
 
 
 def test_a_caller_who_hangs_up_in_a_prompt_is_a_caller_who_hung_up():
@@ -322,6 +322,7 @@ def test_its_state_can_be_written_down():
     known = guest.call.snapshot(guest.now)["parts"]["attendant"]
     assert known == {
         "stage": "menu", "menu": "sub", "tries": 1, "digits": "", "ahead": "", "otherwise": "agent:eve", "count": 2,
+        "waits": None,
     }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.agents import Prompted
 from gateway.bridge import Mailbox, Places
-from gateway.bridge.call.actions import MessageCommand
+from gateway.bridge.call.actions import ConnectAgent, MessageCommand, ReleaseAgent
 from gateway.codecs import beep
 from gateway.outcomes import Outcome
 from tests.bridge.call.test_attendant import Guest
@@ -120,3 +120,13 @@ def test_its_state_can_be_written_down():
     assert guest.call.voicemail.snapshot() == {
         "stage": "greeting", "box": "box", "heard": False, "began": 0.0, "heard_at": 0.0,
     }  # fmt: skip
+
+
+def test_a_caller_who_is_taken_elsewhere_has_left_what_they_said():
+    guest = Message()
+    guest.begins()
+    guest.speaks_for(3)
+    guest.do(guest.call.commands.do, "transfer", {"to": "agent:eve"})
+    assert guest.acts[1:] == [ReleaseAgent(), MessageCommand("keep", "box", "moved"), ConnectAgent("eve")]
+    guest.run(60)
+    assert not guest.finished
