@@ -152,7 +152,8 @@ class Gateway:
         """What this node says of itself to the others."""
         board, agents, trunks = self.switchboard, Counter[str](), self.switchboard.user_agent.core.trunks
         for call in board.calls:
-            agents[call.agent.name] += 1
+            if call.agent.name:  # and not in a menu
+                agents[call.agent.name] += 1
         return {
             "name": self.settings.store.node,
             "version": __version__,

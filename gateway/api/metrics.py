@@ -184,6 +184,10 @@ class Metrics:
             "Recordings and lines of records that were erased here",
             value=self._gateway.retention.erased,
         )
+        open_ = GaugeMetricFamily("gateway_hours_open", "1 while a calendar is open", labels=["hours"])
+        for name, is_open in switchboard.hours_now().items():
+            open_.add_metric([name], is_open)
+        yield open_
         desk = self._gateway.voicemail
         for name, what, value in (
             ("gateway_voicemails", "Messages that callers left here", desk.received),

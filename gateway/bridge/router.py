@@ -72,6 +72,10 @@ class Router:
             to = fork.open_to if self._fits(to.name, now) else fork.closed_to
         return HANG_UP  # in a circle, which the file's checks refuse
 
+    def hours_at(self, now: float) -> dict[str, bool]:
+        """Whether each calendar is open."""
+        return {name: self._fits(name, now) for name in self._hours}
+
     def _fits(self, hours: str, now: float) -> bool:
         name = hours.removeprefix("!")
         said = self.overrides.get(name)

@@ -157,6 +157,10 @@ class Switchboard:
     def overrides(self, said: Mapping[str, Override]) -> None:
         self._router.overrides = said
 
+    def hours_now(self) -> dict[str, bool]:
+        """Whether each calendar is open."""
+        return self._router.hours_at(self.resources.epoch + asyncio.get_running_loop().time())
+
     def use(self, settings: BridgeSettings, trunks: tuple[Trunk, ...], agents: Mapping[str, Agent]) -> None:
         """Take these from now on; calls in progress stay as they are. Raises ConfigError, and all is as it was."""
         router, plan = _router_of(settings), DialPlan(settings.dial_plan)

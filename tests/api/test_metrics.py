@@ -22,6 +22,7 @@ def with_bans(trunks):
 
 class Board(list):
     draining, leaked = False, 9
+    hours_now = staticmethod(lambda: {"office": True, "shop": False})
     resources = Thing(
         uplink_delays=DelayHistogram(),
         clock=Thing(frames=7, late=1, missed=0, worst=0.006),
@@ -84,7 +85,8 @@ def test_what_calls_tell_and_what_is_read_at_the_scrape():
         "gateway_outbox_waiting 8.0",
         'gateway_silence_seconds_bucket{le="0.005"} 1.0', 'gateway_uplink_seconds_bucket{le="+Inf"} 0.0',
         "gateway_watchers 1.0", "gateway_draining 0.0", "gateway_erased_total 6.0",
-        'gateway_provider_refused{provider="other"} 1.0',
+        'gateway_provider_refused{provider="other"} 1.0', 'gateway_hours_open{hours="shop"} 0.0',
+        "gateway_voicemails_total 4.0", "gateway_voicemail_mails_failed_total 1.0",
     ):  # fmt: skip
         assert line in text
 

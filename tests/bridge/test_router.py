@@ -57,6 +57,7 @@ def test_what_is_said_by_hand_stands_above_the_calendar_until_its_time():
     assert answers(router, "x", now=100.0) == "night"
     router.overrides = {"office": Override(True, 200.0)}
     assert [answers(router, "x", now=now) for now in (100.0, 199.9, 200.0)] == ["desk", "desk", "night"]
+    assert (router.hours_at(100.0), router.hours_at(200.0)) == ({"office": True}, {"office": False})
 
 
 @pytest.mark.parametrize(
