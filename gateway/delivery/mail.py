@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage
+from email.policy import SMTP
 from email.utils import format_datetime, formataddr, make_msgid
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +18,9 @@ from gateway.errors import plain
 
 SECONDS = 30.0
 """For the server to take one."""
+
+MOST_ATTACHED = 4_000_000
+"""Bytes of sound: four minutes. A longer message is in the dashboard alone: the loop has calls to serve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,7 @@ class MailSettings:
 
 
 def mail_of(message: dict[str, Any], to: tuple[str, ...], sender: str, path: Path | None) -> EmailMessage:
-    """`message` as the API shows it; with a `path` the sound is attached. Raises OSError."""
+    """`message` as the API shows it, with the sound of `path`. It reads and encodes: for a thread. Raises OSError."""
     who = " ".join(str(message.get("caller_name") or message["caller"]).split())
     mail = EmailMessage()
     mail["Subject"] = f"Voicemail from {who} for {message['box']} ({message['seconds']:.0f} s)"
@@ -51,16 +56,20 @@ def mail_of(message: dict[str, Any], to: tuple[str, ...], sender: str, path: Pat
         message.get("transcript") or "(there is no transcript)",
     ]
     mail.set_content("\n".join(lines) + "\n")
-    if path:
+    if path and path.stat().st_size <= MOST_ATTACHED:
         mail.add_attachment(path.read_bytes(), maintype="audio", subtype="wav", filename=path.name)
     return mail
 
 
 async def send(mail: EmailMessage, settings: MailSettings) -> None:
     """Raises ValueError, which says why it was not taken."""
+    recipients = [one.strip() for one in str(mail["To"]).split(",")]
+    whole = await asyncio.to_thread(mail.as_bytes, policy=SMTP)
     try:
         await aiosmtplib.send(
-            mail,
+            whole,
+            sender=settings.sender,
+            recipients=recipients,
             hostname=settings.server,
             port=settings.port,
             username=settings.user or None,

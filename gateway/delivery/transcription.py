@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -34,7 +35,7 @@ class TranscriptionService:
 
 async def transcribe(service: TranscriptionService, path: Path, client: httpx.AsyncClient) -> str:
     """The words of a WAV. Raises ValueError, which says why there are none; OSError."""
-    sound = path.read_bytes()
+    sound = await asyncio.to_thread(path.read_bytes)
     fields = {"model": service.model, "language": service.language, "response_format": "json"}
     headers = {"Authorization": f"Bearer {service.key}"} if service.key else {}
     try:

@@ -208,7 +208,8 @@ class VoicemailDesk:
         if settings is None or not to:
             return True
         try:
-            await send(mail_of(message, to, settings.sender, self.path_of(message)), settings)
+            mail = await asyncio.to_thread(mail_of, message, to, settings.sender, self.path_of(message))
+            await send(mail, settings)
         except (ValueError, OSError) as error:
             late = bool(time.time() - message["at"] > self.settings.hours * 3600)
             self.mail_failed += late

@@ -6,7 +6,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from gateway.delivery.mail import MailSettings, mail_of, send
+from gateway.delivery.mail import MOST_ATTACHED, MailSettings, mail_of, send
 from tests.gatewayd import free_port
 
 MESSAGE = {
@@ -53,6 +53,11 @@ def test_without_words_or_sound_it_says_so():
     mail = mail_of(MESSAGE | {"transcript": None, "caller_name": ""}, ("a@b.example",), "v@b.example", None)
     assert "(there is no transcript)" in mail.get_content()
     assert "sip:+4930@h" in mail["Subject"]
+
+
+def test_a_long_message_is_left_out(tmp_path):
+    (path := tmp_path / "call_1.wav").write_bytes(bytes(MOST_ATTACHED + 1))
+    assert not list(mail_of(MESSAGE, ("a@b.example",), "v@b.example", path).iter_attachments())
 
 
 async def test_a_server_that_does_not_take_it_is_named():

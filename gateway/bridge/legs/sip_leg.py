@@ -48,7 +48,7 @@ T = TypeVar("T")
 ANNOUNCED = "announcement"
 """The item of words of our own, among those of the agent's."""
 
-SPEECH_MS = 100
+SPEECH_MS = 200
 """Of a voice above the noise of the line, before it is told that somebody speaks."""
 
 SILENCE: NDArray[np.int16] = np.zeros(FRAME, np.int16)
