@@ -84,8 +84,8 @@ class FakeLeg:
     def echoes(self) -> bool:
         return self.echoing
 
-    def listen_for_speech(self, on: bool) -> None:
-        self.log.append(("listen_for_speech", on))
+    def listen_for_speech(self, after_ms: int | None) -> None:
+        self.log.append(("listen_for_speech", after_ms))
 
     def mute_input(self, input_muted: bool) -> None:
         self.log.append(("mute_input", input_muted))

@@ -163,11 +163,22 @@ async def test_messages_of_sipp_and_of_a_pjsip_phone_are_heard_in_the_dashboard(
         "sipp", "-sf", "voicemail.xml", "-s", "desk", "-i", "127.0.0.1", "-mi", "127.0.0.1", "-m", "1", "-nostdin",
         "-timeout", "40", "-timeout_error", "-recv_timeout", "20000", "-p", str(free_port()),
     ]  # fmt: skip
-    phone = [str(GATEWAY), "phone", "--say", "please call me back", "--caller", "ann", "--seconds", "30", "--stack"]
+    phone = [
+        str(GATEWAY),
+        "phone",
+        "--say",
+        "please call me back",
+        "--caller",
+        "ann",
+        "--after",
+        "4.5",
+        "--seconds",
+        "30",
+    ]
     stacks = ["pjsip"] if find_spec("pjsua2") else ["own"]
     async with running(wanted) as (gateway, events), api.serve(gateway) as port, browser() as chromium:
         callers = [[*sipp, f"127.0.0.1:{gateway.sip_port}"]] if shutil.which("sipp") else []
-        callers += [[*phone, stack, f"sip:desk@127.0.0.1:{gateway.sip_port}"] for stack in stacks]
+        callers += [[*phone, "--stack", stack, f"sip:desk@127.0.0.1:{gateway.sip_port}"] for stack in stacks]
         for number, command in enumerate(callers, 1):
             process = await asyncio.create_subprocess_exec(
                 *command, cwd=ROOT / "sipp-scenarios", stdout=DEVNULL, stderr=DEVNULL

@@ -29,6 +29,9 @@ from gateway.outcomes import Outcome
 MOST_PLACES = 100
 """That one call may go to: whoever goes round in menus for ever is no caller."""
 
+SPEECH_MS = 200
+"""Of a voice, before it counts as a choice: a cough is shorter."""
+
 MOST_KEYS = 40
 """That are kept while a prompt has to be heard."""
 
@@ -158,7 +161,7 @@ class Attendant(Part):
                 self._voicemail.begin(box, now)
             case "agent":
                 self.stage = Stage.CONNECTING
-                call.leg.listen_for_speech(False)
+                call.leg.listen_for_speech(None)
                 call.act(ConnectAgent(goal.name, answers=why == "speech"))
             case "hangup":
                 self._leave(why, now)
@@ -193,7 +196,7 @@ class Attendant(Part):
     def _enter(self, menu: Menu, now: float) -> None:
         self.stage, self._menu, self.otherwise = Stage.MENU, menu, menu.otherwise
         self._tries, self._digits = 0, ""
-        self.call.leg.listen_for_speech(menu.speech is not None)
+        self.call.leg.listen_for_speech(SPEECH_MS if menu.speech else None)
         self.call.act(Overhear(menu.speech is not None))
         self._offer(now)
 

@@ -87,8 +87,8 @@ class Leg(Protocol):
     def echoes(self) -> bool:
         """What is heard of the party now is what was said to it: the line sends it back."""
 
-    def listen_for_speech(self, on: bool) -> None:
-        """Tell whenever a voice stands out of the line's noise, though no agent listens."""
+    def listen_for_speech(self, after_ms: int | None) -> None:
+        """Tell whenever a voice has stood out of the noise for so long, though no agent listens; None: do not."""
 
     def mute_input(self, input_muted: bool) -> None:
         """While deaf, the agent hears silence instead of this party."""

@@ -17,6 +17,9 @@ from gateway.bridge.places import Mailbox
 from gateway.codecs import beep
 from gateway.outcomes import Outcome
 
+SPEECH_MS = 100
+"""Of a voice, before it counts as something to keep."""
+
 Why = Literal["key", "silence", "length", "moved", "hung_up"]
 
 
@@ -75,7 +78,7 @@ class Voicemail(Part):
         if self.stage is not Stage.BEEP or self._box is None:
             return
         self.stage, self._began, self._heard_at, self._heard = Stage.RECORDING, now, now, False
-        self.call.leg.listen_for_speech(True)
+        self.call.leg.listen_for_speech(SPEECH_MS)
         self.call.act(MessageCommand("start"))
         self.wake("length", now + self._box.max_seconds)
         self.wake("silence", now + self._box.silence_seconds)
@@ -116,7 +119,7 @@ class Voicemail(Part):
 
     def _keep(self, why: Why, now: float) -> None:
         assert self._box is not None
-        self.call.leg.listen_for_speech(False)
+        self.call.leg.listen_for_speech(None)
         seconds = now - self._began
         kept = self._heard and self._heard_at - self._began >= self._box.least_seconds
         self.call.act(MessageCommand("keep" if kept else "drop", self._box.name, why))

@@ -48,9 +48,6 @@ T = TypeVar("T")
 ANNOUNCED = "announcement"
 """The item of words of our own, among those of the agent's."""
 
-SPEECH_MS = 200
-"""Of a voice above the noise of the line, before it is told that somebody speaks."""
-
 SILENCE: NDArray[np.int16] = np.zeros(FRAME, np.int16)
 
 
@@ -414,9 +411,9 @@ class SipLeg:
     def find_no_speech(self) -> None:
         self._caller_audio.find_no_speech()
 
-    def listen_for_speech(self, on: bool) -> None:
-        if on and self.events:
-            self._caller_audio.find_speech(SPEECH_MS, lambda: True, self.events.spoke)
+    def listen_for_speech(self, after_ms: int | None) -> None:
+        if after_ms is not None and self.events:
+            self._caller_audio.find_speech(after_ms, lambda: True, self.events.spoke)
         else:
             self._caller_audio.find_no_speech()
 

@@ -261,7 +261,7 @@ def test_a_caller_who_holds_us_is_not_counted_out():
 def test_who_speaks_goes_where_speech_leads():
     places = Places({"main": menu(speech=read("agent:eve"))})
     guest = Guest(places=places)
-    assert ("listen_for_speech", True) in guest.log
+    assert ("listen_for_speech", 200) in guest.log
     guest.do(guest.call.voice_heard)
     assert (guest.acts, guest.leg.queued) == ([ConnectAgent("eve", answers=True)], 0)
 
