@@ -103,6 +103,7 @@ class Retention:
             with suppress(FileNotFoundError):
                 if name and wanted(name[1], path.stat().st_mtime):
                     path.unlink()
+                    path.with_suffix(".json").unlink(missing_ok=True)
                     count += 1
                     if found is not None:
                         found.add(name[1])

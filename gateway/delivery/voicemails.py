@@ -1,7 +1,7 @@
 """What becomes of a message that a caller left: it is kept, written down, told to webhooks, and mailed.
 
 Done by the node that took it, which has the sound. What a stop or a lost server kept from being done is done later:
-each message says what is still to do.
+each message says what is still to do. Beside the sound lies what is known of it, for a Redis that has forgotten.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import structlog
 
 from gateway import events
 from gateway.delivery.mail import MailSettings, mail_of, send
 from gateway.delivery.transcription import TranscriptionService, transcribe
 from gateway.delivery.webhooks import WebhookSettings, entries_for_voicemail
-from gateway.errors import StoreUnavailable
+from gateway.errors import StoreUnavailable, plain
 from gateway.events import CallEvent
 from gateway.local import dictate_file
 from gateway.store import Store
@@ -98,6 +99,7 @@ class VoicemailDesk:
         path = self.path_of({"file": file}) if re.fullmatch(r"call_[0-9a-f]{16}(-\d+)?\.wav", file) else None
         if path:
             path.unlink(missing_ok=True)
+            path.with_suffix(".json").unlink(missing_ok=True)
         return path is not None
 
     def tell(self, event: CallEvent, record: dict[str, Any]) -> None:
@@ -129,6 +131,7 @@ class VoicemailDesk:
 
     async def _run(self) -> None:
         looked = 0.0
+        await self._restore()
         while not self._stopped:
             now = asyncio.get_running_loop().time()
             try:
@@ -154,12 +157,41 @@ class VoicemailDesk:
 
     async def _put(self, message: dict[str, Any]) -> None:
         """As soon as Redis is there: the sound is on the disk, and the rest waits here."""
+        await self._note(message)
         while True:
             try:
                 await self._store.voicemails.put(message)
                 return
             except StoreUnavailable:
                 await asyncio.sleep(1.0)
+
+    async def _note(self, message: Mapping[str, Any]) -> None:
+        """Write down beside the sound what is known of it."""
+        if path := self.path_of(message):
+            try:
+                await asyncio.to_thread(path.with_suffix(".json").write_bytes, orjson.dumps(message))
+            except OSError as error:
+                log.warning("voicemail.not_noted", message=message["id"], problem=plain(error))
+
+    async def _restore(self) -> None:
+        """Messages that lie here and that Redis has forgotten: an embedded one does, with each start."""
+        found = await asyncio.to_thread(self._noted)
+        try:
+            for message in found:
+                if not await self._store.voicemails.knows(message["id"]):
+                    await self._store.voicemails.put(message)
+                    log.info("voicemail.restored", message=message["id"])
+        except StoreUnavailable:
+            log.warning("voicemail.not_restored", messages=len(found))
+
+    def _noted(self) -> list[dict[str, Any]]:
+        found = []
+        for path in sorted(self.settings.folder.glob("call_*.json")) if self.settings.folder else ():
+            with suppress(OSError, ValueError, TypeError, KeyError):  # half written: the sound is there all the same
+                message = orjson.loads(path.read_bytes())
+                if self.path_of(message):
+                    found.append({**message, "node": self._node, "id": str(message["id"]), "at": float(message["at"])})
+        return found
 
     async def _look(self) -> None:
         """What of this node's messages is still to do."""
@@ -181,6 +213,7 @@ class VoicemailDesk:
                     return
                 message["heard"] = known["heard"]
                 await self._store.voicemails.put(message)
+                await self._note(message)
 
     async def _transcribe(self, message: dict[str, Any]) -> bool:
         path, who = self.path_of(message), self.settings.transcribe.get(message["box"], "")

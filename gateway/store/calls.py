@@ -15,6 +15,7 @@ from gateway.errors import StoreUnavailable
 from gateway.events import CallEvent
 from gateway.store import keys, outbox
 from gateway.store.client import AWAY
+from gateway.store.voicemails import REMOVED, REMOVED_SECONDS
 from gateway.store.writer import Command, Writer
 
 LIGHT = frozenset(one.type for one in (events.SpeechStarted, events.SpeechStopped, events.SpeechHeard))
@@ -149,7 +150,8 @@ class Calls:
                 for call_id in call_ids:
                     pipeline.delete(keys.call(call_id), keys.events(call_id), keys.levels(call_id))
                     messages = [call_id, *(f"{call_id}-{number}" for number in range(2, MOST_MESSAGES + 1))]
-                    pipeline.delete(*map(keys.voicemail, messages))
+                    for one in messages:
+                        pipeline.set(keys.voicemail(one), REMOVED, xx=True, ex=REMOVED_SECONDS)
                     pipeline.zrem(keys.VOICEMAILS, *messages)
                     pipeline.zrem(keys.ENDED, call_id)
                     pipeline.xadd(keys.ERASED, {"call_id": call_id}, maxlen=keys.MAX_ERASED)

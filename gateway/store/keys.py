@@ -22,7 +22,7 @@
 | `{gateway}:keys` | hash | API keys: who, what they may, SHA-256 of the secret | until removed | one field a key |
 | `{gateway}:hours` | hash | what was said of calendars: open, until (epoch s), by | until removed | one field a calendar |
 | `{gateway}:voicemails` | sorted set | ids of messages that callers left, by time (epoch s) | trimmed with `recordings.keep_days` | one entry a message |
-| `{gateway}:voicemail:ID` | string | a message, as JSON: mailbox, caller, length, words | `recordings.keep_days` | 1 KB and the words |
+| `{gateway}:voicemail:ID` | string | a message, as JSON: mailbox, caller, length, words; or that it was removed | `recordings.keep_days`; 90 days once removed | 1 KB and the words |
 | `{gateway}:peer` | string | what nodes show each other for what they ask on behalf of a client | for ever | 43 bytes |
 | `{gateway}:audit` | stream | who asked for what, and what came of it | trimmed | 10,000 entries |
 

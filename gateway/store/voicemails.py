@@ -10,6 +10,10 @@ import orjson
 from gateway.store import keys
 from gateway.store.client import ask, pairs_of
 
+REMOVED = b"removed"
+REMOVED_SECONDS = 90 * 86400
+"""For which a node that was away finds out that a message of its own was removed."""
+
 
 class Voicemails:
     """Raises StoreUnavailable."""
@@ -29,8 +33,12 @@ class Voicemails:
 
     async def get(self, message_id: str) -> dict[str, Any] | None:
         found = await self._ask("GET", keys.voicemail(message_id))
-        message: dict[str, Any] | None = orjson.loads(found) if found else None
+        message: dict[str, Any] | None = orjson.loads(found) if found and found != REMOVED else None
         return message
+
+    async def knows(self, message_id: str) -> bool:
+        """There is one, or there was and it has been removed."""
+        return bool(await self._ask("EXISTS", keys.voicemail(message_id)))
 
     async def latest(self, before: float, limit: int) -> list[tuple[float, dict[str, Any] | None]]:
         """Those that were left before a time (epoch s), the latest first, with their times; None for one that has
@@ -46,7 +54,7 @@ class Voicemails:
 
     async def remove(self, message_id: str) -> bool:
         """Whether there was one."""
-        await self._ask("DEL", keys.voicemail(message_id))
+        await self._ask("SET", keys.voicemail(message_id), REMOVED, "XX", "EX", REMOVED_SECONDS)
         return bool(await self._ask("ZREM", keys.VOICEMAILS, message_id))
 
     async def _ask(self, *command: Any) -> Any:

@@ -123,3 +123,22 @@ async def test_sound_is_dropped_by_a_name_of_ours_alone(tmp_path):
         assert not one.drop("call_00000000000000ab.wav")
         assert one.drop(f"{ID}.wav")
         assert one.path_of({"file": f"{ID}.wav"}) is None
+
+
+async def test_a_redis_that_has_forgotten_is_told_again_but_not_of_what_was_removed(tmp_path):
+    async with desk(tmp_path) as (one, store):
+        left(one)
+        await until(lambda: done(store))
+        folder = one.settings.folder
+    assert (folder / f"{ID}.json").is_file()
+    (folder / "call_00000000000000bb.json").write_text("{half")
+    async with desk(tmp_path) as (one, store):  # another Redis
+        message = await until(lambda: store.voicemails.get(ID))
+        assert (message["to_do"], message["caller_name"]) == ([], "Ann")
+        await store.voicemails.remove(ID)
+        await one.close()
+        one.start()  # as a node that was away when it was removed
+        await asyncio.sleep(0.3)
+        assert await store.voicemails.get(ID) is None
+        assert one.drop(f"{ID}.wav")
+        assert not (folder / f"{ID}.json").exists()
