@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+import wave
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -35,6 +36,11 @@ AGAIN_SECONDS = 60.0
 
 MOST = 1000
 """Of the latest messages that are looked at then."""
+
+LEAST_SECONDS = 1.0
+"""Of a message that was cut off: less says nothing."""
+
+_BEGUN = events.VoicemailBegun.type
 
 LOCAL = "local"
 """Who writes down what was said, where that is the embedded recogniser."""
@@ -184,6 +190,27 @@ class VoicemailDesk:
         except StoreUnavailable:
             log.warning("voicemail.not_restored", messages=len(found))
 
+    def _cut_off(self) -> list[tuple[Path, float, float]]:
+        """Sound of which nothing is known, for the node died while it was recorded: its time, and its seconds."""
+        found = []
+        for path in sorted(self.settings.folder.glob("call_*.wav")) if self.settings.folder else ():
+            if not path.with_suffix(".json").exists():
+                with suppress(OSError, EOFError, wave.Error), wave.open(str(path)) as file:
+                    found.append((path, path.stat().st_mtime, file.getnframes() / file.getframerate()))
+        return found
+
+    async def _found(self, path: Path, at: float, seconds: float) -> dict[str, Any] | None:
+        """The message that such sound is; None while the call is in progress, or where nobody can say whose it is."""
+        call_id = "_".join(path.stem.split("-")[0].split("_")[:2])
+        record = await self._store.calls.get(call_id)
+        boxes = [one["data"]["box"] for one in (record or {}).get("events", ()) if one["type"] == _BEGUN]
+        if record is None or record.get("state") != "ended" or not boxes or seconds < LEAST_SECONDS:
+            return None
+        if await self._store.voicemails.knows(path.stem):
+            return None
+        data = {"box": boxes[-1], "message": path.stem, "file": path.name, "seconds": round(seconds, 2)}
+        return self._message(CallEvent(call_id, at, events.VoicemailLeft.type, data), record)
+
     def _noted(self) -> list[dict[str, Any]]:
         found = []
         for path in sorted(self.settings.folder.glob("call_*.json")) if self.settings.folder else ():
@@ -194,8 +221,11 @@ class VoicemailDesk:
         return found
 
     async def _look(self) -> None:
-        """What of this node's messages is still to do."""
+        """What of this node's messages is still to do, and what its end has cut off."""
         with suppress(StoreUnavailable):
+            for path, at, seconds in await asyncio.to_thread(self._cut_off):
+                if cut := await self._found(path, at, seconds):
+                    await self._put(cut)
             for _, message in await self._store.voicemails.latest(time.time() + 60, MOST):
                 if message and message.get("node") == self._node and message.get("to_do"):
                     await self._work(message)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import wave
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -142,3 +143,24 @@ async def test_a_redis_that_has_forgotten_is_told_again_but_not_of_what_was_remo
         assert await store.voicemails.get(ID) is None
         assert one.drop(f"{ID}.wav")
         assert not (folder / f"{ID}.json").exists()
+
+
+async def test_a_message_that_was_cut_off_by_the_end_of_its_node_is_one(tmp_path):
+    async with desk(tmp_path, start=False) as (one, store):
+        with wave.open(str(one.settings.folder / f"{ID}.wav"), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(8000)
+            file.writeframes(bytes(2 * 8000 * 3))
+        record = {"call_id": ID, "started_at": 1.0, "state": "answered", **RECORD}
+        store.calls.write(CallEvent(ID, 1.0, "voicemail_begun", {"box": "box"}), record)
+        await store.writer.flush(2.0)
+        one.start()
+        await asyncio.sleep(0.3)
+        assert await store.voicemails.get(ID) is None  # it may go on, on another node
+        await one.close()
+        store.calls.write(CallEvent(ID, time.time(), "ended", {}), record | {"state": "ended", "ended_at": time.time()})
+        await store.writer.flush(2.0)
+        one.start()
+        message = await until(lambda: store.voicemails.get(ID))
+        assert (message["box"], message["caller_name"], message["seconds"]) == ("box", "Ann", 3.0)
