@@ -30,7 +30,7 @@ async def test_messages_are_listed_heard_and_removed(tmp_path):
         (path := tmp_path / "rec" / "voicemail" / f"{ID}.wav").write_bytes(b"RIFF" + bytes(60))
         now = time.time()
         kept = gateway.store.voicemails
-        await kept.put(message(at=now))
+        await kept.put(message(at=now, node="other"))  # whose desk has it still to do
         for number in range(4):
             await kept.put(message(f"call_{number:016x}", now - 10 - number, box="other", heard=number > 1))
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
