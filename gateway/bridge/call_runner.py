@@ -200,7 +200,7 @@ class CallRunner:
             if agent is None:
                 self.leg.heard_by(None)
                 await self._read_offer(self.leg, session)
-                self.feed(lambda call, now: call.attend(to, route.otherwise, now))
+                self.feed(lambda call, now: call.attend(route.to, route.otherwise, now))
                 if self.leg.ringing or self.leg.early:
                     self.start_media(self.leg)
                 return
@@ -244,8 +244,8 @@ class CallRunner:
                 self.leg.heard_by(self.provider.hears)
             elif self.provider.law:
                 overheard.pass_on(self.provider.law)
-            prompt = self._resources.settings.prompts.get(agent.name)
             agent = await self._look_up(agent, begun=False)
+            prompt = self._resources.settings.prompts.get(agent.name)
             self.feed(lambda call, now: call.agent_connects(agent, client, prompt, variant, now, greets=not answers))
             self._listen(self.leg)
             await self.provider.find(agent, self.leg)
@@ -284,7 +284,8 @@ class CallRunner:
         if self.call.ended:
             raise asyncio.CancelledError
         if begun:
-            self.feed(lambda call, now: call.learn(found.variables, new, now))
+            prompt = self._resources.settings.prompts.get(new.name)
+            self.feed(lambda call, now: call.learn(found.variables, new, prompt, now))
         else:
             self.call.info = replace(self.call.info, own={**self.call.info.own, **found.variables})
         self.provider.configure(new, self.leg)

@@ -27,6 +27,7 @@ from gateway.delivery.webhooks import WebhookSettings, entries_for_voicemail
 from gateway.errors import StoreUnavailable, plain
 from gateway.events import CallEvent
 from gateway.local import dictate_file
+from gateway.outcomes import Outcome
 from gateway.store import Store
 
 log = structlog.get_logger("gateway.voicemail")
@@ -136,11 +137,11 @@ class VoicemailDesk:
         }
 
     async def _run(self) -> None:
-        looked = 0.0
-        await self._restore()
+        looked, restored = 0.0, False
         while not self._stopped:
             now = asyncio.get_running_loop().time()
             try:
+                restored = restored or await self._restore()
                 if now >= looked + AGAIN_SECONDS:
                     looked = now
                     await self._look()
@@ -179,8 +180,8 @@ class VoicemailDesk:
             except OSError as error:
                 log.warning("voicemail.not_noted", message=message["id"], problem=plain(error))
 
-    async def _restore(self) -> None:
-        """Messages that lie here and that Redis has forgotten: an embedded one does, with each start."""
+    async def _restore(self) -> bool:
+        """Messages that lie here and that Redis has forgotten, as an embedded one does; whether it could be asked."""
         found = await asyncio.to_thread(self._noted)
         try:
             for message in found:
@@ -189,6 +190,8 @@ class VoicemailDesk:
                     log.info("voicemail.restored", message=message["id"])
         except StoreUnavailable:
             log.warning("voicemail.not_restored", messages=len(found))
+            return False
+        return True
 
     def _cut_off(self) -> list[tuple[Path, float, float]]:
         """Sound of which nothing is known, for the node died while it was recorded: its time, and its seconds."""
@@ -200,11 +203,13 @@ class VoicemailDesk:
         return found
 
     async def _found(self, path: Path, at: float, seconds: float) -> dict[str, Any] | None:
-        """The message that such sound is; None while the call is in progress, or where nobody can say whose it is."""
+        """The message that such sound is: of a call that was this node's, and that its death has ended; else None."""
         call_id = "_".join(path.stem.split("-")[0].split("_")[:2])
         record = await self._store.calls.get(call_id)
-        boxes = [one["data"]["box"] for one in (record or {}).get("events", ()) if one["type"] == _BEGUN]
-        if record is None or record.get("state") != "ended" or not boxes or seconds < LEAST_SECONDS:
+        if record is None or record.get("outcome") != Outcome.NODE_DIED:  # else whoever took it has it in hand
+            return None
+        boxes = [one["data"]["box"] for one in record["events"] if one["type"] == _BEGUN]
+        if record["node"].rpartition("-")[0] != self._node or not boxes or seconds < LEAST_SECONDS:
             return None
         if await self._store.voicemails.knows(path.stem):
             return None

@@ -152,15 +152,20 @@ async def test_a_message_that_was_cut_off_by_the_end_of_its_node_is_one(tmp_path
             file.setsampwidth(2)
             file.setframerate(8000)
             file.writeframes(bytes(2 * 8000 * 3))
-        record = {"call_id": ID, "started_at": 1.0, "state": "answered", **RECORD}
+        record = {"call_id": ID, "started_at": 1.0, "state": "answered", "node": "node-1234abcd", **RECORD}
         store.calls.write(CallEvent(ID, 1.0, "voicemail_begun", {"box": "box"}), record)
-        await store.writer.flush(2.0)
-        one.start()
-        await asyncio.sleep(0.3)
-        assert await store.voicemails.get(ID) is None  # it may go on, on another node
-        await one.close()
-        store.calls.write(CallEvent(ID, time.time(), "ended", {}), record | {"state": "ended", "ended_at": time.time()})
-        await store.writer.flush(2.0)
-        one.start()
-        message = await until(lambda: store.voicemails.get(ID))
+
+        async def ends(**more):
+            over = record | {"state": "ended", "ended_at": time.time(), **more}
+            store.calls.write(CallEvent(ID, time.time(), "ended", {}), over)
+            await store.writer.flush(2.0)
+            one.start()
+            await asyncio.sleep(0.3)
+            found = await store.voicemails.get(ID)
+            await one.close()
+            return found
+
+        assert await ends(outcome="voicemail") is None  # whoever took it has it in hand, and tells of it once
+        assert await ends(outcome="node_died", node="other-1234abcd") is None
+        message = await ends(outcome="node_died")
         assert (message["box"], message["caller_name"], message["seconds"]) == ("box", "Ann", 3.0)

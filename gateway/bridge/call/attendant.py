@@ -92,10 +92,11 @@ class Attendant(Part):
         self.otherwise = otherwise
         self.stage = Stage.LEAVING
         self._waits = (to, "route")
-        leg, early = self.call.leg, self._early(to)
+        goal = self.call.resolve(to, now)
+        leg, early = self.call.leg, self._early(goal)
         if not early:
             leg.ring()
-        if early or to.telephone or to.kind in ("agent", "hangup"):
+        if early or goal.telephone or goal.kind in ("agent", "hangup"):
             self._ready(now)
         elif leg.rings_seconds:
             self.wake("rung", now + leg.rings_seconds)

@@ -450,8 +450,9 @@ class Call:
         self._use_agent(agent)
         self.emit(events.AgentUpdated(agent.name), now)
 
-    def learn(self, variables: Mapping[str, str], agent: Agent, now: float) -> None:
-        """What a lookup has found, before the call has begun: variables, and who has it now."""
+    def learn(self, variables: Mapping[str, str], agent: Agent, prompt: bytes | None, now: float) -> None:
+        """What a lookup has found, before the call has begun: variables, and who has it now; `prompt` as in `begin`."""
+        self.fallback.prompt = prompt
         self.info = replace(self.info, own={**self.info.own, **variables})
         self._use_agent(agent)
 

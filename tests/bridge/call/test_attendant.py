@@ -489,3 +489,10 @@ def test_random_walks_go_where_a_model_says(start, pressed, busy):
         assert walker.call.voicemail.active
     else:
         assert walker.reached == end
+
+
+def test_a_route_by_a_calendar_says_which_it_was():
+    guest = Guest("hours:office", resolve=lambda to, at: read("menu:main") if to.kind == "hours" else to)
+    routed = [event.data for event in guest.told if event.type == "routed"]
+    assert routed == [{"to": "menu:main", "why": "route", "by": "hours:office"}]
+    assert guest.said == ["Press one."]
