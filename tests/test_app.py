@@ -3,6 +3,8 @@ import re
 import time
 from pathlib import Path
 
+import pytest
+
 from gateway.app import SWITCH_SECONDS, Gateway
 from gateway.config.load import Settings
 from gateway.errors import ConfigError
@@ -137,3 +139,14 @@ async def test_a_trunk_that_cannot_be_used_leaves_the_agents_as_they_were(tmp_pa
             await call.until_quiet()
             call.bye()
         assert [data["text"] for kind, data in events if kind == "transcript"] == ["Hello."]
+
+
+async def test_a_record_of_which_more_is_known_goes_to_the_database_again(tmp_path, monkeypatch):
+    pytest.importorskip("asyncpg")
+    monkeypatch.setenv("DATABASE", "postgresql://127.0.0.1:9/nobody")
+    records = {"postgres_env": "DATABASE"}
+    async with running(settings_for(tmp_path, {"eve": "greeting: Hello.\n"}, records=records)) as (gateway, _):
+        await gateway._record_again("call_1")
+        streams = [await gateway.store._redis.xrange(name) for name in ("{gateway}:outbox", "{gateway}:outbox:dead")]
+    entries = [entry for stream in streams for _, entry in stream]
+    assert [(entry[b"for"], entry[b"call_id"]) for entry in entries] == [(b"records", b"call_1")]
